@@ -1,0 +1,46 @@
+#include "base/int128.h"
+
+#include "base/ensure.h"
+
+enum { POWER_MAX = 38 };
+
+#define E9  ((int128)1000000000)
+#define E18 (E9 * E9)
+#define ROWS(e) \
+    (e), (e) * 10, (e) * 100, (e) * 1000, (e) * 10000, (e) * 100000, (e) * 1000000, (e) * 10000000, (e) * 100000000
+
+static const int128 powers[POWER_MAX + 1] = {
+    ROWS((int128)1), ROWS(E9), ROWS(E18), ROWS(E18 * E9), E18 * E18, E18 * E18 * 10, E18 * E18 * 100,
+};
+
+int128 int128_power_of_ten(unsigned n)
+{
+    ENSURE(n <= POWER_MAX);
+    return powers[n];
+}
+
+double int128_to_double(int128 x)
+{
+    return (double)x; /* libgcc's __floattidf rounds to nearest, ties to even */
+}
+
+int int128_format(char out[INT128_TEXT_SIZE], int128 x, unsigned scale)
+{
+    ENSURE(scale <= POWER_MAX);
+    char reversed[INT128_TEXT_SIZE];
+    int size = 0;
+    uint128 rest = x < 0 ? 0 - (uint128)x : (uint128)x;
+    for (unsigned digit = 0; rest != 0 || digit <= scale; digit++) {
+        if (digit == scale && scale > 0)
+            reversed[size++] = '.';
+        reversed[size++] = (char)('0' + (int)(rest % 10));
+        rest /= 10;
+    }
+    if (x < 0)
+        reversed[size++] = '-';
+    ENSURE(size < INT128_TEXT_SIZE);
+    for (int i = 0; i < size; i++)
+        out[i] = reversed[size - 1 - i];
+    out[size] = '\0';
+    return size;
+}

@@ -1,0 +1,218 @@
+/*
+ * Open addressing with linear probing over slots (hash, node); a removal shifts the run behind it back, so
+ * there are no tombstones and lookups do not slow down with churn. Each entry is one allocation, a node
+ * with value and key behind it, and the nodes form a list in insertion order.
+ */
+#include "base/map.h"
+
+#include "base/ensure.h"
+#include "base/hash.h"
+#include "base/memory.h"
+
+enum { VALUE_ALIGNMENT = 16, SLOTS_MIN = 16 };
+
+struct node {
+    struct node *older;
+    struct node *newer;
+    size_t key_size;
+    _Alignas(VALUE_ALIGNMENT) uint8_t data[]; /* value, padding, key */
+};
+
+struct slot {
+    uint64_t hash;
+    struct node *node; /* NULL: empty */
+};
+
+struct map {
+    size_t value_size; /* rounded up */
+    size_t count;
+    size_t slot_count; /* a power of two, or 0 before the first insert */
+    size_t key_bytes;
+    struct slot *slots;
+    struct node *oldest;
+    struct node *newest;
+};
+
+static size_t slot_of(const struct map *map, struct bytes key, uint64_t hash);
+static void resize_slots(struct map *map, size_t slot_count);
+static void vacate_slot(struct map *map, size_t hole);
+static struct node *append_node(struct map *map, struct bytes key);
+static void destroy_node(struct map *map, struct node *node);
+
+static struct bytes key_of(const struct map *map, const struct node *node)
+{
+    return bytes_of(node->data + map->value_size, node->key_size);
+}
+
+void map_create(struct map **out, size_t value_size)
+{
+    ENSURE(*out == NULL);
+    ENSURE(value_size <= SIZE_MAX / 4);
+    struct map *map = mem_alloc(sizeof *map);
+    map->value_size = (value_size + VALUE_ALIGNMENT - 1) & ~(size_t)(VALUE_ALIGNMENT - 1);
+    *out = map;
+}
+
+void map_destroy(struct map **map)
+{
+    if (*map == NULL)
+        return;
+    while ((*map)->oldest != NULL)
+        destroy_node(*map, (*map)->oldest);
+    mem_free((*map)->slots);
+    mem_free(*map);
+    *map = NULL;
+}
+
+void *map_find(const struct map *map, struct bytes key)
+{
+    ENSURE(key.data != NULL);
+    if (map->count == 0)
+        return NULL;
+    struct node *node = map->slots[slot_of(map, key, hash64(key))].node;
+    return node == NULL ? NULL : node->data;
+}
+
+void *map_insert(struct map *map, struct bytes key, bool *is_new)
+{
+    ENSURE(key.data != NULL);
+    /* At most three quarters full: runs stay short. */
+    if (map->count >= map->slot_count - map->slot_count / 4)
+        resize_slots(map, map->slot_count == 0 ? SLOTS_MIN : 2 * map->slot_count);
+
+    const uint64_t hash = hash64(key);
+    struct slot *slot = &map->slots[slot_of(map, key, hash)];
+    if (is_new != NULL)
+        *is_new = slot->node == NULL;
+    if (slot->node == NULL)
+        *slot = (struct slot){ .hash = hash, .node = append_node(map, key) };
+    return slot->node->data;
+}
+
+bool map_remove(struct map *map, struct bytes key)
+{
+    ENSURE(key.data != NULL);
+    if (map->count == 0)
+        return false;
+    const size_t index = slot_of(map, key, hash64(key));
+    struct node *node = map->slots[index].node;
+    if (node == NULL)
+        return false;
+    vacate_slot(map, index);
+    destroy_node(map, node);
+    return true;
+}
+
+void map_clear(struct map *map)
+{
+    /* One full table must not make every later clear of a few entries slow. */
+    enum { TOO_MANY = 16 };
+    if (map->count == 0)
+        return;
+    const size_t smaller = map->slot_count / 2;
+    const bool shrink = map->slot_count > SLOTS_MIN && map->slot_count / TOO_MANY > map->count;
+    while (map->oldest != NULL)
+        destroy_node(map, map->oldest);
+    if (shrink) {
+        mem_free(map->slots);
+        map->slots = NULL;
+        map->slot_count = 0;
+        resize_slots(map, smaller);
+    } else {
+        memset(map->slots, 0, map->slot_count * sizeof *map->slots);
+    }
+}
+
+size_t map_count(const struct map *map)
+{
+    return map->count;
+}
+
+size_t map_footprint(const struct map *map)
+{
+    return sizeof *map + map->slot_count * sizeof *map->slots +
+           map->count * (sizeof(struct node) + map->value_size) + map->key_bytes;
+}
+
+struct map_iterator map_iterate(const struct map *map)
+{
+    return (struct map_iterator){ .map = map, .ahead = map->oldest };
+}
+
+bool map_next(struct map_iterator *it)
+{
+    struct node *node = it->ahead;
+    if (node == NULL)
+        return false;
+    it->key = key_of(it->map, node);
+    it->value = node->data;
+    it->ahead = node->newer; /* taken now, so that the caller may remove this key */
+    return true;
+}
+
+/* Where the key is, or the empty slot where it belongs. There is always an empty slot. */
+static size_t slot_of(const struct map *map, struct bytes key, uint64_t hash)
+{
+    const size_t mask = map->slot_count - 1;
+    size_t index = hash & mask;
+    for (;; index = (index + 1) & mask) {
+        const struct slot *slot = &map->slots[index];
+        if (slot->node == NULL || (slot->hash == hash && bytes_equal(key_of(map, slot->node), key)))
+            return index;
+    }
+}
+
+static void resize_slots(struct map *map, size_t slot_count)
+{
+    struct slot *const old = map->slots;
+    const size_t old_count = map->slot_count;
+    const size_t mask = slot_count - 1;
+    map->slots = mem_alloc_array(slot_count, sizeof *map->slots);
+    map->slot_count = slot_count;
+    for (size_t i = 0; i < old_count; i++) {
+        size_t index = old[i].hash & mask;
+        if (old[i].node == NULL)
+            continue;
+        while (map->slots[index].node != NULL)
+            index = (index + 1) & mask;
+        map->slots[index] = old[i];
+    }
+    mem_free(old);
+}
+
+/* Moves back what would no longer be found beyond the hole (Knuth, vol. 3, 6.4, algorithm R). */
+static void vacate_slot(struct map *map, size_t hole)
+{
+    const size_t mask = map->slot_count - 1;
+    for (size_t index = (hole + 1) & mask; map->slots[index].node != NULL; index = (index + 1) & mask) {
+        const size_t home = map->slots[index].hash & mask;
+        if (((index - home) & mask) >= ((index - hole) & mask)) {
+            map->slots[hole] = map->slots[index];
+            hole = index;
+        }
+    }
+    map->slots[hole] = (struct slot){ 0 };
+}
+
+static struct node *append_node(struct map *map, struct bytes key)
+{
+    struct node *node = mem_alloc(sizeof *node + map->value_size + key.size);
+    node->key_size = key.size;
+    memcpy(node->data + map->value_size, key.data, key.size);
+    node->older = map->newest;
+    *(map->newest == NULL ? &map->oldest : &map->newest->newer) = node;
+    map->newest = node;
+    map->count++;
+    map->key_bytes += key.size;
+    return node;
+}
+
+static void destroy_node(struct map *map, struct node *node)
+{
+    *(node->older == NULL ? &map->oldest : &node->older->newer) = node->newer;
+    *(node->newer == NULL ? &map->newest : &node->newer->older) = node->older;
+    ENSURE(map->count > 0);
+    map->count--;
+    map->key_bytes -= node->key_size;
+    mem_free(node);
+}

@@ -1,0 +1,28 @@
+/*
+ * memory: allocation that never returns NULL. Out of memory aborts the process: a restart is safe by
+ * construction, going on without the memory is not.
+ */
+#ifndef WEIR_BASE_MEMORY_H
+#define WEIR_BASE_MEMORY_H
+
+#include <stddef.h>
+
+#include "base/bytes.h"
+
+/* Zeroed. size 0 gives a unique pointer. */
+void *mem_alloc(size_t size);
+/* Zeroed; the product is checked. */
+void *mem_alloc_array(size_t count, size_t item_size);
+/* Like realloc, not zeroed; the product is checked. */
+void *mem_resize_array(void *p, size_t count, size_t item_size);
+char *mem_copy_string(const char *s);
+/* A NUL-terminated copy of n bytes. */
+char *mem_copy_string_n(const char *s, size_t n);
+void *mem_copy(const void *data, size_t size);
+/* printf into a new string. */
+__attribute__((format(printf, 1, 2))) char *mem_format(const char *format, ...);
+void mem_free(void *p);
+/* For AUTO(mem_auto_free) on any pointer variable: frees *(void **)p and sets it to NULL. */
+void mem_auto_free(void *p);
+
+#endif
