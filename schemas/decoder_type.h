@@ -14,8 +14,8 @@ struct decoder;
 
 struct decoder_type {
     /* As decoder_decode; the payload is not none (decoder_decode has refused that). */
-    enum status (*decode)(struct decoder *self, struct bytes payload, struct value *slots, struct arena *arena,
-                          struct error *err);
+    enum status (*decode)(struct decoder *self, struct bytes payload, struct value *slots,
+                          struct arena *arena, struct error *err);
     /* Frees `self` and what it owns; never called with NULL. */
     void (*destroy)(struct decoder *self);
 };

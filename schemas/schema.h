@@ -49,8 +49,9 @@ struct schema_field {
     size_t alias_count;
     struct schema *type; /* borrowed from the tree */
     bool has_default;
-    struct json_t *default_value; /* checked against the type when parsed */
-    bool sensitive;               /* the attribute "sensitive": true */
+    const struct json_t
+        *default_value; /* checked against the type when parsed; borrowed from the document */
+    bool sensitive;     /* the attribute "sensitive": true */
 };
 
 struct schema {
@@ -66,14 +67,24 @@ struct schema {
     size_t count;                /* of fields, branches or symbols */
     int enum_default;            /* index of the enum's default symbol, -1 */
     size_t fixed_size;           /* FIXED */
+    size_t index;                /* 0-based, of the node in its document */
 };
 
 /* A parsed document: owns every node of the tree and its text. */
 struct schema_document;
 
-MUST_CHECK enum status schema_parse(struct schema_document **out, const char *json, size_t size, struct error *err);
+/* ST_INVALID says what is wrong and in which field. */
+MUST_CHECK enum status schema_parse(struct schema_document **out, const char *json, size_t size,
+                                    struct error *err);
+/*
+ * The same for the schemas of writers, as a registry holds them: a default that does not fit its field's type (older
+ * serializers let them pass) is dropped instead of refused. A writer's defaults are of no use to a reader.
+ */
+MUST_CHECK enum status schema_parse_writer(struct schema_document **out, const char *json,
+                                           size_t size, struct error *err);
 void schema_document_destroy(struct schema_document **document);
 const struct schema *schema_root(const struct schema_document *document);
+size_t schema_node_count(const struct schema_document *document);
 /* The text it was parsed from (registered as it is, so that attributes are kept). */
 struct bytes schema_text(const struct schema_document *document);
 
@@ -83,16 +94,36 @@ struct schema_column {
     bool sensitive;
 };
 /*
- * Finds the path. Nullable when a union with null is met on the way. FAILs with the nearest known names when
- * it does not exist, and says what it is when it is no scalar (union of several types, array, record).
+ * Finds the path. Nullable when a union with null is met on the way. ST_NOT_FOUND with the nearest known names when
+ * it does not exist, ST_INVALID saying what it is when it is no scalar (union of several types, array, record, a
+ * decimal whose scale is above DECIMAL_SCALE_MAX).
  */
-MUST_CHECK enum status schema_find_column(const struct schema *root, const char *path, struct schema_column *out,
-                                          struct error *err);
-/* Calls `each` for every scalar path, depth first in field order; recursion is cut at depth 8. */
+MUST_CHECK enum status schema_find_column(const struct schema *root, const char *path,
+                                          struct schema_column *out, struct error *err);
+/*
+ * Calls `each` for every scalar path, depth first in field order; `path` and `column` are valid during the call.
+ * Recursion is cut at SCHEMA_COLUMN_DEPTH_MAX names, and a schema has at most SCHEMA_COLUMNS_MAX columns.
+ */
 void schema_each_column(const struct schema *root,
-                        void (*each)(void *context, const char *path, const struct schema_column *column),
+                        void (*each)(void *context, const char *path,
+                                     const struct schema_column *column),
                         void *context);
 
-enum { SCHEMA_DEPTH_MAX = 64, SCHEMA_TEXT_MAX = 1 << 20 };
+/* The type of a scalar node's values; false for null, records, arrays, maps, unions and what no value can hold. */
+bool schema_scalar_type(const struct schema *schema, struct value_type *out);
+/* What is left of a union with null, or the node itself; NULL for a union of several types. Sets *nullable, or leaves it. */
+const struct schema *schema_without_null(const struct schema *schema, bool *nullable);
+/* "record 'Payment'", "array", ...: for messages; returns `out`. */
+enum { SCHEMA_KIND_TEXT_SIZE = 96 };
+const char *schema_kind_text(const struct schema *schema, char out[SCHEMA_KIND_TEXT_SIZE]);
+
+enum {
+    SCHEMA_DEPTH_MAX = 64,
+    SCHEMA_TEXT_MAX = 1 << 20,
+    SCHEMA_FIXED_MAX = 1 << 30,
+    SCHEMA_COLUMN_DEPTH_MAX = 8,
+    SCHEMA_COLUMNS_MAX = 1 << 14,
+    SCHEMA_PATH_MAX = 1024
+};
 
 #endif

@@ -16,13 +16,22 @@ _Static_assert(sizeof(struct value) == 24, "slots are copied by the million");
  * Numbers have one encoding each, and a reader refuses any other: rows and keys are compared as bytes.
  * To change it, raise the format versions of the state and of the changelog.
  */
-enum { STORED_NULL = 0, STORED_FALSE = 1, STORED_TRUE = 2, STORED_NUMBER = 1, STORED_DOUBLE = 1, STORED_NUMBER_MAX = 16 };
+enum {
+    STORED_NULL = 0,
+    STORED_FALSE = 1,
+    STORED_TRUE = 2,
+    STORED_NUMBER = 1,
+    STORED_DOUBLE = 1,
+    STORED_NUMBER_MAX = 16
+};
 
 static int compare_numbers(const struct value *a, const struct value *b);
 static int compare_int64(int64_t a, int64_t b);
 static void write_integer(struct buffer *out, int128 x);
-static enum status read_integer(int128 *out, uint8_t head, struct reader *in, size_t size_max, struct error *err);
-static enum status read_double(struct value *out, uint8_t head, struct reader *in, struct error *err);
+static enum status read_integer(int128 *out, uint8_t head, struct reader *in, size_t size_max,
+                                struct error *err);
+static enum status read_double(struct value *out, uint8_t head, struct reader *in,
+                               struct error *err);
 
 struct value value_double(double d)
 {
@@ -31,11 +40,27 @@ struct value value_double(double d)
     return (struct value){ .kind = VALUE_DOUBLE, .d = d == 0.0 ? 0.0 : d };
 }
 
+bool value_decimal_of_bytes(struct value *out, struct bytes digits, uint8_t scale)
+{
+    const uint8_t sign = digits.size > 0 && (digits.data[0] & 0x80) != 0 ? 0xff : 0;
+    /* a wide fixed may carry a small number: leading bytes that only repeat the sign say nothing */
+    while (digits.size > sizeof(int128) && digits.data[0] == sign)
+        digits = bytes_of(digits.data + 1, digits.size - 1);
+    if (digits.size > sizeof(int128) ||
+        (digits.size == sizeof(int128) && ((digits.data[0] ^ sign) & 0x80) != 0))
+        return false;
+    uint128 bits = sign != 0 ? ~(uint128)0 : 0;
+    for (size_t i = 0; i < digits.size; i++)
+        bits = bits << 8 | digits.data[i];
+    *out = value_decimal((int128)bits, scale);
+    return true;
+}
+
 const char *value_kind_name(enum value_kind kind)
 {
     static const char *const names[VALUE_KIND_COUNT] = {
-        [VALUE_NULL] = "null",       [VALUE_BOOL] = "bool",     [VALUE_INT] = "int",
-        [VALUE_DECIMAL] = "decimal", [VALUE_DOUBLE] = "double", [VALUE_STRING] = "string",
+        [VALUE_NULL] = "null",       [VALUE_BOOL] = "bool",           [VALUE_INT] = "int",
+        [VALUE_DECIMAL] = "decimal", [VALUE_DOUBLE] = "double",       [VALUE_STRING] = "string",
         [VALUE_BYTES] = "bytes",     [VALUE_TIMESTAMP] = "timestamp", [VALUE_DURATION] = "duration",
     };
     ENSURE((unsigned)kind < VALUE_KIND_COUNT);
@@ -57,16 +82,23 @@ bool value_same(const struct value *a, const struct value *b)
     if (a->kind != b->kind)
         return false;
     switch ((enum value_kind)a->kind) {
-    case VALUE_NULL: return true;
-    case VALUE_BOOL: return a->b == b->b;
+    case VALUE_NULL:
+        return true;
+    case VALUE_BOOL:
+        return a->b == b->b;
     case VALUE_INT:
     case VALUE_TIMESTAMP:
-    case VALUE_DURATION: return a->i == b->i;
-    case VALUE_DECIMAL: return a->scale == b->scale && a->decimal == b->decimal;
-    case VALUE_DOUBLE: return a->d == b->d;
+    case VALUE_DURATION:
+        return a->i == b->i;
+    case VALUE_DECIMAL:
+        return a->scale == b->scale && a->decimal == b->decimal;
+    case VALUE_DOUBLE:
+        return a->d == b->d;
     case VALUE_STRING:
-    case VALUE_BYTES: return bytes_equal(a->text, b->text);
-    case VALUE_KIND_COUNT: break;
+    case VALUE_BYTES:
+        return bytes_equal(a->text, b->text);
+    case VALUE_KIND_COUNT:
+        break;
     }
     UNREACHABLE();
 }
@@ -85,16 +117,21 @@ int value_compare(const struct value *a, const struct value *b)
 {
     ENSURE(value_kinds_comparable((enum value_kind)a->kind, (enum value_kind)b->kind));
     switch ((enum value_kind)a->kind) {
-    case VALUE_BOOL: return (int)a->b - (int)b->b;
+    case VALUE_BOOL:
+        return (int)a->b - (int)b->b;
     case VALUE_TIMESTAMP:
-    case VALUE_DURATION: return compare_int64(a->i, b->i);
+    case VALUE_DURATION:
+        return compare_int64(a->i, b->i);
     case VALUE_STRING:
-    case VALUE_BYTES: return bytes_compare(a->text, b->text);
+    case VALUE_BYTES:
+        return bytes_compare(a->text, b->text);
     case VALUE_INT:
     case VALUE_DECIMAL:
-    case VALUE_DOUBLE: return compare_numbers(a, b);
+    case VALUE_DOUBLE:
+        return compare_numbers(a, b);
     case VALUE_NULL:
-    case VALUE_KIND_COUNT: break;
+    case VALUE_KIND_COUNT:
+        break;
     }
     UNREACHABLE();
 }
@@ -119,7 +156,8 @@ static struct cut_number cut_exact(const struct value *v)
     const int128 unit = int128_power_of_ten(v->scale);
     const int128 rest = v->decimal % unit;
     return (struct cut_number){ .whole = v->decimal / unit,
-                                .fraction = (int64_t)(rest * int128_power_of_ten(DECIMAL_SCALE_MAX - v->scale)) };
+                                .fraction = (int64_t)(rest * int128_power_of_ten(DECIMAL_SCALE_MAX -
+                                                                                 v->scale)) };
 }
 
 static int compare_cut(struct cut_number a, struct cut_number b)
@@ -179,12 +217,20 @@ static int compare_numbers(const struct value *a, const struct value *b)
 void value_write(struct buffer *out, const struct value *v)
 {
     switch ((enum value_kind)v->kind) {
-    case VALUE_NULL: buffer_put_u8(out, STORED_NULL); return;
-    case VALUE_BOOL: buffer_put_u8(out, v->b ? STORED_TRUE : STORED_FALSE); return;
+    case VALUE_NULL:
+        buffer_put_u8(out, STORED_NULL);
+        return;
+    case VALUE_BOOL:
+        buffer_put_u8(out, v->b ? STORED_TRUE : STORED_FALSE);
+        return;
     case VALUE_INT:
     case VALUE_TIMESTAMP:
-    case VALUE_DURATION: write_integer(out, v->i); return;
-    case VALUE_DECIMAL: write_integer(out, v->decimal); return;
+    case VALUE_DURATION:
+        write_integer(out, v->i);
+        return;
+    case VALUE_DECIMAL:
+        write_integer(out, v->decimal);
+        return;
     case VALUE_DOUBLE: {
         uint64_t bits;
         memcpy(&bits, &v->d, sizeof bits);
@@ -198,7 +244,8 @@ void value_write(struct buffer *out, const struct value *v)
         buffer_put_varint(out, (uint64_t)v->text.size + 1);
         buffer_put_bytes(out, v->text);
         return;
-    case VALUE_KIND_COUNT: break;
+    case VALUE_KIND_COUNT:
+        break;
     }
     UNREACHABLE();
 }
@@ -224,7 +271,8 @@ static void write_integer(struct buffer *out, int128 x)
         at[1 + i] = (uint8_t)((uint128)x >> (8 * (size - 1 - i)));
 }
 
-enum status value_read(struct value *out, struct reader *in, struct value_type type, struct error *err)
+enum status value_read(struct value *out, struct reader *in, struct value_type type,
+                       struct error *err)
 {
     *out = value_null();
     if (type.kind == VALUE_STRING || type.kind == VALUE_BYTES) {
@@ -260,16 +308,20 @@ enum status value_read(struct value *out, struct reader *in, struct value_type t
         TRY(read_integer(&integer, head, in, STORED_NUMBER_MAX, err));
         *out = value_decimal(integer, type.scale);
         return ST_OK;
-    case VALUE_DOUBLE: return read_double(out, head, in, err);
+    case VALUE_DOUBLE:
+        return read_double(out, head, in, err);
     case VALUE_NULL:
     case VALUE_STRING:
     case VALUE_BYTES:
-    case VALUE_KIND_COUNT: break;
+    case VALUE_KIND_COUNT:
+        break;
     }
-    return FAIL(err, ST_CORRUPT, "a stored %s begins with the byte %u", value_kind_name(type.kind), (unsigned)head);
+    return FAIL(err, ST_CORRUPT, "a stored %s begins with the byte %u", value_kind_name(type.kind),
+                (unsigned)head);
 }
 
-static enum status read_integer(int128 *out, uint8_t head, struct reader *in, size_t size_max, struct error *err)
+static enum status read_integer(int128 *out, uint8_t head, struct reader *in, size_t size_max,
+                                struct error *err)
 {
     const size_t size = (size_t)head - STORED_NUMBER;
     if (size > size_max)
@@ -277,20 +329,21 @@ static enum status read_integer(int128 *out, uint8_t head, struct reader *in, si
     const struct bytes digits = reader_take(in, size);
     if (in->failed)
         return FAIL(err, ST_CORRUPT, "a stored number is cut short");
-    uint128 bits = size > 0 && (digits.data[0] & 0x80) != 0 ? ~(uint128)0 : 0;
-    for (size_t i = 0; i < size; i++)
-        bits = bits << 8 | digits.data[i];
-    *out = (int128)bits;
+    struct value number;
+    ENSURE(value_decimal_of_bytes(&number, digits, 0));
+    *out = number.decimal;
     if (integer_size(*out) != size)
         return FAIL(err, ST_CORRUPT, "a stored number is not in its shortest form");
     return ST_OK;
 }
 
-static enum status read_double(struct value *out, uint8_t head, struct reader *in, struct error *err)
+static enum status read_double(struct value *out, uint8_t head, struct reader *in,
+                               struct error *err)
 {
     const uint64_t bits = reader_be64(in);
     if (in->failed || head != STORED_DOUBLE)
-        return FAIL(err, ST_CORRUPT, "a stored double is %s", in->failed ? "cut short" : "malformed");
+        return FAIL(err, ST_CORRUPT, "a stored double is %s",
+                    in->failed ? "cut short" : "malformed");
     double d;
     memcpy(&d, &bits, sizeof d);
     if (isnan(d) || (d == 0.0 && bits != 0))

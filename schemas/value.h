@@ -56,20 +56,46 @@ struct value_type {
     bool nullable;
 };
 
-static inline struct value value_null(void) { return (struct value){ .kind = VALUE_NULL }; }
-static inline struct value value_bool(bool b) { return (struct value){ .kind = VALUE_BOOL, .b = b }; }
-static inline struct value value_int(int64_t i) { return (struct value){ .kind = VALUE_INT, .i = i }; }
-static inline struct value value_string(struct bytes text) { return (struct value){ .kind = VALUE_STRING, .text = text }; }
-static inline struct value value_bytes(struct bytes text) { return (struct value){ .kind = VALUE_BYTES, .text = text }; }
-static inline struct value value_timestamp(int64_t us) { return (struct value){ .kind = VALUE_TIMESTAMP, .i = us }; }
-static inline struct value value_duration(int64_t us) { return (struct value){ .kind = VALUE_DURATION, .i = us }; }
+static inline struct value value_null(void)
+{
+    return (struct value){ .kind = VALUE_NULL };
+}
+static inline struct value value_bool(bool b)
+{
+    return (struct value){ .kind = VALUE_BOOL, .b = b };
+}
+static inline struct value value_int(int64_t i)
+{
+    return (struct value){ .kind = VALUE_INT, .i = i };
+}
+static inline struct value value_string(struct bytes text)
+{
+    return (struct value){ .kind = VALUE_STRING, .text = text };
+}
+static inline struct value value_bytes(struct bytes text)
+{
+    return (struct value){ .kind = VALUE_BYTES, .text = text };
+}
+static inline struct value value_timestamp(int64_t us)
+{
+    return (struct value){ .kind = VALUE_TIMESTAMP, .i = us };
+}
+static inline struct value value_duration(int64_t us)
+{
+    return (struct value){ .kind = VALUE_DURATION, .i = us };
+}
 static inline struct value value_decimal(int128 unscaled, uint8_t scale)
 {
     return (struct value){ .kind = VALUE_DECIMAL, .scale = scale, .decimal = unscaled };
 }
 /* NaN gives null; -0.0 gives 0.0. */
 struct value value_double(double d);
-static inline bool value_is_null(const struct value *v) { return v->kind == VALUE_NULL; }
+/* The decimal whose unscaled integer is this big-endian two's complement (none: 0); false beyond 128 bits. */
+bool value_decimal_of_bytes(struct value *out, struct bytes digits, uint8_t scale);
+static inline bool value_is_null(const struct value *v)
+{
+    return v->kind == VALUE_NULL;
+}
 
 /* "int", "decimal", ... */
 const char *value_kind_name(enum value_kind kind);
@@ -97,6 +123,7 @@ void value_format(struct buffer *out, const struct value *v);
  * Equal values give equal bytes. Null is one byte. Text views returned by value_read point into the reader's bytes.
  */
 void value_write(struct buffer *out, const struct value *v);
-MUST_CHECK enum status value_read(struct value *out, struct reader *in, struct value_type type, struct error *err);
+MUST_CHECK enum status value_read(struct value *out, struct reader *in, struct value_type type,
+                                  struct error *err);
 
 #endif

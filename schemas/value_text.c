@@ -15,21 +15,38 @@ static void format_duration(struct buffer *out, int64_t us);
 void value_format(struct buffer *out, const struct value *v)
 {
     switch ((enum value_kind)v->kind) {
-    case VALUE_NULL: buffer_put_string(out, "null"); return;
-    case VALUE_BOOL: buffer_put_string(out, v->b ? "true" : "false"); return;
-    case VALUE_INT: buffer_printf(out, "%" PRId64, v->i); return;
+    case VALUE_NULL:
+        buffer_put_string(out, "null");
+        return;
+    case VALUE_BOOL:
+        buffer_put_string(out, v->b ? "true" : "false");
+        return;
+    case VALUE_INT:
+        buffer_printf(out, "%" PRId64, v->i);
+        return;
     case VALUE_DECIMAL: {
         char text[INT128_TEXT_SIZE];
         const int size = int128_format(text, v->decimal, v->scale);
         buffer_put(out, text, (size_t)size);
         return;
     }
-    case VALUE_DOUBLE: format_double(out, v->d); return;
-    case VALUE_STRING: buffer_put_bytes(out, v->text); return;
-    case VALUE_BYTES: format_hex(out, v->text); return;
-    case VALUE_TIMESTAMP: format_timestamp(out, v->i); return;
-    case VALUE_DURATION: format_duration(out, v->i); return;
-    case VALUE_KIND_COUNT: break;
+    case VALUE_DOUBLE:
+        format_double(out, v->d);
+        return;
+    case VALUE_STRING:
+        buffer_put_bytes(out, v->text);
+        return;
+    case VALUE_BYTES:
+        format_hex(out, v->text);
+        return;
+    case VALUE_TIMESTAMP:
+        format_timestamp(out, v->i);
+        return;
+    case VALUE_DURATION:
+        format_duration(out, v->i);
+        return;
+    case VALUE_KIND_COUNT:
+        break;
     }
     UNREACHABLE();
 }
@@ -125,8 +142,10 @@ static struct civil_date civil_of_days(int64_t days)
     const int64_t shifted = days + 719468; /* since 0000-03-01 */
     const int64_t era = floor_divide(shifted, 146097);
     const int64_t day_of_era = shifted - era * 146097;
-    const int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
-    const int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    const int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    const int64_t day_of_year =
+        day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     const int64_t shifted_month = (5 * day_of_year + 2) / 153;
     const int month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
     return (struct civil_date){ .year = year_of_era + era * 400 + (month <= 2),
@@ -146,8 +165,9 @@ static void format_timestamp(struct buffer *out, int64_t us)
 
     if (date.year < 0 || date.year > 9999)
         buffer_put_u8(out, date.year < 0 ? '-' : '+');
-    buffer_printf(out, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d", date.year < 0 ? -date.year : date.year, date.month,
-                  date.day, seconds / 3600, seconds / 60 % 60, seconds % 60);
+    buffer_printf(out, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d",
+                  date.year < 0 ? -date.year : date.year, date.month, date.day, seconds / 3600,
+                  seconds / 60 % 60, seconds % 60);
     if (micros != 0 && micros % 1000 == 0)
         buffer_printf(out, ".%03d", micros / 1000);
     else if (micros != 0)
@@ -161,8 +181,12 @@ static void format_duration(struct buffer *out, int64_t us)
         uint64_t us;
         const char *name;
     } units[] = {
-        { UINT64_C(86400000000), "d" }, { UINT64_C(3600000000), "h" }, { 60000000, "m" },
-        { 1000000, "s" },               { 1000, "ms" },                { 1, "us" },
+        { UINT64_C(86400000000), "d" },
+        { UINT64_C(3600000000), "h" },
+        { 60000000, "m" },
+        { 1000000, "s" },
+        { 1000, "ms" },
+        { 1, "us" },
     };
     if (us == 0) {
         buffer_put_string(out, "0s");
