@@ -1,8 +1,8 @@
 /*
  * Blocks form a chain in the order in which they were filled; what lies behind `current` is spare
  * (left by a rewind). A reset that finds more than one block replaces them by one as large as all:
- * after the first few records an arena is one block and allocates nothing. Its size stays below twice
- * the most that was ever needed at once, plus one block.
+ * after the first few records an arena is one block and allocates nothing. Its size stays below
+ * twice the most that was ever needed at once, plus one block.
  *
  * Under AddressSanitizer everything not handed out is poisoned, so that a use after reset is found.
  */

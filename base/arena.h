@@ -20,7 +20,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_alloc_zeroed(struct arena *arena, size_t size);
 struct bytes arena_copy(struct arena *arena, struct bytes source); /* none stays none */
 char *arena_copy_string(struct arena *arena, const char *s);
-__attribute__((format(printf, 2, 3))) char *arena_format(struct arena *arena, const char *format, ...);
+__attribute__((format(printf, 2, 3))) char *arena_format(struct arena *arena, const char *format,
+                                                         ...);
 
 /* Gives everything back; keeps the blocks for reuse. */
 void arena_reset(struct arena *arena);

@@ -1,8 +1,8 @@
 /*
  * buffer: bytes being written, growing as needed; and reader: bytes being read, bounds-checked.
  *
- * The encodings shared by every format of ours: unsigned LEB128 varints, zig-zag for signed numbers,
- * big-endian fixed integers (they sort), length-prefixed byte runs.
+ * The encodings shared by every format of ours: unsigned LEB128 varints, zig-zag for signed
+ * numbers, big-endian fixed integers (they sort), length-prefixed byte runs.
  *
  * A reader never reads past its end: the first failed read sets `failed` and every later read gives
  * zero or an empty run, so a caller may check once at the end.
@@ -53,8 +53,15 @@ static inline void buffer_put(struct buffer *buf, const void *data, size_t size)
         memcpy(buffer_extend(buf, size), data, size);
 }
 
-static inline void buffer_put_bytes(struct buffer *buf, struct bytes b) { buffer_put(buf, b.data, b.size); }
-static inline void buffer_put_u8(struct buffer *buf, uint8_t x) { *buffer_extend(buf, 1) = x; }
+static inline void buffer_put_bytes(struct buffer *buf, struct bytes b)
+{
+    buffer_put(buf, b.data, b.size);
+}
+
+static inline void buffer_put_u8(struct buffer *buf, uint8_t x)
+{
+    *buffer_extend(buf, 1) = x;
+}
 
 static inline void buffer_put_varint(struct buffer *buf, uint64_t x)
 {
@@ -70,7 +77,8 @@ static inline void buffer_put_zigzag(struct buffer *buf, int64_t x)
 }
 
 void buffer_put_string(struct buffer *buf, const char *s); /* no length, no NUL */
-__attribute__((format(printf, 2, 3))) void buffer_printf(struct buffer *buf, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void buffer_printf(struct buffer *buf, const char *format,
+                                                         ...);
 void buffer_put_be16(struct buffer *buf, uint16_t x);
 void buffer_put_be32(struct buffer *buf, uint32_t x);
 void buffer_put_be64(struct buffer *buf, uint64_t x);
@@ -100,7 +108,10 @@ static inline void reader_fail(struct reader *r)
     r->failed = true;
 }
 
-static inline size_t reader_left(const struct reader *r) { return (size_t)(r->end - r->at); }
+static inline size_t reader_left(const struct reader *r)
+{
+    return (size_t)(r->end - r->at);
+}
 
 /* Borrowed from the input. */
 static inline struct bytes reader_take(struct reader *r, uint64_t size)

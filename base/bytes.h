@@ -15,9 +15,9 @@ struct bytes {
     size_t size;
 };
 
-#define BYTES_NONE         ((struct bytes){ NULL, 0 })
+#define BYTES_NONE       ((struct bytes){ NULL, 0 })
 /* The bytes of a string literal, without the final NUL. */
-#define BYTES_LITERAL(s)   ((struct bytes){ (const uint8_t *)(s), sizeof(s) - 1 })
+#define BYTES_LITERAL(s) ((struct bytes){ (const uint8_t *)(s), sizeof(s) - 1 })
 
 static inline struct bytes bytes_of(const void *data, size_t size)
 {
@@ -49,7 +49,8 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
 
 static inline bool bytes_starts_with(struct bytes a, struct bytes prefix)
 {
-    return a.size >= prefix.size && (prefix.size == 0 || memcmp(a.data, prefix.data, prefix.size) == 0);
+    return a.size >= prefix.size &&
+           (prefix.size == 0 || memcmp(a.data, prefix.data, prefix.size) == 0);
 }
 
 #endif

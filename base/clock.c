@@ -43,7 +43,9 @@ static void real_sleep_us(void *self, int64_t us)
 struct clock clock_real(void)
 {
     return (struct clock){
-        .wall_ms = real_wall_ms, .monotonic_us = real_monotonic_us, .sleep_us = real_sleep_us,
+        .wall_ms = real_wall_ms,
+        .monotonic_us = real_monotonic_us,
+        .sleep_us = real_sleep_us,
     };
 }
 
@@ -66,15 +68,17 @@ static void virtual_sleep_us(void *self, int64_t us)
 struct clock clock_of_virtual(struct clock_virtual *borrowed)
 {
     return (struct clock){
-        .self = borrowed, .wall_ms = virtual_wall_ms,
-        .monotonic_us = virtual_monotonic_us, .sleep_us = virtual_sleep_us,
+        .self = borrowed,
+        .wall_ms = virtual_wall_ms,
+        .monotonic_us = virtual_monotonic_us,
+        .sleep_us = virtual_sleep_us,
     };
 }
 
 void clock_virtual_advance(struct clock_virtual *virtual_clock, int64_t us)
 {
     ENSURE(us >= 0);
-    /* The wall moves by the whole milliseconds that the other one passed, so many small steps add up. */
+    /* Counted in whole milliseconds of the other one, so that many small steps add up. */
     const int64_t before_ms = virtual_clock->monotonic_us / US_PER_MS;
     virtual_clock->monotonic_us += us;
     virtual_clock->wall_ms += virtual_clock->monotonic_us / US_PER_MS - before_ms;

@@ -24,8 +24,19 @@ struct clock_virtual {
 struct clock clock_of_virtual(struct clock_virtual *borrowed);
 void clock_virtual_advance(struct clock_virtual *virtual_clock, int64_t us);
 
-static inline int64_t clock_wall_ms(const struct clock *clock) { return clock->wall_ms(clock->self); }
-static inline int64_t clock_us(const struct clock *clock) { return clock->monotonic_us(clock->self); }
-static inline void clock_sleep_us(const struct clock *clock, int64_t us) { clock->sleep_us(clock->self, us); }
+static inline int64_t clock_wall_ms(const struct clock *clock)
+{
+    return clock->wall_ms(clock->self);
+}
+
+static inline int64_t clock_us(const struct clock *clock)
+{
+    return clock->monotonic_us(clock->self);
+}
+
+static inline void clock_sleep_us(const struct clock *clock, int64_t us)
+{
+    clock->sleep_us(clock->self, us);
+}
 
 #endif

@@ -69,7 +69,8 @@ enum status_class status_class_of(enum status status)
 }
 
 /* Formats apart from `err->text` first, because the arguments often point into it. */
-enum status error_set(struct error *err, enum status status, const char *where, const char *format, ...)
+enum status error_set(struct error *err, enum status status, const char *where, const char *format,
+                      ...)
 {
     ENSURE((unsigned)status < STATUS_COUNT && status != ST_OK);
     if (err == NULL)

@@ -39,21 +39,26 @@ enum status_class status_class_of(enum status status);
 __attribute__((format(printf, 4, 5), cold)) enum status
 error_set(struct error *err, enum status status, const char *where, const char *format, ...);
 
-/* Puts "prefix: " in front of the text that `err` (never NULL) holds; returns the status it holds. */
-__attribute__((format(printf, 2, 3), cold)) enum status
-error_prefix(struct error *err, const char *format, ...);
+/* Puts "prefix: " in front of the text that `err` (never NULL) holds; returns its status. */
+__attribute__((format(printf, 2, 3), cold)) enum status error_prefix(struct error *err,
+                                                                     const char *format, ...);
 
 #define WEIR_STR_(x) #x
 #define WEIR_STR(x)  WEIR_STR_(x)
 
-#define MUST_CHECK       __attribute__((warn_unused_result))
-#define AUTO(destroy)    __attribute__((cleanup(destroy)))
-#define TAKE(p)          ({ __typeof__(p) taken_ = (p); (p) = NULL; taken_; })
-#define TRY(call)                         \
-    do {                                  \
-        const enum status st_ = (call);   \
-        if (st_ != ST_OK)                 \
-            return st_;                   \
+#define MUST_CHECK    __attribute__((warn_unused_result))
+#define AUTO(destroy) __attribute__((cleanup(destroy)))
+#define TAKE(p)                     \
+    ({                              \
+        __typeof__(p) taken_ = (p); \
+        (p) = NULL;                 \
+        taken_;                     \
+    })
+#define TRY(call)                       \
+    do {                                \
+        const enum status st_ = (call); \
+        if (st_ != ST_OK)               \
+            return st_;                 \
     } while (0)
 #define FAIL(err, st, ...) error_set((err), (st), __FILE__ ":" WEIR_STR(__LINE__), __VA_ARGS__)
 

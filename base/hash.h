@@ -14,8 +14,8 @@ struct hash128 {
     uint64_t low;
 };
 
-uint64_t hash64(struct bytes b);            /* XXH3, seed 0 */
-struct hash128 hash128(struct bytes b);     /* XXH3 128, seed 0 */
+uint64_t hash64(struct bytes b);        /* XXH3, seed 0 */
+struct hash128 hash128(struct bytes b); /* XXH3 128, seed 0 */
 /* 32 lower-case hex digits and a NUL. */
 void hash128_hex(struct hash128 h, char out[33]);
 

@@ -1,13 +1,14 @@
 /*
  * Bucket 0..15 holds the values 0..15; after them each power of two has 16 buckets of equal width.
- * Relaxed atomics: as cheap as plain accesses here, and they make the reader's torn picture defined.
+ * Relaxed atomics: as cheap as plain accesses here, and a reader on another thread is defined.
  */
 #include "base/histogram.h"
 
 #include "base/ensure.h"
 
 enum { SUB_BITS = 4, SUB_COUNT = 1 << SUB_BITS };
-_Static_assert((64 - SUB_BITS + 1) * SUB_COUNT <= HISTOGRAM_BUCKETS, "every 64-bit value has a bucket");
+_Static_assert((64 - SUB_BITS + 1) * SUB_COUNT <= HISTOGRAM_BUCKETS,
+               "every 64-bit value has a bucket");
 
 static uint64_t load(const uint64_t *x)
 {

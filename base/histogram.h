@@ -1,6 +1,7 @@
 /*
- * histogram: latencies in log-linear buckets (16 per power of two, relative error <= 1/16), fixed memory.
- * One writer; reading while it is written gives a slightly torn picture, which is fine for metrics.
+ * histogram: latencies in log-linear buckets (16 per power of two, relative error <= 1/16) and
+ * fixed memory. One writer thread; reading meanwhile gives a slightly torn picture, which is fine
+ * for metrics.
  */
 #ifndef WEIR_BASE_HISTOGRAM_H
 #define WEIR_BASE_HISTOGRAM_H

@@ -4,14 +4,19 @@
 
 enum { POWER_MAX = 38 };
 
+/* clang-format takes these products for pointers. */
+/* clang-format off */
 #define E9  ((int128)1000000000)
 #define E18 (E9 * E9)
-#define ROWS(e) \
-    (e), (e) * 10, (e) * 100, (e) * 1000, (e) * 10000, (e) * 100000, (e) * 1000000, (e) * 10000000, (e) * 100000000
+#define NINE_ROWS(e)                                                                \
+    (e), (e) * 10, (e) * 100, (e) * 1000, (e) * 10000, (e) * 100000, (e) * 1000000, \
+    (e) * 10000000, (e) * 100000000
 
 static const int128 powers[POWER_MAX + 1] = {
-    ROWS((int128)1), ROWS(E9), ROWS(E18), ROWS(E18 * E9), E18 * E18, E18 * E18 * 10, E18 * E18 * 100,
+    NINE_ROWS((int128)1), NINE_ROWS(E9), NINE_ROWS(E18), NINE_ROWS(E18 * E9),
+    E18 * E18, E18 * E18 * 10, E18 * E18 * 100,
 };
+/* clang-format on */
 
 int128 int128_power_of_ten(unsigned n)
 {

@@ -1,5 +1,5 @@
 /*
- * int128: the exact integer in which sums are kept, at 8-byte alignment so that a value stays 24 bytes.
+ * int128: the exact integer in which sums are kept, 8-byte aligned so that a value stays 24 bytes.
  */
 #ifndef WEIR_BASE_INT128_H
 #define WEIR_BASE_INT128_H
@@ -13,10 +13,25 @@ __extension__ typedef unsigned __int128 uint128 __attribute__((aligned(8)));
 /* 10^n as int128; 0 <= n <= 38. */
 int128 int128_power_of_ten(unsigned n);
 /* false on overflow. */
-static inline bool int128_add(int128 *out, int128 a, int128 b) { return !__builtin_add_overflow(a, b, out); }
-static inline bool int128_subtract(int128 *out, int128 a, int128 b) { return !__builtin_sub_overflow(a, b, out); }
-static inline bool int128_multiply(int128 *out, int128 a, int128 b) { return !__builtin_mul_overflow(a, b, out); }
-static inline bool int128_fits_int64(int128 x) { return x >= INT64_MIN && x <= INT64_MAX; }
+static inline bool int128_add(int128 *out, int128 a, int128 b)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+static inline bool int128_subtract(int128 *out, int128 a, int128 b)
+{
+    return !__builtin_sub_overflow(a, b, out);
+}
+
+static inline bool int128_multiply(int128 *out, int128 a, int128 b)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
+static inline bool int128_fits_int64(int128 x)
+{
+    return x >= INT64_MIN && x <= INT64_MAX;
+}
 /* The nearest double (round half to even). */
 double int128_to_double(int128 x);
 

@@ -41,7 +41,7 @@ bool log_level_of_name(enum log_level *out, const char *name)
     return false;
 }
 
-/* Works without memory and without a lock, because ensure_failed and an exhausted heap report through it. */
+/* Neither allocates nor locks: ensure_failed and an exhausted heap report through it. */
 void log_write(enum log_level level, const char *event, const char *format, ...)
 {
     const int saved_errno = errno;
@@ -82,10 +82,10 @@ const char *log_quote(const char *text)
     return slot;
 }
 
-bool log_rate_allow(struct log_rate *rate, int64_t now_us, int64_t interval_ms, int64_t *suppressed)
+bool log_rate_allow(struct log_rate *rate, int64_t now_us, int64_t interval_us, int64_t *suppressed)
 {
     int64_t next_us = __atomic_load_n(&rate->next_us, __ATOMIC_RELAXED);
-    const int64_t later_us = now_us + interval_ms * 1000;
+    const int64_t later_us = now_us + interval_us;
     /* Of threads that come at the same time, one exchanges and logs. */
     if (now_us < next_us || !__atomic_compare_exchange_n(&rate->next_us, &next_us, later_us, false,
                                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
@@ -96,7 +96,7 @@ bool log_rate_allow(struct log_rate *rate, int64_t now_us, int64_t interval_ms, 
     return true;
 }
 
-/* One write(2), so that lines of several threads and processes do not mix; more only when it came up short. */
+/* One write(2), so that lines of several writers do not mix; a second only if it came up short. */
 static void write_line(const char *text, size_t size)
 {
     while (size > 0) {

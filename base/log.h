@@ -1,6 +1,7 @@
 /*
- * log: one line per event on stderr, `time level event=NAME key=value ...`. Values with spaces or quotes
- * are quoted. Never a payload or a key of a record. Thread-safe. log_line.h says what a line looks like.
+ * log: one line per event on stderr, `time level event=NAME key=value ...`. Values with spaces or
+ * quotes are quoted. Never a payload or a key of a record. Thread-safe. log_line.h says what a line
+ * looks like.
  *
  *     LOG_INFO("task.assigned", "partition=%d offset=%" PRId64, partition, offset);
  *     LOG_WARN("registry.down", "url=%s error=%s", LOG_Q(url), LOG_Q(err->text));
@@ -24,8 +25,8 @@ __attribute__((format(printf, 3, 4))) void log_write(enum log_level level, const
                                                      const char *format, ...);
 
 /*
- * A quoted copy of `text` (at most about 1,000 bytes of it) in one of a few per-thread slots: valid until
- * the 8th later LOG_Q. Always quoted, so that in JSON it is always a string. NULL gives null.
+ * A quoted copy of `text` (at most about 1,000 bytes of it) in one of a few per-thread slots: valid
+ * until the 8th later LOG_Q. Always quoted, so that in JSON it is always a string. NULL gives null.
  */
 const char *log_quote(const char *text);
 
@@ -40,13 +41,16 @@ const char *log_quote(const char *text);
 #define LOG_WARN(event, ...)  LOG_AT(LOG_LEVEL_WARN, event, __VA_ARGS__)
 #define LOG_ERROR(event, ...) LOG_AT(LOG_LEVEL_ERROR, event, __VA_ARGS__)
 
-/* Lets one in every `interval_ms` through, per call site; the number held back is appended by log_write
- * callers as `suppressed=N`. */
+/*
+ * Lets one in every `interval_us` through, per call site; the caller appends how many were held
+ * back as `suppressed=N`.
+ */
 struct log_rate {
     int64_t next_us;
     int64_t suppressed;
 };
-/* true when the caller may log now; `suppressed` gets how many were held back since. Thread-safe. */
-bool log_rate_allow(struct log_rate *rate, int64_t now_us, int64_t interval_us, int64_t *suppressed);
+/* true when the caller may log now: then `suppressed` is set. Thread-safe. */
+bool log_rate_allow(struct log_rate *rate, int64_t now_us, int64_t interval_us,
+                    int64_t *suppressed);
 
 #endif

@@ -103,7 +103,10 @@ void log_line_quote(char *out, size_t size, const char *text)
         if (c == '"' || c == '\\')
             n = (size_t)snprintf(unit, sizeof unit, "\\%c", c);
         else if (c == '\n' || c == '\t' || c == '\r')
-            n = (size_t)snprintf(unit, sizeof unit, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+            n = (size_t)snprintf(unit, sizeof unit, "\\%c",
+                                 c == '\n'   ? 'n'
+                                 : c == '\t' ? 't'
+                                             : 'r');
         else if (c < 0x20 || c == 0x7f)
             n = (size_t)snprintf(unit, sizeof unit, "\\x%02x", c);
         else
@@ -147,7 +150,7 @@ static void put_time(struct log_line *line, int64_t wall_ms)
         ms += MS_PER_DAY;
         days--;
     }
-    /* Days to date: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days. */
+    /* civil_from_days of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms". */
     days += 719468;
     const int64_t era = (days >= 0 ? days : days - 146096) / 146097;
     const int64_t doe = days - era * 146097;
@@ -159,15 +162,17 @@ static void put_time(struct log_line *line, int64_t wall_ms)
     const long long year = (long long)(yoe + era * 400 + (month <= 2));
 
     char text[64];
-    const int size = snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", year, month, day,
-                              (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
-                              (int)(ms % 1000));
+    const int size = snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", year,
+                              month, day, (int)(ms / 3600000), (int)(ms / 60000 % 60),
+                              (int)(ms / 1000 % 60), (int)(ms % 1000));
     line_put(line, text, (size_t)size);
 }
 
 static void put_name_member(struct log_line *line, const char *key, const char *value)
 {
-    struct token token = { .key = key, .key_size = strlen(key), .value = value, .value_size = strlen(value) };
+    struct token token = {
+        .key = key, .key_size = strlen(key), .value = value, .value_size = strlen(value)
+    };
     line_put(line, ",\"", 2);
     line_put(line, token.key, token.key_size);
     line_put(line, "\":", 2);
@@ -225,7 +230,7 @@ static void put_characters(struct log_line *line, const struct token *token)
     }
 }
 
-/* Takes one character, escaped or not, and spells it for JSON; returns how many bytes were taken. */
+/* Takes one character, escaped or not, and spells it for JSON; returns the bytes taken. */
 static size_t next_character(char out[UNIT_SIZE], const char *at, const char *end, bool quoted)
 {
     char c = *at;
@@ -250,31 +255,25 @@ static size_t next_character(char out[UNIT_SIZE], const char *at, const char *en
 /* Undoes an escape of log_line_quote; 0 when there is none here. */
 static size_t unescape(char *c, const char *at, const char *end)
 {
-    unsigned code = 0;
+    static const char codes[] = "\"\\ntr", meanings[] = "\"\\\n\t\r", digits[] = "0123456789abcdef";
     if (end - at < 2 || at[0] != '\\')
         return 0;
-    switch (at[1]) {
-    case '"': case '\\': *c = at[1]; return 2;
-    case 'n': *c = '\n'; return 2;
-    case 't': *c = '\t'; return 2;
-    case 'r': *c = '\r'; return 2;
-    case 'x': break;
-    default: return 0;
+    const char *code = memchr(codes, at[1], sizeof codes - 1);
+    if (code != NULL) {
+        *c = meanings[code - codes];
+        return 2;
     }
-    if (end - at < 4)
+    if (at[1] != 'x' || end - at < 4)
         return 0;
-    for (int i = 2; i < 4; i++) {
-        const char *const digits = "0123456789abcdef";
-        const char *digit = at[i] == '\0' ? NULL : strchr(digits, at[i]);
-        if (digit == NULL)
-            return 0;
-        code = code * 16 + (unsigned)(digit - digits);
-    }
-    *c = (char)code;
-    return code < 0x80 ? 4 : 0;
+    const char *high = memchr(digits, at[2], 8); /* an escape is ASCII */
+    const char *low = memchr(digits, at[3], sizeof digits - 1);
+    if (high == NULL || low == NULL)
+        return 0;
+    *c = (char)((high - digits) * 16 + (low - digits));
+    return 4;
 }
 
-/* The size of the character that starts here; 0 when this is not UTF-8 (RFC 3629, table 3-7 of Unicode). */
+/* The size of the character that starts here; 0: not UTF-8 (table 3-7 of the Unicode standard). */
 static size_t utf8_size(const char *at, const char *end)
 {
     const unsigned char *p = (const unsigned char *)at;
@@ -347,7 +346,8 @@ static bool is_own_key(const char *key, size_t size)
 
 static bool is_key_character(char c)
 {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '.' || c == '-';
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c == '.' || c == '-';
 }
 
 static bool next_token(struct token *token, const char **at)

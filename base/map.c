@@ -1,7 +1,7 @@
 /*
- * Open addressing with linear probing over slots (hash, node); a removal shifts the run behind it back, so
- * there are no tombstones and lookups do not slow down with churn. Each entry is one allocation, a node
- * with value and key behind it, and the nodes form a list in insertion order.
+ * Open addressing with linear probing over slots (hash, node); a removal shifts the run behind it
+ * back, so there are no tombstones and lookups do not slow down with churn. Each entry is one
+ * allocation, a node with value and key behind it, and the nodes form a list in insertion order.
  */
 #include "base/map.h"
 
@@ -184,7 +184,8 @@ static void resize_slots(struct map *map, size_t slot_count)
 static void vacate_slot(struct map *map, size_t hole)
 {
     const size_t mask = map->slot_count - 1;
-    for (size_t index = (hole + 1) & mask; map->slots[index].node != NULL; index = (index + 1) & mask) {
+    for (size_t index = (hole + 1) & mask; map->slots[index].node != NULL;
+         index = (index + 1) & mask) {
         const size_t home = map->slots[index].hash & mask;
         if (((index - home) & mask) >= ((index - hole) & mask)) {
             map->slots[hole] = map->slots[index];

@@ -1,9 +1,9 @@
 /*
  * map: from bytes to a value of fixed size, for the tables of this process: groups, caches, names.
  *
- * Owns copies of the keys, and the values, which it frees without looking into them: what a value points
- * to is the caller's. Iteration goes in the order of insertion, so it is the same on every machine. One
- * owner, one thread. A key is never none (data == NULL); it may be empty.
+ * Owns copies of the keys, and the values, which it frees without looking into them: what a value
+ * points to is the caller's. Iteration goes in the order of insertion, so it is the same on every
+ * machine. One owner, one thread. A key is never none (data == NULL); it may be empty.
  */
 #ifndef WEIR_BASE_MAP_H
 #define WEIR_BASE_MAP_H
@@ -19,9 +19,15 @@ struct map;
 void map_create(struct map **out, size_t value_size);
 void map_destroy(struct map **map);
 
-/* The value, 16-byte aligned, or NULL. It does not move: valid until its key is removed, clear or destroy. */
+/*
+ * The value, 16-byte aligned, or NULL. It does not move: valid until its key is removed, clear or
+ * destroy.
+ */
 void *map_find(const struct map *map, struct bytes key);
-/* The value of the key, put in zeroed if it was not there; `is_new` (NULL is allowed) tells which. */
+/*
+ * The value of the key, put in zeroed if it was not there; `is_new` (NULL is allowed) tells
+ * which.
+ */
 void *map_insert(struct map *map, struct bytes key, bool *is_new);
 /* false when the key was not there. A key that is inserted again comes last. */
 bool map_remove(struct map *map, struct bytes key);

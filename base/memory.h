@@ -1,6 +1,6 @@
 /*
- * memory: allocation that never returns NULL. Out of memory aborts the process: a restart is safe by
- * construction, going on without the memory is not.
+ * memory: allocation that never returns NULL. Out of memory aborts the process: a restart is safe
+ * by construction, going on without the memory is not.
  */
 #ifndef WEIR_BASE_MEMORY_H
 #define WEIR_BASE_MEMORY_H

@@ -1,5 +1,6 @@
 /*
- * xoshiro256** 1.0 and splitmix64 by David Blackman and Sebastiano Vigna (prng.di.unimi.it, public domain).
+ * xoshiro256** 1.0 and splitmix64 by David Blackman and Sebastiano Vigna (prng.di.unimi.it, public
+ * domain).
  */
 #include "base/random.h"
 
