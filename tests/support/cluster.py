@@ -2,7 +2,8 @@
 
 For tests: `with Cluster() as cluster:` starts both in a folder of their own and ends them at the
 end, also when the test's process is killed. For playing: `python3 cluster.py start|stop|status DIR`
-leaves them running, known by the pids in DIR.
+leaves them running, known by the pids in DIR. `cluster.py with COMMAND...` runs a command beside
+them, with @BROKERS@ and @REGISTRY@ in its arguments filled in.
 
 The jars and the registry are where `./dev setup` put them: $WEIR_CACHE, or ~/.cache/weir.
 """
@@ -55,13 +56,17 @@ def wait_until(ready, timeout_s, what):
         time.sleep(0.05)
 
 
+LIBC = ctypes.CDLL(None)
+
+
 def _die_with_parent():
     """A test that is killed must not leave a broker behind (PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)
+    LIBC.prctl(1, signal.SIGKILL)
 
 
 class Process:
-    """One program with its output in a file; ended by its pid, never by its name."""
+    """One program with its output in a file; ended by its pid, never by its name. A session of its
+    own keeps Ctrl-C from it: its owner ends it, in order."""
 
     def __init__(self, arguments, log, env=None, cwd=None, detached=False):
         self.log = pathlib.Path(log)
@@ -69,7 +74,7 @@ class Process:
             self.popen = subprocess.Popen(
                 [str(each) for each in arguments], stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.STDOUT, cwd=cwd, env={**os.environ, **(env or {})},
-                start_new_session=detached, preexec_fn=None if detached else _die_with_parent)
+                start_new_session=True, preexec_fn=None if detached else _die_with_parent)
 
     @property
     def pid(self):
@@ -487,9 +492,25 @@ def _stop(state):
     state.unlink(missing_ok=True)
 
 
+def _run_with(command):
+    with Cluster() as cluster:
+        filled = [each.replace("@BROKERS@", cluster.bootstrap)
+                  .replace("@REGISTRY@", cluster.registry.url) for each in command]
+        # Ctrl-C goes to the command as well; it ends by itself, then the cluster ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        def before_exec():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            _die_with_parent()
+
+        return subprocess.call(filled, preexec_fn=before_exec)
+
+
 def main(arguments):
+    if arguments[:1] == ["with"]:
+        sys.exit(_run_with(arguments[1:]))
     if len(arguments) != 2 or arguments[0] not in ("start", "stop", "status"):
-        sys.exit("usage: cluster.py start|stop|status DIR")
+        sys.exit("usage: cluster.py start|stop|status DIR, or with COMMAND...")
     folder = pathlib.Path(arguments[1])
     state = folder / "running.json"
     known = _running(state)
