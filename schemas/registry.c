@@ -1,0 +1,39 @@
+/* registry: the port; each call goes to the implementation that was opened. */
+#include "schemas/registry.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+#include "schemas/registry_type.h"
+
+void registry_close(struct registry **registry)
+{
+    if (*registry != NULL)
+        (*registry)->type->close(*registry);
+    *registry = NULL;
+}
+
+enum status registry_find(struct registry *registry, int32_t id, const struct schema **out,
+                          struct error *err)
+{
+    return registry->type->find(registry, id, out, err);
+}
+
+enum status registry_fetch(struct registry *registry, int32_t id, int64_t timeout_ms,
+                           const struct schema **out, struct error *err)
+{
+    return registry->type->fetch(registry, id, timeout_ms, out, err);
+}
+
+enum status registry_register(struct registry *registry, const char *subject, struct bytes text,
+                              int64_t timeout_ms, int32_t *id, struct error *err)
+{
+    ENSURE(text.data != NULL);
+    return registry->type->register_text(registry, subject, text, timeout_ms, id, err);
+}
+
+void registry_health(struct registry *registry, struct registry_health *out)
+{
+    memset(out, 0, sizeof *out);
+    registry->type->health(registry, out);
+}
