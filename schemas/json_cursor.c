@@ -17,7 +17,7 @@ struct json_cursor json_cursor_of(struct bytes text, const uint32_t *starts, siz
 }
 
 static const uint8_t kinds[256] = {
-    ['{'] = TOKEN_OBJECT, ['}'] = TOKEN_OBJECT_END, ['['] = TOKEN_ARRAY, [']'] = TOKEN_ARRAY_END,
+    ['{'] = TOKEN_OBJECT, ['}'] = TOKEN_OBJECT_END, ['['] = TOKEN_ARRAY,  [']'] = TOKEN_ARRAY_END,
     [':'] = TOKEN_COLON,  [','] = TOKEN_COMMA,      ['"'] = TOKEN_STRING, ['-'] = TOKEN_NUMBER,
     ['0'] = TOKEN_NUMBER, ['1'] = TOKEN_NUMBER,     ['2'] = TOKEN_NUMBER, ['3'] = TOKEN_NUMBER,
     ['4'] = TOKEN_NUMBER, ['5'] = TOKEN_NUMBER,     ['6'] = TOKEN_NUMBER, ['7'] = TOKEN_NUMBER,
@@ -35,13 +35,18 @@ struct json_token json_cursor_next(struct json_cursor *cursor)
     const struct bytes raw = token_text(cursor);
     cursor->at++;
     switch (kind) {
-    case TOKEN_STRING: return read_string(cursor, raw);
-    case TOKEN_NUMBER: return read_number(cursor, raw);
+    case TOKEN_STRING:
+        return read_string(cursor, raw);
+    case TOKEN_NUMBER:
+        return read_number(cursor, raw);
     case TOKEN_TRUE:
     case TOKEN_FALSE:
-    case TOKEN_NULL: return read_word(cursor, raw);
-    case TOKEN_BAD: return bad(cursor, "a character that begins no value");
-    default: break;
+    case TOKEN_NULL:
+        return read_word(cursor, raw);
+    case TOKEN_BAD:
+        return bad(cursor, "a character that begins no value");
+    default:
+        break;
     }
     if (raw.size != 1)
         return bad(cursor, "a character that belongs to no value");
@@ -61,11 +66,15 @@ static bool is_space(uint8_t c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* From its start up to the next token's, without the space before that: a scalar must fill all of it. */
+/*
+ * From its start up to the next token's, without the space before that: a scalar must fill all of
+ * it.
+ */
 static struct bytes token_text(const struct json_cursor *cursor)
 {
     const size_t start = cursor->starts[cursor->at];
-    size_t end = cursor->at + 1 < cursor->count ? cursor->starts[cursor->at + 1] : cursor->text.size;
+    size_t end =
+        cursor->at + 1 < cursor->count ? cursor->starts[cursor->at + 1] : cursor->text.size;
     while (end > start + 1 && is_space(cursor->text.data[end - 1]))
         end--;
     return bytes_of(cursor->text.data + start, end - start);
@@ -102,7 +111,10 @@ static int32_t code_unit(struct bytes text, size_t at)
     return unit;
 }
 
-/* The code point that the escape at `at` stands for, -1 if it is none; `size` gets the escape's length. */
+/*
+ * The code point that the escape at `at` stands for, -1 if it is none; `size` gets the escape's
+ * length.
+ */
 static int32_t escape_at(struct bytes text, size_t at, size_t *size)
 {
     static const char short_escapes[256] = {
@@ -127,7 +139,8 @@ static struct json_token read_string(struct json_cursor *cursor, struct bytes ra
 {
     if (raw.size < 2 || raw.data[raw.size - 1] != '"')
         return bad(cursor, "a string that is not closed");
-    struct json_token token = { .kind = TOKEN_STRING, .text = bytes_of(raw.data + 1, raw.size - 2) };
+    struct json_token token = { .kind = TOKEN_STRING,
+                                .text = bytes_of(raw.data + 1, raw.size - 2) };
     const uint8_t *escape = memchr(token.text.data, '\\', token.text.size);
     token.escaped = escape != NULL;
     while (escape != NULL) {
@@ -159,7 +172,8 @@ struct bytes json_token_string(struct json_token token, struct arena *arena)
     ENSURE(token.kind == TOKEN_STRING);
     if (!token.escaped)
         return token.text;
-    uint8_t *out = arena_alloc(arena, token.text.size); /* no escape is shorter than what it stands for */
+    uint8_t *out =
+        arena_alloc(arena, token.text.size); /* no escape is shorter than what it stands for */
     size_t size = 0;
     for (size_t at = 0; at < token.text.size;) {
         if (token.text.data[at] != '\\') {
@@ -306,10 +320,14 @@ bool json_cursor_skip(struct json_cursor *cursor, struct json_token first, int d
     case TOKEN_NUMBER:
     case TOKEN_TRUE:
     case TOKEN_FALSE:
-    case TOKEN_NULL: return true;
+    case TOKEN_NULL:
+        return true;
     case TOKEN_OBJECT:
-    case TOKEN_ARRAY: break;
-    default: json_cursor_fault(cursor, "something else where a value belongs"); return false;
+    case TOKEN_ARRAY:
+        break;
+    default:
+        json_cursor_fault(cursor, "something else where a value belongs");
+        return false;
     }
     if (depth >= JSON_DEPTH_MAX) {
         json_cursor_fault(cursor, "values nested too deeply");
@@ -327,14 +345,22 @@ bool json_cursor_skip(struct json_cursor *cursor, struct json_token first, int d
 const char *token_kind_text(enum token_kind kind)
 {
     switch (kind) {
-    case TOKEN_OBJECT: return "an object";
-    case TOKEN_ARRAY: return "an array";
-    case TOKEN_STRING: return "a string";
-    case TOKEN_NUMBER: return "a number";
+    case TOKEN_OBJECT:
+        return "an object";
+    case TOKEN_ARRAY:
+        return "an array";
+    case TOKEN_STRING:
+        return "a string";
+    case TOKEN_NUMBER:
+        return "a number";
     case TOKEN_TRUE:
-    case TOKEN_FALSE: return "a boolean";
-    case TOKEN_NULL: return "null";
-    case TOKEN_END: return "the end of the text";
-    default: return "something else";
+    case TOKEN_FALSE:
+        return "a boolean";
+    case TOKEN_NULL:
+        return "null";
+    case TOKEN_END:
+        return "the end of the text";
+    default:
+        return "something else";
     }
 }

@@ -1,9 +1,11 @@
 /*
- * json_cursor: walks the tokens of one JSON text, strictly: every token is checked against RFC 8259, also where nobody
- * wants its value, so that whether a record is accepted does not depend on which columns are used.
+ * json_cursor: walks the tokens of one JSON text, strictly: every token is checked against RFC
+ * 8259, also where nobody wants its value, so that whether a record is accepted does not depend on
+ * which columns are used.
  *
- * Borrows the text and the starts that json_reader found. Nothing here allocates but json_token_string. A token that is
- * wrong is of kind TOKEN_BAD, and `fault` says why; once that happened every later token is TOKEN_BAD too.
+ * Borrows the text and the starts that json_reader found. Nothing here allocates but
+ * json_token_string. A token that is wrong is of kind TOKEN_BAD, and `fault` says why; once that
+ * happened every later token is TOKEN_BAD too.
  */
 #ifndef WEIR_SCHEMAS_JSON_CURSOR_H
 #define WEIR_SCHEMAS_JSON_CURSOR_H
@@ -52,16 +54,21 @@ struct json_token json_cursor_next(struct json_cursor *cursor);
 void json_cursor_fault(struct json_cursor *cursor, const char *fault);
 
 enum { JSON_DEPTH_MAX = 64 };
-/* Reads to the end of the value that began with `first`, checking all of it; false after a fault. */
+/*
+ * Reads to the end of the value that began with `first`, checking all of it; false after a fault.
+ */
 bool json_cursor_skip(struct json_cursor *cursor, struct json_token first, int depth);
 
 /*
- * The members of an object whose opening brace has been read: gives the next key with the cursor on its value, or false
- * at the closing brace and after a fault. `first` is true for the first call.
+ * The members of an object whose opening brace has been read: gives the next key with the cursor on
+ * its value, or false at the closing brace and after a fault. `first` is true for the first call.
  */
 bool json_cursor_next_key(struct json_cursor *cursor, struct json_token *key, bool first);
 
-/* A STRING token as UTF-8 text: as it is when it has no escapes, else a copy in the arena. The token is a valid one. */
+/*
+ * A STRING token as UTF-8 text: as it is when it has no escapes, else a copy in the arena. The
+ * token is a valid one.
+ */
 struct bytes json_token_string(struct json_token token, struct arena *arena);
 
 /* The parts of a NUMBER token, which is a valid one. */

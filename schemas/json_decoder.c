@@ -1,10 +1,11 @@
 /*
  * json_decoder: JSON records as slots (decoder_create_json of decoder.h).
  *
- * The text is indexed once (json_reader), walked once (json_cursor), and each member whose place is wanted (json_plan) is
- * read exactly or refused (json_scalar). Strings without escapes stay where they are, in the payload. A wanted name that
- * comes twice is refused: which of two amounts counts is nobody's to guess. In a union both JSON forms are
- * read: "x" and, as Avro writes it, {"string": "x"}.
+ * The text is indexed once (json_reader), walked once (json_cursor), and each member whose place is
+ * wanted (json_plan) is read exactly or refused (json_scalar). Strings without escapes stay where
+ * they are, in the payload. A wanted name that comes twice is refused: which of two amounts counts
+ * is nobody's to guess. In a union both JSON forms are read: "x" and, as Avro writes it, {"string":
+ * "x"}.
  *
  * Messages name the field and what kind of thing was found, never the value.
  */
@@ -43,8 +44,8 @@ static enum status not_json(const struct json_walk *walk)
                 walk->cursor.fault_at);
 }
 
-static enum status unexpected(struct json_walk *walk, const struct json_node *node, struct json_token found,
-                              const char *wanted)
+static enum status unexpected(struct json_walk *walk, const struct json_node *node,
+                              struct json_token found, const char *wanted)
 {
     if (found.kind == TOKEN_BAD)
         return not_json(walk);
@@ -55,7 +56,8 @@ static enum status unexpected(struct json_walk *walk, const struct json_node *no
 static enum status read_null(struct json_walk *walk, const struct json_node *node)
 {
     if (!node->nullable)
-        return FAIL(walk->err, ST_UNDECODABLE, "field '%s' is null, which its type does not allow", node->path);
+        return FAIL(walk->err, ST_UNDECODABLE, "field '%s' is null, which its type does not allow",
+                    node->path);
     for (size_t i = 0; i < node->slot_count; i++)
         walk->slots[node->slots[i]] = value_null();
     return ST_OK;
@@ -64,16 +66,18 @@ static enum status read_null(struct json_walk *walk, const struct json_node *nod
 static enum status read_missing(struct json_walk *walk, const struct json_node *node)
 {
     if (node->defaults == NULL)
-        return FAIL(walk->err, ST_UNDECODABLE, "field '%s' is missing and has no default", node->path);
+        return FAIL(walk->err, ST_UNDECODABLE, "field '%s' is missing and has no default",
+                    node->path);
     for (size_t i = 0; i < node->slot_count; i++)
         walk->slots[node->slots[i]] = node->defaults[i];
     return ST_OK;
 }
 
-static enum status read_scalar(struct json_walk *walk, const struct json_node *node, struct json_token token)
+static enum status read_scalar(struct json_walk *walk, const struct json_node *node,
+                               struct json_token token)
 {
     struct value value;
-    const char *wanted = json_scalar_read(&value, token, node->schema, node->type, walk->arena);
+    const char *wanted = json_scalar_read(&value, token, node->schema, walk->arena);
     if (wanted != NULL)
         return unexpected(walk, node, token, wanted);
     for (size_t i = 0; i < node->slot_count; i++)
@@ -81,7 +85,8 @@ static enum status read_scalar(struct json_walk *walk, const struct json_node *n
     return ST_OK;
 }
 
-static enum status read_branch(struct json_walk *walk, struct json_node *node, struct json_token token, int depth)
+static enum status read_branch(struct json_walk *walk, struct json_node *node,
+                               struct json_token token, int depth)
 {
     if (node->schema->kind != SCHEMA_RECORD)
         return read_scalar(walk, node, token);
@@ -91,22 +96,25 @@ static enum status read_branch(struct json_walk *walk, struct json_node *node, s
 }
 
 /*
- * The cursor is behind the brace of an object in a union: is it Avro's {"branch": value}? Then moves to the value. A
- * record with a field of the branch's name is taken for the plain record.
+ * The cursor is behind the brace of an object in a union: is it Avro's {"branch": value}? Then
+ * moves to the value. A record with a field of the branch's name is taken for the plain record.
  */
 static bool enters_branch(struct json_walk *walk, struct json_node *node)
 {
     struct json_cursor ahead = walk->cursor;
     struct json_token key;
-    if (!json_cursor_next_key(&ahead, &key, true) || !bytes_equal(json_token_string(key, walk->arena), node->branch))
+    if (!json_cursor_next_key(&ahead, &key, true) ||
+        !bytes_equal(json_token_string(key, walk->arena), node->branch))
         return false;
-    if (node->schema->kind == SCHEMA_RECORD && json_plan_field(node, node->branch, SIZE_MAX) != JSON_NO_FIELD)
+    if (node->schema->kind == SCHEMA_RECORD &&
+        json_plan_field(node, node->branch, SIZE_MAX) != JSON_NO_FIELD)
         return false;
     walk->cursor = ahead;
     return true;
 }
 
-static enum status read_value(struct json_walk *walk, struct json_node *node, struct json_token token, int depth)
+static enum status read_value(struct json_walk *walk, struct json_node *node,
+                              struct json_token token, int depth)
 {
     if (token.kind == TOKEN_NULL)
         return read_null(walk, node);
@@ -123,8 +131,8 @@ static enum status read_value(struct json_walk *walk, struct json_node *node, st
     return not_json(walk);
 }
 
-static enum status read_member(struct json_walk *walk, struct json_node *record, struct json_token key,
-                               size_t ordinal, int depth)
+static enum status read_member(struct json_walk *walk, struct json_node *record,
+                               struct json_token key, size_t ordinal, int depth)
 {
     const size_t field = json_plan_field(record, json_token_string(key, walk->arena), ordinal);
     struct json_node *node = field == JSON_NO_FIELD ? NULL : record->fields[field];
@@ -155,13 +163,14 @@ static enum status read_record(struct json_walk *walk, struct json_node *node, i
     return ST_OK;
 }
 
-static enum status json_decoder_decode(struct decoder *self, struct bytes payload, struct value *slots,
-                                       struct arena *arena, struct error *err)
+static enum status json_decoder_decode(struct decoder *self, struct bytes payload,
+                                       struct value *slots, struct arena *arena, struct error *err)
 {
     struct json_decoder *decoder = (struct json_decoder *)self;
     const uint32_t *starts;
     size_t count;
-    const char *fault = json_reader_scan(decoder->reader, &starts, &count, payload.data, payload.size);
+    const char *fault =
+        json_reader_scan(decoder->reader, &starts, &count, payload.data, payload.size);
     if (fault != NULL)
         return FAIL(err, ST_UNDECODABLE, "not valid JSON: %s", fault);
     struct json_walk walk = {
@@ -175,7 +184,8 @@ static enum status json_decoder_decode(struct decoder *self, struct bytes payloa
     if (first.kind == TOKEN_BAD)
         return not_json(&walk);
     if (first.kind != TOKEN_OBJECT)
-        return FAIL(err, ST_UNDECODABLE, "the record must be an object; found %s", token_kind_text(first.kind));
+        return FAIL(err, ST_UNDECODABLE, "the record must be an object; found %s",
+                    token_kind_text(first.kind));
     TRY(read_record(&walk, decoder->root, 0));
     if (json_cursor_next(&walk.cursor).kind == TOKEN_END)
         return ST_OK;
@@ -197,7 +207,8 @@ static const struct decoder_type json_decoder_type = {
 };
 
 enum status decoder_create_json(struct decoder **out, const struct schema *reader,
-                                const struct decoder_column *columns, size_t column_count, struct error *err)
+                                const struct decoder_column *columns, size_t column_count,
+                                struct error *err)
 {
     enum { PLAN_BLOCK_BYTES = 8192 };
     struct json_decoder *decoder = mem_alloc(sizeof *decoder);

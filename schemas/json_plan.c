@@ -1,34 +1,36 @@
 /* json_plan: builds the tree of wanted places and finds names in it. */
 #include "schemas/json_plan.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "base/ensure.h"
-#include "schemas/json_scalar.h"
+#include "schemas/schema_default.h"
 
 enum { SIZE_BIT_MAX = 63 };
 
 struct plan_builder {
     struct arena *arena;
+    const struct decoder_column *columns;
     size_t column_count;
 };
 
-static enum status add_column(const struct plan_builder *builder, struct json_node *root, uint32_t slot,
-                              const struct decoder_column *column, struct error *err);
-static enum status fill_defaults(const struct plan_builder *builder, struct json_node *node, struct error *err);
+static enum status add_column(const struct plan_builder *builder, struct json_node *root,
+                              uint32_t slot, struct error *err);
+static enum status fill_defaults(const struct plan_builder *builder, struct json_node *node,
+                                 struct error *err);
 
 /* ---- nodes ---- */
 
 static struct bytes branch_name(const struct schema *schema)
 {
     static const char *const names[] = {
-        [SCHEMA_NULL] = "null",     [SCHEMA_BOOLEAN] = "boolean", [SCHEMA_INT] = "int",
-        [SCHEMA_LONG] = "long",     [SCHEMA_FLOAT] = "float",     [SCHEMA_DOUBLE] = "double",
-        [SCHEMA_BYTES] = "bytes",   [SCHEMA_STRING] = "string",   [SCHEMA_ARRAY] = "array",
-        [SCHEMA_MAP] = "map",       [SCHEMA_UNION] = "union",
+        [SCHEMA_NULL] = "null",   [SCHEMA_BOOLEAN] = "boolean", [SCHEMA_INT] = "int",
+        [SCHEMA_LONG] = "long",   [SCHEMA_FLOAT] = "float",     [SCHEMA_DOUBLE] = "double",
+        [SCHEMA_BYTES] = "bytes", [SCHEMA_STRING] = "string",   [SCHEMA_ARRAY] = "array",
+        [SCHEMA_MAP] = "map",     [SCHEMA_UNION] = "union",
     };
-    const bool named = schema->kind == SCHEMA_RECORD || schema->kind == SCHEMA_ENUM || schema->kind == SCHEMA_FIXED;
+    const bool named = schema->kind == SCHEMA_RECORD || schema->kind == SCHEMA_ENUM ||
+                       schema->kind == SCHEMA_FIXED;
     return bytes_of_string(named ? schema->name : names[schema->kind]);
 }
 
@@ -40,7 +42,8 @@ static void add_names(struct json_node *node, struct arena *arena)
         count += schema->fields[i].alias_count;
     node->names = arena_alloc(arena, count * sizeof *node->names);
     for (size_t i = 0; i < schema->count; i++) /* before all aliases: a field's own name wins */
-        node->names[node->name_count++] = (struct json_name){ bytes_of_string(schema->fields[i].name), i };
+        node->names[node->name_count++] =
+            (struct json_name){ bytes_of_string(schema->fields[i].name), i };
     for (size_t i = 0; i < schema->count; i++)
         for (size_t k = 0; k < schema->fields[i].alias_count; k++)
             node->names[node->name_count++] =
@@ -53,26 +56,14 @@ static void add_names(struct json_node *node, struct arena *arena)
 }
 
 /* Takes a union with null apart; any other union of several types is no place for a column. */
-static enum status open_union(struct json_node *node, const struct schema *schema, struct error *err)
+static enum status open_union(struct json_node *node, const struct schema *schema,
+                              struct error *err)
 {
-    node->schema = schema;
+    node->in_union = schema->kind == SCHEMA_UNION;
     node->nullable = schema->kind == SCHEMA_NULL;
-    if (schema->kind != SCHEMA_UNION)
-        return ST_OK;
-    node->in_union = true;
-    const struct schema *other = NULL;
-    for (size_t i = 0; i < schema->count; i++) {
-        if (schema->branches[i]->kind == SCHEMA_NULL)
-            node->nullable = true;
-        else if (other == NULL)
-            other = schema->branches[i];
-        else
-            return FAIL(err, ST_INVALID, "field '%s' is a union of several types", node->path);
-    }
-    if (other != NULL)
-        node->schema = other;
-    else
-        node->schema = schema->count > 0 ? schema->branches[0] : schema;
+    node->schema = schema_without_null(schema, &node->nullable);
+    if (node->schema == NULL)
+        return FAIL(err, ST_INVALID, "field '%s' is a union of several types", node->path);
     return ST_OK;
 }
 
@@ -97,10 +88,12 @@ enum status json_plan_build(struct json_node **out, const struct schema *reader,
     ENSURE(column_count < UINT32_MAX);
     if (reader->kind != SCHEMA_RECORD)
         return FAIL(err, ST_INVALID, "the schema of a JSON stream must be a record");
-    const struct plan_builder builder = { .arena = arena, .column_count = column_count };
+    const struct plan_builder builder = { .arena = arena,
+                                          .columns = columns,
+                                          .column_count = column_count };
     TRY(node_create(&builder, out, reader, "", err));
     for (size_t i = 0; i < column_count; i++)
-        TRY(add_column(&builder, *out, (uint32_t)i, &columns[i], err));
+        TRY(add_column(&builder, *out, (uint32_t)i, err));
     return fill_defaults(&builder, *out, err);
 }
 
@@ -114,12 +107,14 @@ static size_t own_field(const struct json_node *node, struct bytes name)
 
 static bool is_scalar(enum schema_kind kind)
 {
-    return kind != SCHEMA_RECORD && kind != SCHEMA_ARRAY && kind != SCHEMA_MAP && kind != SCHEMA_UNION;
+    return kind != SCHEMA_RECORD && kind != SCHEMA_ARRAY && kind != SCHEMA_MAP &&
+           kind != SCHEMA_UNION;
 }
 
-static enum status add_column(const struct plan_builder *builder, struct json_node *root, uint32_t slot,
-                              const struct decoder_column *column, struct error *err)
+static enum status add_column(const struct plan_builder *builder, struct json_node *root,
+                              uint32_t slot, struct error *err)
 {
+    const struct decoder_column *column = &builder->columns[slot];
     struct json_node *node = root;
     node->slots[node->slot_count++] = slot;
     for (const char *at = column->path, *end; at != NULL; at = *end == '.' ? end + 1 : NULL) {
@@ -131,67 +126,44 @@ static enum status add_column(const struct plan_builder *builder, struct json_no
             return FAIL(err, ST_INVALID, "the schema has no field '%s'", column->path);
         if (node->fields[field] == NULL) {
             const struct bytes path = bytes_of(column->path, (size_t)(end - column->path));
-            const char *name = arena_format(builder->arena, "%.*s", (int)path.size, (const char *)path.data);
-            TRY(node_create(builder, &node->fields[field], node->schema->fields[field].type, name, err));
+            const char *name =
+                arena_format(builder->arena, "%.*s", (int)path.size, (const char *)path.data);
+            TRY(node_create(builder, &node->fields[field], node->schema->fields[field].type, name,
+                            err));
         }
         node = node->fields[field];
         node->slots[node->slot_count++] = slot;
     }
     if (!is_scalar(node->schema->kind))
         return FAIL(err, ST_INVALID, "field '%s' is no scalar", column->path);
-    node->type = column->type;
     return ST_OK;
 }
 
 /* ---- defaults ---- */
 
-/* What the columns below `node` are when it is `json`; `values` has one place per column of the plan. */
-static enum status default_values(const struct plan_builder *builder, const struct json_node *node,
-                                  const json_t *json, struct value *values, struct error *err)
+/* A column's path below the node's: "" when it is the node itself. */
+static const char *rest_of_path(const struct json_node *node, const char *path)
 {
-    if (json_is_null(json)) {
-        for (size_t i = 0; i < node->slot_count; i++)
-            values[node->slots[i]] = value_null();
-        return ST_OK;
-    }
-    if (node->schema->kind != SCHEMA_RECORD) {
-        struct value value;
-        if (json_scalar_default(&value, json, node->schema, node->type, builder->arena, err) != ST_OK)
-            return error_prefix(err, "field '%s'", node->path);
-        for (size_t i = 0; i < node->slot_count; i++)
-            values[node->slots[i]] = value;
-        return ST_OK;
-    }
-    for (size_t i = 0; i < node->schema->count; i++) {
-        const struct schema_field *field = &node->schema->fields[i];
-        if (node->fields[i] == NULL)
-            continue;
-        const json_t *member = json_object_get(json, field->name);
-        if (member == NULL && field->has_default)
-            member = field->default_value;
-        if (member == NULL)
-            return FAIL(err, ST_INVALID, "the default of '%s' lacks '%s'", node->path, field->name);
-        TRY(default_values(builder, node->fields[i], member, values, err));
-    }
-    return ST_OK;
+    path += strlen(node->path);
+    return *path == '.' ? path + 1 : path;
 }
 
-static enum status fill_defaults(const struct plan_builder *builder, struct json_node *node, struct error *err)
+static enum status fill_defaults(const struct plan_builder *builder, struct json_node *node,
+                                 struct error *err)
 {
-    if (node->schema->kind != SCHEMA_RECORD)
-        return ST_OK;
-    for (size_t i = 0; i < node->schema->count; i++) {
+    for (size_t i = 0; i < node->schema->count && node->fields != NULL; i++) {
         struct json_node *child = node->fields[i];
+        const struct schema_field *field = &node->schema->fields[i];
         if (child == NULL)
             continue;
         TRY(fill_defaults(builder, child, err));
-        if (!node->schema->fields[i].has_default)
+        if (!field->has_default)
             continue;
-        struct value *values = arena_alloc(builder->arena, builder->column_count * sizeof *values);
-        TRY(default_values(builder, child, node->schema->fields[i].default_value, values, err));
         child->defaults = arena_alloc(builder->arena, child->slot_count * sizeof *child->defaults);
-        for (size_t k = 0; k < child->slot_count; k++)
-            child->defaults[k] = values[child->slots[k]];
+        for (size_t k = 0; k < child->slot_count; k++) {
+            const char *rest = rest_of_path(child, builder->columns[child->slots[k]].path);
+            TRY(schema_default_value(&child->defaults[k], field, rest, builder->arena, err));
+        }
     }
     return ST_OK;
 }

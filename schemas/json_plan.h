@@ -1,6 +1,7 @@
 /*
- * json_plan: the wanted columns of a reader schema as a tree that follows the shape of the record, made once, so that
- * decoding needs no lookup by path. Lives in the arena that it was built in; borrows the reader schema.
+ * json_plan: the wanted columns of a reader schema as a tree that follows the shape of the record,
+ * made once, so that decoding needs no lookup by path. Lives in the arena that it was built in;
+ * borrows the reader schema.
  */
 #ifndef WEIR_SCHEMAS_JSON_PLAN_H
 #define WEIR_SCHEMAS_JSON_PLAN_H
@@ -30,14 +31,14 @@ struct json_node {
     const struct schema *schema; /* without the union around it */
     bool nullable;
     bool in_union;
-    struct bytes branch;   /* how Avro's JSON encoding names it in a union */
-    struct value_type type; /* of a scalar */
+    struct bytes branch; /* how Avro's JSON encoding names it in a union */
 
     uint32_t *slots; /* every column at or below this place */
     size_t slot_count;
     struct value *defaults; /* their values when the field is missing; NULL: it must not be */
 
-    struct json_name *names; /* of a record: all fields, the unwanted too, so that these are found as quickly */
+    struct json_name
+        *names; /* of a record: all fields, the unwanted too, so that these are found as quickly */
     size_t name_count;
     uint64_t name_sizes;       /* bit n: a name of n bytes; bit 63: of 63 or more */
     struct json_node **fields; /* by index in the schema; NULL: unwanted */
@@ -52,7 +53,10 @@ MUST_CHECK enum status json_plan_build(struct json_node **out, const struct sche
                                        const struct decoder_column *columns, size_t column_count,
                                        struct arena *arena, struct error *err);
 
-/* The index of the field with that name, or JSON_NO_FIELD. `ordinal` is the member's place in its object. */
+/*
+ * The index of the field with that name, or JSON_NO_FIELD. `ordinal` is the member's place in its
+ * object.
+ */
 #define JSON_NO_FIELD SIZE_MAX
 size_t json_plan_field(struct json_node *node, struct bytes name, size_t ordinal);
 

@@ -2,8 +2,8 @@
 #include "schemas/json_reader.h"
 
 #include <charconv>
-#include <cstdlib>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <string>
 
@@ -33,25 +33,32 @@ static simdjson::error_code reserve(struct json_reader *reader, size_t size)
     while (capacity < size)
         capacity *= 2;
     if (reader->parser == nullptr)
-        return simdjson::get_active_implementation()->create_dom_parser_implementation(capacity, DEPTH_UNUSED,
-                                                                                       reader->parser);
-    return reader->parser->capacity() >= size ? simdjson::SUCCESS : reader->parser->set_capacity(capacity);
+        return simdjson::get_active_implementation()->create_dom_parser_implementation(
+            capacity, DEPTH_UNUSED, reader->parser);
+    return reader->parser->capacity() >= size ? simdjson::SUCCESS
+                                              : reader->parser->set_capacity(capacity);
 }
 
 static const char *fault_of(simdjson::error_code code)
 {
     switch (code) {
-    case simdjson::SUCCESS: return nullptr;
-    case simdjson::EMPTY: return "it is empty";
-    case simdjson::UTF8_ERROR: return "it is not UTF-8";
-    case simdjson::UNESCAPED_CHARS: return "a string holds a raw control character";
-    case simdjson::UNCLOSED_STRING: return "a string is not closed";
-    default: return "it has no tokens of JSON";
+    case simdjson::SUCCESS:
+        return nullptr;
+    case simdjson::EMPTY:
+        return "it is empty";
+    case simdjson::UTF8_ERROR:
+        return "it is not UTF-8";
+    case simdjson::UNESCAPED_CHARS:
+        return "a string holds a raw control character";
+    case simdjson::UNCLOSED_STRING:
+        return "a string is not closed";
+    default:
+        return "it has no tokens of JSON";
     }
 }
 
-extern "C" const char *json_reader_scan(struct json_reader *reader, const uint32_t **starts, size_t *count,
-                                        const uint8_t *text, size_t size)
+extern "C" const char *json_reader_scan(struct json_reader *reader, const uint32_t **starts,
+                                        size_t *count, const uint8_t *text, size_t size)
 {
     if (size == 0)
         return fault_of(simdjson::EMPTY);
@@ -71,7 +78,10 @@ extern "C" bool json_double(double *out, const uint8_t *text, size_t size)
     const auto result = std::from_chars(begin, begin + size, *out);
     if (result.ec == std::errc())
         return true;
-    /* Releases of libstdc++ differ on what is too small; strtod tells it from too large. No locale is ever set. */
+    /*
+     * Releases of libstdc++ differ on what is too small; strtod tells it from too large. No locale
+     * is ever set.
+     */
     *out = std::strtod(std::string(begin, size).c_str(), nullptr);
     return std::isfinite(*out);
 }

@@ -1,7 +1,6 @@
 /* json_scalar: JSON's five kinds of scalar as values of Avro's types. */
 #include "schemas/json_scalar.h"
 
-#include <jansson.h>
 #include <math.h>
 
 #include "base/ensure.h"
@@ -48,8 +47,8 @@ static int digit_at(const struct json_number *number, size_t i)
 }
 
 /*
- * The number is D * 10^e with D all its digits; wanted is D * 10^(e + scale) as an integer. Zeros at the end of D count for
- * the exponent, so that 12.500 fits scale 2 and 1.25e1 fits scale 1.
+ * The number is D * 10^e with D all its digits; wanted is D * 10^(e + scale) as an integer. Zeros
+ * at the end of D count for the exponent, so that 12.500 fits scale 2 and 1.25e1 fits scale 1.
  */
 static bool decimal_of(int128 *out, struct json_token token, unsigned scale, unsigned precision)
 {
@@ -64,7 +63,8 @@ static bool decimal_of(int128 *out, struct json_token token, unsigned scale, uns
     if (first == count)
         return true;
     if (exponent < 0 || exponent > DECIMAL_DIGITS_MAX ||
-        count - first + (size_t)exponent > (precision < DECIMAL_DIGITS_MAX ? precision : DECIMAL_DIGITS_MAX))
+        count - first + (size_t)exponent >
+            (precision < DECIMAL_DIGITS_MAX ? precision : DECIMAL_DIGITS_MAX))
         return false;
     for (size_t i = first; i < count; i++)
         *out = *out * 10 + digit_at(&number, i);
@@ -89,8 +89,8 @@ static const char *read_double(struct value *out, struct json_token token, bool 
 
 /* ---- times ---- */
 
-static const char *read_timestamp(struct value *out, struct json_token token, const struct schema *schema,
-                                  struct arena *arena)
+static const char *read_timestamp(struct value *out, struct json_token token,
+                                  const struct schema *schema, struct arena *arena)
 {
     const int64_t unit = schema->logical == LOGICAL_TIMESTAMP_MILLIS ? milli_us : 1;
     int64_t us;
@@ -106,7 +106,7 @@ static const char *read_timestamp(struct value *out, struct json_token token, co
     return NULL;
 }
 
-static const char *read_date(struct value *out, struct json_token token, struct value_type type, struct arena *arena)
+static const char *read_date(struct value *out, struct json_token token, struct arena *arena)
 {
     static const char wanted[] = "a date as YYYY-MM-DD or in days since 1970-01-01";
     int32_t days;
@@ -119,7 +119,7 @@ static const char *read_date(struct value *out, struct json_token token, struct 
             return wanted;
         days = (int32_t)number;
     }
-    *out = type.kind == VALUE_TIMESTAMP ? value_timestamp(days * day_us) : value_int(days);
+    *out = value_timestamp(days * day_us);
     return NULL;
 }
 
@@ -180,7 +180,8 @@ static bool latin1_of(struct bytes *out, struct bytes text, struct arena *arena)
     return true;
 }
 
-static const char *read_bytes(struct value *out, const struct schema *schema, struct bytes text, struct arena *arena)
+static const char *read_bytes(struct value *out, const struct schema *schema, struct bytes text,
+                              struct arena *arena)
 {
     struct bytes bytes;
     if (!latin1_of(&bytes, text, arena))
@@ -191,8 +192,8 @@ static const char *read_bytes(struct value *out, const struct schema *schema, st
     return NULL;
 }
 
-static const char *read_text(struct value *out, struct json_token token, const struct schema *schema,
-                             struct arena *arena)
+static const char *read_text(struct value *out, struct json_token token,
+                             const struct schema *schema, struct arena *arena)
 {
     if (token.kind != TOKEN_STRING)
         return "a string";
@@ -205,16 +206,17 @@ static const char *read_text(struct value *out, struct json_token token, const s
     return NULL;
 }
 
-const char *json_scalar_read(struct value *out, struct json_token token, const struct schema *schema,
-                             struct value_type type, struct arena *arena)
+const char *json_scalar_read(struct value *out, struct json_token token,
+                             const struct schema *schema, struct arena *arena)
 {
     if (schema->logical == LOGICAL_TIMESTAMP_MILLIS || schema->logical == LOGICAL_TIMESTAMP_MICROS)
         return read_timestamp(out, token, schema, arena);
     if (schema->logical == LOGICAL_DATE)
-        return read_date(out, token, type, arena);
+        return read_date(out, token, arena);
     if (schema->logical == LOGICAL_DECIMAL) {
         int128 unscaled;
-        if (token.kind != TOKEN_NUMBER || !decimal_of(&unscaled, token, schema->scale, schema->precision))
+        if (token.kind != TOKEN_NUMBER ||
+            !decimal_of(&unscaled, token, schema->scale, schema->precision))
             return "a number that the decimal's precision and scale hold exactly";
         *out = value_decimal(unscaled, schema->scale);
         return NULL;
@@ -224,77 +226,20 @@ const char *json_scalar_read(struct value *out, struct json_token token, const s
         *out = value_bool(token.kind == TOKEN_TRUE);
         return token.kind == TOKEN_TRUE || token.kind == TOKEN_FALSE ? NULL : "true or false";
     case SCHEMA_INT:
-    case SCHEMA_LONG: return read_integer(out, token, schema->kind == SCHEMA_INT);
+    case SCHEMA_LONG:
+        return read_integer(out, token, schema->kind == SCHEMA_INT);
     case SCHEMA_FLOAT:
-    case SCHEMA_DOUBLE: return read_double(out, token, schema->kind == SCHEMA_FLOAT);
+    case SCHEMA_DOUBLE:
+        return read_double(out, token, schema->kind == SCHEMA_FLOAT);
     case SCHEMA_STRING:
     case SCHEMA_ENUM:
     case SCHEMA_BYTES:
-    case SCHEMA_FIXED: return read_text(out, token, schema, arena);
-    case SCHEMA_NULL: return "null";
-    default: break;
+    case SCHEMA_FIXED:
+        return read_text(out, token, schema, arena);
+    case SCHEMA_NULL:
+        return "null";
+    default:
+        break;
     }
     UNREACHABLE(); /* json_plan lets no other kind be a column */
-}
-
-/* ---- defaults ---- */
-
-/* Big-endian two's complement, as Avro keeps decimals; false when it needs more than 128 bits. */
-static bool decimal_of_bytes(int128 *out, struct bytes bytes)
-{
-    if (bytes.size == 0 || bytes.size > sizeof *out)
-        return false;
-    uint128 x = (bytes.data[0] & 0x80) != 0 ? ~(uint128)0 : 0;
-    for (size_t i = 0; i < bytes.size; i++)
-        x = x << 8 | bytes.data[i];
-    *out = (int128)x;
-    return true;
-}
-
-static const char *default_text(struct value *out, struct bytes json_text, const struct schema *schema,
-                                struct arena *arena)
-{
-    const struct bytes text = arena_copy(arena, json_text);
-    const struct json_token token = { .kind = TOKEN_STRING, .text = text };
-    const char *wanted = read_text(out, token, schema, arena);
-    if (wanted != NULL || schema->logical != LOGICAL_DECIMAL)
-        return wanted;
-    int128 unscaled;
-    if (!decimal_of_bytes(&unscaled, out->text))
-        return "the bytes of a decimal";
-    *out = value_decimal(unscaled, schema->scale);
-    return NULL;
-}
-
-/* A number of jansson's goes through the same reading as one of a record. */
-static const char *default_number(struct value *out, const json_t *json, const struct schema *schema,
-                                  struct value_type type, struct arena *arena)
-{
-    if (json_is_real(json)) {
-        if (schema->kind != SCHEMA_FLOAT && schema->kind != SCHEMA_DOUBLE)
-            return "an integer";
-        const double d = json_real_value(json);
-        *out = value_double(schema->kind == SCHEMA_FLOAT ? (double)(float)d : d);
-        return NULL;
-    }
-    const char *digits = arena_format(arena, "%" JSON_INTEGER_FORMAT, json_integer_value(json));
-    const struct json_token token = { .kind = TOKEN_NUMBER, .text = bytes_of_string(digits) };
-    return json_scalar_read(out, token, schema, type, arena);
-}
-
-enum status json_scalar_default(struct value *out, const struct json_t *json, const struct schema *schema,
-                                struct value_type type, struct arena *arena, struct error *err)
-{
-    const char *wanted;
-    if (json_is_string(json))
-        wanted = default_text(out, bytes_of(json_string_value(json), json_string_length(json)), schema, arena);
-    else if (json_is_number(json))
-        wanted = default_number(out, json, schema, type, arena);
-    else if (json_is_boolean(json) && schema->kind == SCHEMA_BOOLEAN)
-        wanted = (*out = value_bool(json_is_true(json)), NULL);
-    else
-        wanted = "something else";
-    if (wanted != NULL)
-        return FAIL(err, ST_INVALID, "the default must be %s", wanted);
-    return ST_OK;
 }

@@ -32,7 +32,8 @@ static int days_in_month(int year, int month)
 
 static int32_t days_of(int year, int month, int day)
 {
-    const int y = month <= 2 ? year - 1 : year; /* a year begins in March: the leap day is its last */
+    const int y =
+        month <= 2 ? year - 1 : year; /* a year begins in March: the leap day is its last */
     const int era = (y >= 0 ? y : y - 399) / 400;
     const int year_of_era = y - era * 400;
     const int day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
@@ -42,9 +43,10 @@ static int32_t days_of(int year, int month, int day)
 
 static bool date_at_start(int32_t *days, struct bytes text)
 {
-    const int year = digits_at(text, 0, 4), month = digits_at(text, 5, 2), day = digits_at(text, 8, 2);
-    if (year < 0 || !is_at(text, 4, '-') || !is_at(text, 7, '-') || month < 1 || month > 12 || day < 1 ||
-        day > days_in_month(year, month))
+    const int year = digits_at(text, 0, 4), month = digits_at(text, 5, 2),
+              day = digits_at(text, 8, 2);
+    if (year < 0 || !is_at(text, 4, '-') || !is_at(text, 7, '-') || month < 1 || month > 12 ||
+        day < 1 || day > days_in_month(year, month))
         return false;
     *days = days_of(year, month, day);
     return true;
@@ -78,8 +80,8 @@ static bool take_offset(int64_t *minutes, struct bytes text, size_t at)
         return at + 1 == text.size;
     const bool west = is_at(text, at, '-');
     const int hour = digits_at(text, at + 1, 2), minute = digits_at(text, at + 4, 2);
-    if ((!west && !is_at(text, at, '+')) || hour < 0 || hour > 23 || !is_at(text, at + 3, ':') || minute < 0 ||
-        minute > 59 || at + 6 != text.size)
+    if ((!west && !is_at(text, at, '+')) || hour < 0 || hour > 23 || !is_at(text, at + 3, ':') ||
+        minute < 0 || minute > 59 || at + 6 != text.size)
         return false;
     *minutes = (west ? -1 : 1) * (hour * 60 + minute);
     return true;
@@ -88,9 +90,11 @@ static bool take_offset(int64_t *minutes, struct bytes text, size_t at)
 bool rfc3339_parse_time(int64_t *us, struct bytes text)
 {
     int32_t days;
-    if (!date_at_start(&days, text) || !(is_at(text, DATE_SIZE, 'T') || is_at(text, DATE_SIZE, 't')))
+    if (!date_at_start(&days, text) ||
+        !(is_at(text, DATE_SIZE, 'T') || is_at(text, DATE_SIZE, 't')))
         return false;
-    const int hour = digits_at(text, 11, 2), minute = digits_at(text, 14, 2), second = digits_at(text, 17, 2);
+    const int hour = digits_at(text, 11, 2), minute = digits_at(text, 14, 2),
+              second = digits_at(text, 17, 2);
     if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59 ||
         !is_at(text, 13, ':') || !is_at(text, 16, ':'))
         return false;
@@ -98,7 +102,8 @@ bool rfc3339_parse_time(int64_t *us, struct bytes text)
     int64_t fraction_us, offset_minutes;
     if (!take_fraction(&fraction_us, text, &at) || !take_offset(&offset_minutes, text, at))
         return false;
-    const int64_t seconds = (int64_t)days * 86400 + hour * 3600 + minute * 60 + second - offset_minutes * 60;
+    const int64_t seconds =
+        (int64_t)days * 86400 + hour * 3600 + minute * 60 + second - offset_minutes * 60;
     *us = seconds * second_us + fraction_us;
     return true;
 }
