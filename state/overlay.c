@@ -1,0 +1,374 @@
+#include "state/overlay.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "state/row_cache.h"
+#include "state/row_map.h"
+
+enum {
+    CHANGES_BLOCK_BYTES = 64 * 1024, /* reset with every transaction */
+    LAYER_BLOCK_BYTES = 256 * 1024   /* lives for a checkpoint */
+};
+
+struct overlay {
+    struct store_partition *partition;
+    size_t row_bytes_max;
+    struct row_map *changes; /* of this transaction */
+    struct row_map *active;  /* committed since the last checkpoint */
+    struct row_map *frozen;  /* being checkpointed; NULL: nothing is */
+    struct row_cache *cache;
+    struct buffer fetched; /* what the last get read from the store */
+    struct bytes *missing; /* keys of a prefetch */
+    size_t missing_capacity;
+};
+
+static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value);
+static void ensure_ours(struct bytes key);
+static void merge_committed(struct overlay *overlay, struct store_row row);
+static void replace_layer(struct row_map **layer);
+
+/* ---- stores -------------------------------------------------------------------------------- */
+
+void overlay_create(struct overlay **out, struct store_partition *borrowed,
+                    const struct overlay_options *options)
+{
+    ENSURE(*out == NULL);
+    struct overlay *overlay = mem_alloc(sizeof *overlay);
+    overlay->partition = borrowed;
+    overlay->row_bytes_max =
+        options->row_bytes_max == 0 ? OVERLAY_ROW_BYTES_MAX : options->row_bytes_max;
+    row_map_create(&overlay->changes, CHANGES_BLOCK_BYTES);
+    row_map_create(&overlay->active, LAYER_BLOCK_BYTES);
+    row_cache_create(&overlay->cache, options->cache_bytes);
+    buffer_init(&overlay->fetched);
+    *out = overlay;
+}
+
+void overlay_destroy(struct overlay **overlay)
+{
+    if (*overlay == NULL)
+        return;
+    row_map_destroy(&(*overlay)->changes);
+    row_map_destroy(&(*overlay)->active);
+    row_map_destroy(&(*overlay)->frozen);
+    row_cache_destroy(&(*overlay)->cache);
+    buffer_fini(&(*overlay)->fetched);
+    mem_free((*overlay)->missing);
+    mem_free(*overlay);
+    *overlay = NULL;
+}
+
+enum status overlay_get(struct overlay *overlay, struct bytes key, struct bytes *value,
+                        struct error *err)
+{
+    ensure_ours(key);
+    if (find_in_layers(overlay, key, value) || row_cache_get(overlay->cache, key, value))
+        return ST_OK;
+
+    bool found = false;
+    buffer_clear(&overlay->fetched);
+    TRY(overlay->partition->type->get(overlay->partition, key, &overlay->fetched, &found, err));
+    *value = found ? buffer_view(&overlay->fetched) : BYTES_NONE;
+    row_cache_put(overlay->cache, key, *value);
+    return ST_OK;
+}
+
+enum status overlay_put(struct overlay *overlay, struct bytes key, struct bytes value,
+                        struct error *err)
+{
+    ensure_ours(key);
+    ENSURE(value.data != NULL);
+    if (key.size > OVERLAY_KEY_BYTES_MAX)
+        return FAIL(err, ST_TOO_LARGE, "a row's key would have %zu bytes, at most %d are possible",
+                    key.size, OVERLAY_KEY_BYTES_MAX);
+    if (key.size + value.size > overlay->row_bytes_max)
+        return FAIL(err, ST_TOO_LARGE, "a row would have %zu bytes, at most %zu are possible",
+                    key.size + value.size, overlay->row_bytes_max);
+    row_map_put(overlay->changes, key, value);
+    return ST_OK;
+}
+
+void overlay_delete(struct overlay *overlay, struct bytes key)
+{
+    ensure_ours(key);
+    /* A larger key was never put, here or in any process before, so there is nothing to delete. */
+    if (key.size <= OVERLAY_KEY_BYTES_MAX)
+        row_map_put(overlay->changes, key, BYTES_NONE);
+}
+
+static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value)
+{
+    return row_map_get(overlay->changes, key, value) || row_map_get(overlay->active, key, value) ||
+           (overlay->frozen != NULL && row_map_get(overlay->frozen, key, value));
+}
+
+static void ensure_ours(struct bytes key)
+{
+    ENSURE(key.size > 0 && key.data[0] != 0);
+}
+
+/* ---- scan ---------------------------------------------------------------------------------- */
+
+enum { LAYERS_MAX = 3 };
+
+/* One cursor per layer, the newest first; the store's rows come by themselves. */
+struct merge {
+    struct row_map_cursor layers[LAYERS_MAX];
+    int layer_count;
+    store_row_fn *each;
+    void *context;
+    bool stopped;
+};
+
+static void add_layer(struct merge *merge, struct row_map *map, struct bytes from, struct bytes to);
+static bool peek_smallest(const struct merge *merge, struct store_row *row);
+static void pass(struct merge *merge, struct bytes key);
+static void emit_before(struct merge *merge, struct bytes limit);
+static bool on_stored_row(void *context, struct bytes key, struct bytes value);
+
+enum status overlay_scan(struct overlay *overlay, struct bytes from, struct bytes to,
+                         store_row_fn *each, void *context, struct error *err)
+{
+    struct merge merge = { .each = each, .context = context };
+    add_layer(&merge, overlay->changes, from, to);
+    add_layer(&merge, overlay->active, from, to);
+    add_layer(&merge, overlay->frozen, from, to);
+    TRY(overlay->partition->type->scan(overlay->partition, from, to, on_stored_row, &merge, err));
+    emit_before(&merge, BYTES_NONE);
+    return ST_OK;
+}
+
+static void add_layer(struct merge *merge, struct row_map *map, struct bytes from, struct bytes to)
+{
+    if (map != NULL && row_map_count(map) > 0)
+        row_map_seek(&merge->layers[merge->layer_count++], map, from, to);
+}
+
+static bool on_stored_row(void *context, struct bytes key, struct bytes value)
+{
+    struct merge *merge = context;
+    struct store_row newer;
+    emit_before(merge, key);
+    if (merge->stopped)
+        return false;
+    if (peek_smallest(merge, &newer) && bytes_equal(newer.key, key)) {
+        value = newer.value;
+        pass(merge, key);
+    }
+    if (value.data != NULL && !merge->each(merge->context, key, value))
+        merge->stopped = true;
+    return !merge->stopped;
+}
+
+/* Hands out the layers' rows with smaller keys; all of them when there is no limit. */
+static void emit_before(struct merge *merge, struct bytes limit)
+{
+    struct store_row row;
+    while (!merge->stopped && peek_smallest(merge, &row)) {
+        if (limit.data != NULL && bytes_compare(row.key, limit) >= 0)
+            return;
+        pass(merge, row.key);
+        if (row.value.data != NULL && !merge->each(merge->context, row.key, row.value))
+            merge->stopped = true;
+    }
+}
+
+/* The smallest key with the value of the newest layer that has it. */
+static bool peek_smallest(const struct merge *merge, struct store_row *row)
+{
+    bool found = false;
+    for (int i = 0; i < merge->layer_count; i++) {
+        struct store_row candidate;
+        if (!row_map_peek(&merge->layers[i], &candidate))
+            continue;
+        if (!found || bytes_compare(candidate.key, row->key) < 0)
+            *row = candidate;
+        found = true;
+    }
+    return found;
+}
+
+static void pass(struct merge *merge, struct bytes key)
+{
+    for (int i = 0; i < merge->layer_count; i++) {
+        struct store_row row;
+        if (row_map_peek(&merge->layers[i], &row) && bytes_equal(row.key, key))
+            row_map_next(&merge->layers[i]);
+    }
+}
+
+/* ---- prefetch ------------------------------------------------------------------------------ */
+
+static size_t collect_missing(struct overlay *overlay, const struct bytes *keys, size_t count);
+static int compare_keys(const void *a, const void *b);
+static bool keep_fetched(void *context, struct bytes key, struct bytes value);
+
+enum status overlay_prefetch(struct overlay *overlay, const struct bytes *keys, size_t count,
+                             struct error *err)
+{
+    const size_t missing = collect_missing(overlay, keys, count);
+    if (missing == 0)
+        return ST_OK;
+    return overlay->partition->type->multi_get(overlay->partition, overlay->missing, missing,
+                                               keep_fetched, overlay->cache, err);
+}
+
+/* Sorted, without doubles, into overlay->missing; returns how many. */
+static size_t collect_missing(struct overlay *overlay, const struct bytes *keys, size_t count)
+{
+    if (count > overlay->missing_capacity) {
+        overlay->missing = mem_resize_array(overlay->missing, count, sizeof *overlay->missing);
+        overlay->missing_capacity = count;
+    }
+    size_t missing = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes value;
+        ensure_ours(keys[i]);
+        if (!find_in_layers(overlay, keys[i], &value) &&
+            !row_cache_get(overlay->cache, keys[i], &value)) /* a use: it must not go meanwhile */
+            overlay->missing[missing++] = keys[i];
+    }
+    if (missing == 0)
+        return 0;
+    qsort(overlay->missing, missing, sizeof *overlay->missing, compare_keys);
+    size_t distinct = 1;
+    for (size_t i = 1; i < missing; i++)
+        if (!bytes_equal(overlay->missing[i], overlay->missing[distinct - 1]))
+            overlay->missing[distinct++] = overlay->missing[i];
+    return distinct;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+static bool keep_fetched(void *context, struct bytes key, struct bytes value)
+{
+    row_cache_put(context, key, value);
+    return true;
+}
+
+/* ---- the transaction ----------------------------------------------------------------------- */
+
+void overlay_changes(struct overlay *overlay, const struct store_row **rows, size_t *count)
+{
+    *rows = row_map_sorted(overlay->changes);
+    *count = row_map_count(overlay->changes);
+}
+
+uint64_t overlay_changes_bytes(const struct overlay *overlay)
+{
+    return row_map_bytes(overlay->changes);
+}
+
+void overlay_commit(struct overlay *overlay)
+{
+    const struct store_row *rows;
+    size_t count;
+    overlay_changes(overlay, &rows, &count);
+    for (size_t i = 0; i < count; i++)
+        merge_committed(overlay, rows[i]);
+    row_map_clear(overlay->changes);
+}
+
+void overlay_abort(struct overlay *overlay)
+{
+    row_map_clear(overlay->changes);
+}
+
+/* The cache would otherwise answer with the old value once the layers above it are gone. */
+static void merge_committed(struct overlay *overlay, struct store_row row)
+{
+    row_map_put(overlay->active, row.key, row.value);
+    row_cache_update(overlay->cache, row.key, row.value);
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------- */
+
+void overlay_replay(struct overlay *overlay, struct bytes key, struct bytes value)
+{
+    ensure_ours(key);
+    ENSURE(row_map_count(overlay->changes) == 0);
+    merge_committed(overlay, (struct store_row){ key, value });
+}
+
+uint64_t overlay_active_bytes(const struct overlay *overlay)
+{
+    return row_map_bytes(overlay->active);
+}
+
+size_t overlay_active_count(const struct overlay *overlay)
+{
+    return row_map_count(overlay->active);
+}
+
+uint64_t overlay_frozen_bytes(const struct overlay *overlay)
+{
+    return overlay->frozen == NULL ? 0 : row_map_bytes(overlay->frozen);
+}
+
+void overlay_freeze(struct overlay *overlay)
+{
+    ENSURE(overlay->frozen == NULL);
+    overlay->frozen = TAKE(overlay->active);
+    row_map_create(&overlay->active, LAYER_BLOCK_BYTES);
+}
+
+bool overlay_is_frozen(const struct overlay *overlay)
+{
+    return overlay->frozen != NULL;
+}
+
+size_t overlay_frozen_count(const struct overlay *overlay)
+{
+    return overlay->frozen == NULL ? 0 : row_map_count(overlay->frozen);
+}
+
+struct store_row overlay_frozen_row(const struct overlay *overlay, size_t i)
+{
+    ENSURE(overlay->frozen != NULL);
+    return row_map_row(overlay->frozen, i);
+}
+
+void overlay_thaw(struct overlay *overlay)
+{
+    ENSURE(overlay->frozen != NULL);
+    row_map_destroy(&overlay->frozen);
+}
+
+void overlay_unfreeze(struct overlay *overlay)
+{
+    ENSURE(overlay->frozen != NULL);
+    for (size_t i = 0; i < row_map_count(overlay->active); i++) {
+        const struct store_row newer = row_map_row(overlay->active, i);
+        row_map_put(overlay->frozen, newer.key, newer.value);
+    }
+    row_map_destroy(&overlay->active);
+    overlay->active = TAKE(overlay->frozen);
+}
+
+void overlay_clear(struct overlay *overlay)
+{
+    row_map_clear(overlay->changes);
+    replace_layer(&overlay->active);
+    row_map_destroy(&overlay->frozen);
+    row_cache_clear(overlay->cache);
+}
+
+uint64_t overlay_footprint(const struct overlay *overlay)
+{
+    return row_map_footprint(overlay->changes) + row_map_footprint(overlay->active) +
+           (overlay->frozen == NULL ? 0 : row_map_footprint(overlay->frozen)) +
+           row_cache_bytes(overlay->cache) + overlay->fetched.capacity +
+           overlay->missing_capacity * sizeof *overlay->missing;
+}
+
+/* A new one: the old one's memory goes back. */
+static void replace_layer(struct row_map **layer)
+{
+    row_map_destroy(layer);
+    row_map_create(layer, LAYER_BLOCK_BYTES);
+}
