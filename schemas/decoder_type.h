@@ -1,6 +1,7 @@
 /*
- * decoder_type: what stands behind `struct decoder`; included by the files that implement one, by nobody else.
- * An implementation begins its own struct with `struct decoder base;`, and its create function gives out &x->base.
+ * decoder_type: what stands behind `struct decoder`; included by the files that implement one, by
+ * nobody else. An implementation begins its own struct with `struct decoder base;`, and its create
+ * function gives out &x->base.
  */
 #ifndef WEIR_SCHEMAS_DECODER_TYPE_H
 #define WEIR_SCHEMAS_DECODER_TYPE_H

@@ -33,6 +33,9 @@ static enum status parse_document(struct schema_document **out, const char *json
                                   bool drop_bad_defaults, struct error *err)
 {
     ENSURE(*out == NULL);
+    struct error unread;
+    if (err == NULL)
+        err = &unread; /* places are put in front of it on the way up */
     if (size > SCHEMA_TEXT_MAX)
         return FAIL(err, ST_INVALID, "the schema has %zu bytes, at most %d are allowed", size,
                     SCHEMA_TEXT_MAX);
@@ -126,6 +129,23 @@ static enum status parse_text(struct schema_document *document, struct error *er
     return parse_schema(&parser, &document->root, document->json, "", 0, err);
 }
 
+/* Of the kinds that have one; a record gets its own when its fields are known. */
+static int64_t binary_size_of(enum schema_kind kind)
+{
+    switch (kind) {
+    case SCHEMA_NULL:
+        return 0;
+    case SCHEMA_BOOLEAN:
+        return 1;
+    case SCHEMA_FLOAT:
+        return sizeof(float);
+    case SCHEMA_DOUBLE:
+        return sizeof(double);
+    default:
+        return SCHEMA_SIZE_VARIES;
+    }
+}
+
 static struct schema *node_create(struct parser *parser, enum schema_kind kind)
 {
     struct schema_document *document = parser->document;
@@ -138,6 +158,7 @@ static struct schema *node_create(struct parser *parser, enum schema_kind kind)
     node->kind = kind;
     node->enum_default = -1;
     node->index = document->node_count;
+    node->binary_size = binary_size_of(kind);
     document->nodes[document->node_count++] = node;
     return node;
 }
@@ -209,7 +230,10 @@ static enum status parse_aliases(char ***out, size_t *count, const json_t *objec
     return ST_OK;
 }
 
-/* Gives the node its name and makes it known; *space gets the namespace of what is inside, as a new string. */
+/*
+ * Gives the node its name and makes it known; *space gets the namespace of what is inside, as a new
+ * string.
+ */
 static enum status parse_name(struct parser *parser, struct schema *node, char **space,
                               const json_t *object, const char *outer_space, struct error *err)
 {
@@ -313,13 +337,29 @@ static enum status parse_fields(struct parser *parser, struct schema *node, cons
     return ST_OK;
 }
 
+/* Fields that are still being parsed (recursion) vary. */
+static int64_t record_size(const struct schema *record)
+{
+    int64_t sum = 0;
+    for (size_t i = 0; i < record->count; i++) {
+        if (record->fields[i].type->binary_size == SCHEMA_SIZE_VARIES)
+            return SCHEMA_SIZE_VARIES;
+        sum += record->fields[i].type->binary_size;
+        if (sum > SCHEMA_FIXED_MAX)
+            return SCHEMA_SIZE_VARIES;
+    }
+    return sum;
+}
+
 static enum status parse_record(struct parser *parser, struct schema **out, const json_t *object,
                                 const char *space, int depth, struct error *err)
 {
     AUTO(mem_auto_free) char *inner_space = NULL;
     *out = node_create(parser, SCHEMA_RECORD);
     TRY(parse_name(parser, *out, &inner_space, object, space, err));
-    return parse_fields(parser, *out, object, inner_space, depth, err);
+    TRY(parse_fields(parser, *out, object, inner_space, depth, err));
+    (*out)->binary_size = record_size(*out);
+    return ST_OK;
 }
 
 static enum status parse_enum(struct parser *parser, struct schema **out, const json_t *object,
@@ -365,6 +405,7 @@ static enum status parse_fixed(struct parser *parser, struct schema **out, const
         return FAIL(err, ST_INVALID, "fixed '%.80s' needs the attribute \"size\", 0 to %d",
                     (*out)->name, SCHEMA_FIXED_MAX);
     (*out)->fixed_size = (size_t)json_integer_value(size);
+    (*out)->binary_size = json_integer_value(size);
     return ST_OK;
 }
 

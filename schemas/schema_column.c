@@ -205,7 +205,10 @@ static size_t least_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* How many letters must be changed, added or left out (Levenshtein), of the first DISTANCE_TEXT_MAX. */
+/*
+ * How many letters must be changed, added or left out (Levenshtein), of the first
+ * DISTANCE_TEXT_MAX.
+ */
 static size_t edit_distance(const char *a, const char *b)
 {
     const size_t a_size = least_of(strlen(a), DISTANCE_TEXT_MAX),

@@ -10,11 +10,12 @@ _Static_assert(sizeof(struct value) == 24, "slots are copied by the million");
 /*
  * The stored form (value_write). The first byte of a null is 0, whatever the type; else
  *   bool                                1 false, 2 true
- *   int, timestamp, duration, decimal   1 + n, then the n bytes of the shortest big-endian two's complement; 0 has n = 0
+ *   int, timestamp, duration, decimal   1 + n, then n bytes, big-endian two's complement, as few as
+ *                                       hold the number; none for 0
  *   double                              1, then the 8 bytes, big-endian
  *   string, bytes                       the length + 1 as a varint, then the bytes
- * Numbers have one encoding each, and a reader refuses any other: rows and keys are compared as bytes.
- * To change it, raise the format versions of the state and of the changelog.
+ * Numbers have one encoding each, and a reader refuses any other: rows and keys are compared as
+ * bytes. To change it, raise the format versions of the state and of the changelog.
  */
 enum {
     STORED_NULL = 0,
@@ -141,8 +142,10 @@ static int compare_int64(int64_t a, int64_t b)
     return (a > b) - (a < b);
 }
 
-/* A finite number cut at the decimal point, towards zero. Both parts have the number's sign; the fraction is
- * in units of 10^-18, so that no scale can make a comparison overflow. */
+/*
+ * A finite number cut at the decimal point, towards zero. Both parts have the number's sign; the
+ * fraction is in units of 10^-18, so that no scale can make a comparison overflow.
+ */
 struct cut_number {
     int128 whole;
     int64_t fraction;

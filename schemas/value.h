@@ -1,6 +1,6 @@
 /*
- * value: one typed value, 24 bytes, passed by value. It borrows its text: whoever made it says until when
- * (the record's arena for decoded values, the store's view for looked-up ones).
+ * value: one typed value, 24 bytes, passed by value. It borrows its text: whoever made it says
+ * until when (the record's arena for decoded values, the store's view for looked-up ones).
  *
  * Kinds are closed: what a schema, a table column, an expression or an aggregate can be.
  *  - INT        64-bit signed
@@ -8,8 +8,7 @@
  *  - DOUBLE     IEEE 754; NaN never enters a slot (it becomes null)
  *  - STRING     UTF-8 text (also enum symbols and uuids); BYTES: raw bytes
  *  - TIMESTAMP  microseconds since 1970-01-01T00:00:00Z
- *  - DURATION   microseconds
- * A null is of kind VALUE_NULL whatever its column's type.
+ *  - DURATION   microseconds A null is of kind VALUE_NULL whatever its column's type.
  */
 #ifndef WEIR_SCHEMAS_VALUE_H
 #define WEIR_SCHEMAS_VALUE_H
@@ -90,7 +89,10 @@ static inline struct value value_decimal(int128 unscaled, uint8_t scale)
 }
 /* NaN gives null; -0.0 gives 0.0. */
 struct value value_double(double d);
-/* The decimal whose unscaled integer is this big-endian two's complement (none: 0); false beyond 128 bits. */
+/*
+ * The decimal whose unscaled integer is this big-endian two's complement (none: 0); false beyond
+ * 128 bits.
+ */
 bool value_decimal_of_bytes(struct value *out, struct bytes digits, uint8_t scale);
 static inline bool value_is_null(const struct value *v)
 {
@@ -103,24 +105,31 @@ const char *value_kind_name(enum value_kind kind);
 enum { VALUE_TYPE_TEXT_SIZE = 32 };
 const char *value_type_text(struct value_type type, char out[VALUE_TYPE_TEXT_SIZE]);
 
-/* Same kind, scale and content (two nulls are equal): for tests and state, not for the language's `==`. */
+/*
+ * Same kind, scale and content (two nulls are equal): for tests and state, not for the language's
+ * `==`.
+ */
 bool value_same(const struct value *a, const struct value *b);
-/* Total order within comparable kinds: numbers among each other exactly (int, decimal, double), text by
- * bytes, timestamps, durations, false < true. Neither may be null. ENSUREs comparable kinds. */
+/*
+ * Total order within comparable kinds: numbers among each other exactly (int, decimal, double),
+ * text by bytes, timestamps, durations, false < true. Neither may be null. ENSUREs comparable
+ * kinds.
+ */
 int value_compare(const struct value *a, const struct value *b);
 bool value_kinds_comparable(enum value_kind a, enum value_kind b);
 
 /*
- * The one text form, used in messages, alerts, CSV: true/false, 42, 12.50 (a decimal keeps its scale),
- * shortest round-trip double (1e+21, 0.1), text as it is, bytes as lower-case hex,
- * 2026-01-31T12:00:00.250Z (the fraction is left out when zero, else 3 or 6 digits), durations as 1h30m, 250ms, 15us;
- * null as "null".
+ * The one text form, used in messages, alerts, CSV: true/false, 42, 12.50 (a decimal keeps its
+ * scale), shortest round-trip double (1e+21, 0.1), text as it is, bytes as lower-case hex,
+ * 2026-01-31T12:00:00.250Z (the fraction is left out when zero, else 3 or 6 digits), durations as
+ * 1h30m, 250ms, 15us; null as "null".
  */
 void value_format(struct buffer *out, const struct value *v);
 
 /*
  * The stored form of one value of a known type (state rows, group keys): the type is not stored.
- * Equal values give equal bytes. Null is one byte. Text views returned by value_read point into the reader's bytes.
+ * Equal values give equal bytes. Null is one byte. Text views returned by value_read point into the
+ * reader's bytes.
  */
 void value_write(struct buffer *out, const struct value *v);
 MUST_CHECK enum status value_read(struct value *out, struct reader *in, struct value_type type,

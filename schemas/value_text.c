@@ -67,7 +67,10 @@ static struct double_digits double_digits_of(double d)
     do
         snprintf(text, sizeof text, "%.*e", precision, d);
     while (strtod(text, NULL) != d && ++precision < DOUBLE_DIGITS_MAX);
-    /* D.DDDe+X: the character after the first digit depends on the locale, hence it is never looked at */
+    /*
+     * D.DDDe+X: the character after the first digit depends on the locale, hence it is never looked
+     * at
+     */
     struct double_digits out = { .digits = { text[0] }, .count = 1 };
     const char *at = text + 1;
     for (; *at != 'e'; at++)
@@ -136,7 +139,10 @@ struct civil_date {
     int month, day;
 };
 
-/* Proleptic Gregorian. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days. */
+/*
+ * Proleptic Gregorian. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+ * civil_from_days.
+ */
 static struct civil_date civil_of_days(int64_t days)
 {
     const int64_t shifted = days + 719468; /* since 0000-03-01 */
