@@ -57,11 +57,11 @@ if(WEIR_HARDEN)
     # Distributions predefine the macro; a second value would be a warning.
     add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=${fortify} -fstack-protector-strong
         -fstack-clash-protection)
-    add_link_options(-Wl,-z,relro,-z,now,-z,noexecstack)
+    # -fPIE by hand: CMake would give -fPIC to the libraries, and with that gcc does not inline what
+    # another library could replace.
+    add_compile_options(-fPIE)
+    add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
         add_compile_options(-fcf-protection)
     endif()
-    set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-    include(CheckPIESupported)
-    check_pie_supported()
 endif()

@@ -21,8 +21,9 @@ def count_tap(path):
 
 def count_junit(path):
     """ctest says of each program whether it failed; programs with a TAP file are counted by that."""
-    passed = failed = 0
-    for case in ElementTree.parse(path).iter("testcase"):
+    cases = list(ElementTree.parse(path).iter("testcase"))
+    passed, failed = 0, int(not cases)  # a runner that found nothing to run has failed
+    for case in cases:
         if case.find("skipped") is not None:
             continue
         bad = case.find("failure") is not None or case.find("error") is not None
