@@ -1,0 +1,169 @@
+#include "processor/engine/checkpoint.h"
+
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+
+enum { ROWS_PER_WRITE = 5000 };
+
+void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, struct store_partition *store,
+                     const struct state_identity *identity, bool threaded)
+{
+    *checkpoint = (struct checkpoint){
+        .overlay = overlay, .store = store, .identity = *identity, .threaded = threaded,
+    };
+}
+
+void checkpoint_fini(struct checkpoint *checkpoint)
+{
+    job_cancel(&checkpoint->write_job);
+    mem_free(checkpoint->rows);
+    checkpoint->rows = NULL;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct store_row *x = a, *y = b;
+    return bytes_compare(x->key, y->key);
+}
+
+static void sort_rows(struct checkpoint *checkpoint)
+{
+    checkpoint->row_count = overlay_frozen_count(checkpoint->overlay);
+    checkpoint->rows = mem_resize_array(checkpoint->rows, checkpoint->row_count + 1, sizeof *checkpoint->rows);
+    for (size_t i = 0; i < checkpoint->row_count; i++)
+        checkpoint->rows[i] = overlay_frozen_row(checkpoint->overlay, i);
+    qsort(checkpoint->rows, checkpoint->row_count, sizeof *checkpoint->rows, by_key);
+    checkpoint->sorted = true;
+}
+
+/* Sort, then rows in bounded batches, the position with the last, then the flush. */
+static enum status write_step(void *context, bool *done, struct error *err)
+{
+    struct checkpoint *checkpoint = context;
+    struct store_partition *store = checkpoint->store;
+    if (!checkpoint->sorted) {
+        sort_rows(checkpoint);
+        return ST_OK;
+    }
+    size_t count = checkpoint->row_count - checkpoint->row_next;
+    if (count > ROWS_PER_WRITE)
+        count = ROWS_PER_WRITE;
+    const bool last = checkpoint->row_next + count == checkpoint->row_count;
+    struct buffer position;
+    buffer_init(&position);
+    if (last) {
+        const struct store_position record = { checkpoint->identity, checkpoint->target.seq,
+                                               checkpoint->target_nonce };
+        store_position_write(&position, &record);
+    }
+    enum status st = store->type->write(store, checkpoint->rows + checkpoint->row_next, count,
+                                        last ? buffer_view(&position) : BYTES_NONE, err);
+    buffer_fini(&position);
+    checkpoint->row_next += count;
+    if (st == ST_OK && last) {
+        if (checkpoint->flush_wanted)
+            st = store->type->flush(store, err);
+        *done = true;
+    }
+    return st;
+}
+
+void checkpoint_start(struct checkpoint *checkpoint, const struct commit_metadata *committed, int64_t tail_offset,
+                      bool flush, int64_t now_us)
+{
+    ENSURE(!checkpoint->running && checkpoint->write_job == NULL);
+    overlay_freeze(checkpoint->overlay);
+    checkpoint->running = true;
+    checkpoint->target = (struct commit_checkpoint){
+        .seq = committed->seq, .tail_offset = tail_offset, .number = committed->checkpoint.number + 1,
+    };
+    checkpoint->target_nonce = committed->nonce;
+    checkpoint->sent = checkpoint->pending_sent = 0;
+    checkpoint->ended = checkpoint->pending_ended = false;
+    checkpoint->started_us = now_us;
+    checkpoint->written = false;
+    checkpoint->sorted = false;
+    checkpoint->row_next = 0;
+    checkpoint->flush_wanted = flush;
+    job_start(&checkpoint->write_job, checkpoint->threaded, write_step, checkpoint);
+}
+
+bool checkpoint_wants_slice(const struct checkpoint *checkpoint)
+{
+    return checkpoint->running && !checkpoint->pending_ended;
+}
+
+static enum status emit_end(struct checkpoint *checkpoint, checkpoint_emit_fn *emit, void *context, struct error *err)
+{
+    struct buffer value;
+    buffer_init(&value);
+    changelog_identity_write(&value, &checkpoint->identity);
+    enum status st = emit(context, changelog_identity_key(), buffer_view(&value), err);
+    if (st == ST_OK) {
+        const struct changelog_end end = { checkpoint->target.number, checkpoint->target.seq };
+        buffer_clear(&value);
+        changelog_end_write(&value, &end);
+        st = emit(context, changelog_end_key(), buffer_view(&value), err);
+    }
+    buffer_fini(&value);
+    return st;
+}
+
+enum status checkpoint_slice(struct checkpoint *checkpoint, size_t rows_max, checkpoint_emit_fn *emit, void *context,
+                             bool *complete, struct error *err)
+{
+    ENSURE(checkpoint_wants_slice(checkpoint));
+    const size_t count = overlay_frozen_count(checkpoint->overlay);
+    *complete = false;
+    for (size_t i = 0; i < rows_max && checkpoint->pending_sent < count; i++) {
+        const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
+        TRY(emit(context, row.key, row.value, err));
+        checkpoint->pending_sent++;
+    }
+    if (checkpoint->pending_sent < count)
+        return ST_OK;
+    TRY(emit_end(checkpoint, emit, context, err));
+    checkpoint->pending_ended = true;
+    *complete = true;
+    return ST_OK;
+}
+
+void checkpoint_commit(struct checkpoint *checkpoint)
+{
+    checkpoint->sent = checkpoint->pending_sent;
+    checkpoint->ended = checkpoint->pending_ended;
+}
+
+void checkpoint_abort(struct checkpoint *checkpoint)
+{
+    checkpoint->pending_sent = checkpoint->sent;
+    checkpoint->pending_ended = checkpoint->ended;
+}
+
+enum status checkpoint_tend(struct checkpoint *checkpoint, int64_t now_us, bool *finished, struct error *err)
+{
+    *finished = false;
+    if (checkpoint->write_job != NULL) {
+        enum status st = ST_OK;
+        if (!job_ended(checkpoint->write_job, &st, err))
+            return ST_OK;
+        job_cancel(&checkpoint->write_job);
+        if (st != ST_OK)
+            return st;
+        checkpoint->written = true;
+        if (checkpoint->flush_wanted) {
+            checkpoint->flushed_target = checkpoint->target;
+            checkpoint->flushed_us = now_us;
+        }
+    }
+    if (!checkpoint->running || !checkpoint->written || !checkpoint->ended)
+        return ST_OK;
+    overlay_thaw(checkpoint->overlay);
+    mem_free(checkpoint->rows);
+    checkpoint->rows = NULL;
+    checkpoint->running = false;
+    *finished = true;
+    return ST_OK;
+}

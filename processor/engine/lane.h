@@ -1,0 +1,103 @@
+/*
+ * lane: what a worker holds for one partition number that it owns. Two kinds: a task with its state, or a copier that carries one
+ * partition of an everywhere table to the reference topic. Private to the engine.
+ *
+ *     OPENING --> RESTORING --> CLAIMING --> READY          LOST: let go, until the next assignment
+ *        committed    rows and      the first      reads
+ *        offsets, M   tail read     transaction    and processes
+ */
+#ifndef WEIR_PROCESSOR_ENGINE_LANE_H
+#define WEIR_PROCESSOR_ENGINE_LANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "processor/engine/checkpoint.h"
+#include "processor/engine/job.h"
+#include "processor/engine/journal.h"
+#include "processor/engine/log_port.h"
+#include "processor/engine/restore.h"
+#include "processor/engine/task.h"
+#include "state/commit_metadata.h"
+
+struct worker;
+
+enum lane_kind { LANE_TASK, LANE_COPY };
+enum lane_state { LANE_OPENING, LANE_RESTORING, LANE_CLAIMING, LANE_READY, LANE_LOST };
+const char *lane_state_name(enum lane_state state);
+
+/* Records delivered and not processed yet, oldest first. */
+struct record_queue {
+    struct log_record *items;
+    size_t head, count, capacity;
+};
+
+struct lane_input {
+    int topic;
+    int source;        /* as in input_record.source */
+    int64_t position;  /* next offset to process; -1 until it is known */
+    int64_t committed; /* position of the last transaction that is known to be committed */
+    bool at_end;       /* everything readable was delivered */
+    int64_t end_offset; /* where that was */
+    struct record_queue queue;
+};
+
+struct lane {
+    struct worker *worker;
+    enum lane_kind kind;
+    enum lane_state state;
+    int32_t partition;
+    struct lane_input *inputs;
+    size_t input_count;
+
+    struct commit_metadata committed; /* M of the last transaction that is known to be committed */
+    struct commit_metadata pending;   /* M of the transaction in hand */
+    bool touched;                     /* records of this lane were processed since the last commit */
+    bool in_transaction;              /* it takes part in the transaction that is being committed */
+    const struct outputs *outputs;    /* of the transaction that is being committed */
+    size_t touched_records;
+    int64_t blocked_until_us;         /* the registry does not answer: try the record at the queue's head again then */
+    int64_t lost_at_us;
+    struct journal_runs runs;
+    struct hash128 journal_hash, pending_journal_hash;
+
+    /* LANE_TASK */
+    struct store_partition *store;
+    struct overlay *overlay;
+    struct task *task;
+    struct checkpoint checkpoint;
+    struct restore restore;
+    struct job *restore_job;
+    int64_t tail_offset; /* a lower bound of where the last committed seq lies */
+    int64_t trimmed_offset;
+    int64_t checkpoint_ended_us;
+
+    /* LANE_COPY */
+    int table;
+    int64_t marked, committed_mark; /* end mark written up to here */
+    struct copier *copier;
+    struct buffer copied;           /* reference records of the transaction in hand, each a run */
+    struct outputs *copy_outputs;   /* its dead letters */
+};
+
+void lane_create(struct lane **out, struct worker *worker, enum lane_kind kind, int32_t partition);
+/* A copier reads one partition of one everywhere table. */
+void lane_become_copier(struct lane *lane, int table);
+/* Gives back the records that were not processed. */
+void lane_drop_queues(struct lane *lane);
+/* Joins its jobs; frees everything. */
+void lane_destroy(struct lane **lane);
+/* Forgets memory and the queue, so that it can be opened again. Joins its jobs. */
+void lane_forget(struct lane *lane);
+
+/* The row that keeps the chain of journal hashes: [6]['J'] -> 16 bytes. */
+struct bytes lane_journal_key(void);
+
+void record_queue_push(struct record_queue *queue, const struct log_record *record);
+struct log_record *record_queue_front(struct record_queue *queue);
+void record_queue_pop(struct record_queue *queue);
+/* Where reading goes on: behind the queue's last record, or the position. */
+int64_t lane_input_fetch_position(const struct lane_input *input);
+
+#endif

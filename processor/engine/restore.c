@@ -1,0 +1,334 @@
+#include "processor/engine/restore.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/ensure.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+enum {
+    POLL_US = 100 * 1000,
+    STALL_US = 60 * 1000 * 1000,
+    BATCH_ROWS = 100 * 1000,
+    BATCH_BYTES = 32 << 20,
+    ARENA_BLOCK = 1 << 20,
+};
+static const int64_t FROM_BEGINNING = -2;
+
+void restore_init(struct restore *restore, const struct restore_options *options)
+{
+    *restore = (struct restore){ .options = *options };
+    if (restore->options.stall_us == 0)
+        restore->options.stall_us = STALL_US;
+    restore->started_us = restore->progress_us = clock_us(&options->clock);
+}
+
+void restore_fini(struct restore *restore)
+{
+    if (restore->options.reader != NULL)
+        restore->options.reader->type->close(restore->options.reader);
+    restore->options.reader = NULL;
+    tail_reader_destroy(&restore->tail);
+    map_destroy(&restore->batch);
+    arena_destroy(&restore->batch_arena);
+}
+
+static enum status check_progress(struct restore *restore, const char *what, struct error *err)
+{
+    const int64_t waited_us = clock_us(&restore->options.clock) - restore->progress_us;
+    if (waited_us < restore->options.stall_us)
+        return ST_OK;
+    return FAIL(err, ST_TIMED_OUT, "restoring partition %" PRId32 ": no progress for %" PRId64
+                " s while waiting for %s (seq %" PRIu64 ")", restore->options.partition, waited_us / 1000000, what,
+                restore->options.target.seq);
+}
+
+static enum status read_from(struct restore *restore, int topic, int64_t offset, struct error *err)
+{
+    const struct log_position position = { .topic = topic, .partition = restore->options.partition,
+                                           .offset = offset };
+    restore->progress_us = clock_us(&restore->options.clock);
+    return restore->options.reader->type->assign(restore->options.reader, &position, 1, err);
+}
+
+/* --- the tail --------------------------------------------------------------------------------------------------- */
+
+static bool tail_wanted(void *context, const struct commit_metadata *metadata)
+{
+    struct restore *restore = context;
+    const struct commit_metadata *target = &restore->options.target;
+    if (restore->next_seq == 0 && metadata->seq > restore->base_seq + 1)
+        restore->gap = true; /* the tail begins behind what the store has */
+    if (restore->next_seq != 0 && metadata->seq != restore->next_seq)
+        restore->gap = true;
+    restore->next_seq = metadata->seq + 1;
+    if (metadata->seq == restore->local.seq && restore->local.nonce != 0 && metadata->nonce != restore->local.nonce)
+        restore->gap = true; /* the store holds a transaction of that number that was never committed */
+    return !restore->gap && metadata->seq > restore->base_seq && metadata->seq <= target->seq;
+}
+
+static void tail_row(void *context, struct bytes key, struct bytes value)
+{
+    struct restore *restore = context;
+    overlay_replay(restore->options.overlay, key, value);
+    atomic_fetch_add_explicit(&restore->rows, 1, memory_order_relaxed);
+}
+
+static enum status tail_done(void *context, const struct commit_metadata *metadata, const struct tail_input *inputs,
+                             size_t input_count, struct error *err)
+{
+    (void)inputs;
+    (void)input_count;
+    struct restore *restore = context;
+    if (metadata->seq < restore->options.target.seq)
+        return ST_OK;
+    if (metadata->nonce != restore->options.target.nonce)
+        return FAIL(err, ST_CORRUPT, "the tail of partition %" PRId32 " holds another transaction %" PRIu64
+                    " than the committed one", restore->options.partition, metadata->seq);
+    restore->reached = true;
+    return ST_OK;
+}
+
+static enum status begin_tail(struct restore *restore, struct error *err)
+{
+    const struct commit_metadata *target = &restore->options.target;
+    const struct tail_reader_events events = { tail_row, tail_done, tail_wanted, restore };
+    const struct log_partition tail = { restore->options.topics->tail, restore->options.partition };
+    int64_t low, high;
+    TRY(restore->options.reader->type->bounds(restore->options.reader, tail, true, &low, &high, err));
+    tail_reader_destroy(&restore->tail);
+    tail_reader_create(&restore->tail, &events);
+    restore->next_seq = 0;
+    restore->gap = restore->reached = false;
+    /* min(local, ckpt): values changed after ckpt must be in the next checkpoint's map even where the store has them. */
+    restore->base_seq = restore->local.seq;
+    int64_t from = low;
+    if (restore->base_seq >= target->checkpoint.seq) {
+        restore->base_seq = target->checkpoint.seq;
+        if (target->checkpoint.tail_offset > low)
+            from = target->checkpoint.tail_offset;
+    }
+    restore->phase = RESTORE_TAIL;
+    return read_from(restore, tail.topic, from, err);
+}
+
+static enum status begin_changelog(struct restore *restore, const char *why, struct error *err);
+
+static enum status on_tail_gap(struct restore *restore, struct error *err)
+{
+    if (!restore->from_changelog)
+        return begin_changelog(restore, "the tail does not connect to the local rows", err);
+    return FAIL(err, ST_CORRUPT, "the tail of partition %" PRId32 " has a gap: neither it nor the changelog leads to seq %" PRIu64
+                "; `weir reset` starts with new state", restore->options.partition, restore->options.target.seq);
+}
+
+static enum status feed_tail(struct restore *restore, const struct log_record *record, struct error *err)
+{
+    if (record->kind == LOG_RECORD_OUT_OF_RANGE) {
+        restore->gap = true; /* trimmed under us */
+        return ST_OK;
+    }
+    if (record->kind == LOG_RECORD_EOF || restore->reached || restore->gap)
+        return ST_OK;
+    restore->progress_us = clock_us(&restore->options.clock);
+    return tail_reader_feed(restore->tail, record->value, err);
+}
+
+/* Feeds what one poll gives to `take`, and gives every record back. */
+static enum status poll_once(struct restore *restore,
+                             enum status (*take)(struct restore *, const struct log_record *, struct error *),
+                             struct error *err)
+{
+    struct log_reader *reader = restore->options.reader;
+    struct log_batch batch;
+    TRY(reader->type->poll(reader, POLL_US, &batch, err));
+    enum status st = ST_OK;
+    for (size_t i = 0; i < batch.count && st == ST_OK; i++)
+        st = take(restore, &batch.records[i], err);
+    reader->type->release(reader, batch.records, batch.count);
+    return st;
+}
+
+static enum status step_tail(struct restore *restore, struct error *err)
+{
+    TRY(poll_once(restore, feed_tail, err));
+    if (restore->gap)
+        return on_tail_gap(restore, err);
+    if (restore->reached) {
+        restore->phase = RESTORE_DONE;
+        return ST_OK;
+    }
+    return check_progress(restore, "the tail", err);
+}
+
+/* --- the changelog ------------------------------------------------------------------------------------------------ */
+
+static enum status begin_changelog(struct restore *restore, const char *why, struct error *err)
+{
+    LOG_INFO("restore.changelog", "partition=%" PRId32 " checkpoint=%" PRIu64 " why=%s", restore->options.partition,
+             restore->options.target.checkpoint.number, LOG_Q(why));
+    overlay_clear(restore->options.overlay);
+    TRY(restore->options.store->type->partition_drop(restore->options.store, err));
+    restore->local = (struct store_position){ .seq = 0 };
+    restore->from_changelog = true;
+    if (restore->options.target.checkpoint.number == 0)
+        return begin_tail(restore, err); /* no checkpoint was ever completed: the tail has everything */
+    if (restore->batch == NULL) {
+        map_create(&restore->batch, sizeof(struct bytes));
+        arena_create(&restore->batch_arena, ARENA_BLOCK);
+    }
+    restore->mark_seen = false;
+    restore->phase = RESTORE_CHANGELOG;
+    return read_from(restore, restore->options.topics->changelog, FROM_BEGINNING, err);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct store_row *x = a, *y = b;
+    return bytes_compare(x->key, y->key);
+}
+
+static enum status write_batch(struct restore *restore, struct error *err)
+{
+    const size_t count = map_count(restore->batch);
+    struct store_row *rows = mem_alloc_array(count + 1, sizeof *rows);
+    size_t n = 0;
+    struct map_iterator it = map_iterate(restore->batch);
+    while (map_next(&it))
+        rows[n++] = (struct store_row){ it.key, *(struct bytes *)it.value };
+    qsort(rows, count, sizeof *rows, by_key);
+    const enum status st = restore->options.store->type->write(restore->options.store, rows, count, BYTES_NONE, err);
+    mem_free(rows);
+    map_clear(restore->batch);
+    arena_reset(restore->batch_arena);
+    restore->batch_bytes = 0;
+    return st;
+}
+
+static enum status take_own_record(struct restore *restore, const struct log_record *record, struct error *err)
+{
+    if (changelog_kind_of(record->key) == CHANGELOG_END && record->value.data != NULL) {
+        struct changelog_end end;
+        TRY(changelog_end_read(&end, record->value, err));
+        restore->mark_seen |= end.number >= restore->options.target.checkpoint.number;
+    } else if (changelog_kind_of(record->key) == CHANGELOG_IDENTITY && record->value.data != NULL) {
+        struct state_identity found;
+        TRY(changelog_identity_read(&found, record->value, err));
+        TRY(state_identity_check(&restore->options.identity, &found, err));
+    }
+    return ST_OK;
+}
+
+static enum status finish_changelog(struct restore *restore, struct error *err)
+{
+    TRY(write_batch(restore, err));
+    restore->local = (struct store_position){ .identity = restore->options.identity,
+                                              .seq = restore->options.target.checkpoint.seq };
+    struct buffer position;
+    buffer_init(&position);
+    store_position_write(&position, &restore->local);
+    const enum status st = restore->options.store->type->write(restore->options.store, NULL, 0,
+                                                               buffer_view(&position), err);
+    buffer_fini(&position);
+    TRY(st);
+    return begin_tail(restore, err);
+}
+
+static enum status take_changelog(struct restore *restore, const struct log_record *record, struct error *err)
+{
+    if (restore->phase != RESTORE_CHANGELOG)
+        return ST_OK;
+    if (record->kind == LOG_RECORD_OUT_OF_RANGE)
+        return read_from(restore, restore->options.topics->changelog, FROM_BEGINNING, err);
+    if (record->kind == LOG_RECORD_EOF) /* both: the mark alone, or the end alone, is not enough */
+        return restore->mark_seen ? finish_changelog(restore, err) : ST_OK;
+    restore->progress_us = clock_us(&restore->options.clock);
+    if (changelog_kind_of(record->key) != CHANGELOG_ROW)
+        return take_own_record(restore, record, err);
+
+    bool is_new;
+    struct bytes *value = map_insert(restore->batch, record->key, &is_new);
+    *value = arena_copy(restore->batch_arena, record->value);
+    restore->batch_bytes += record->key.size + record->value.size;
+    atomic_fetch_add_explicit(&restore->rows, 1, memory_order_relaxed);
+    if (map_count(restore->batch) < BATCH_ROWS && restore->batch_bytes < BATCH_BYTES)
+        return ST_OK;
+    return write_batch(restore, err);
+}
+
+static enum status step_changelog(struct restore *restore, struct error *err)
+{
+    TRY(poll_once(restore, take_changelog, err));
+    return check_progress(restore, "the changelog's end mark", err);
+}
+
+/* --- local rows --------------------------------------------------------------------------------------------------- */
+
+static enum status read_local(struct restore *restore, struct error *err)
+{
+    struct buffer record;
+    buffer_init(&record);
+    enum status st = restore->options.store->type->position(restore->options.store, &record, err);
+    restore->local = (struct store_position){ .seq = 0 };
+    if (st == ST_OK && record.size > 0)
+        st = store_position_read(&restore->local, buffer_view(&record), err);
+    buffer_fini(&record);
+    return st;
+}
+
+static enum status refuse_unknown_offsets(const struct restore *restore, struct error *err)
+{
+    return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 " has state (seq %" PRIu64 ") but the group has no committed offsets"
+                " for it: they expired or were deleted; `weir reset` starts with new state",
+                restore->options.partition, restore->local.seq);
+}
+
+static enum status begin(struct restore *restore, struct error *err)
+{
+    const struct commit_metadata *target = &restore->options.target;
+    struct error why = { .status = ST_OK };
+    TRY(read_local(restore, err));
+    const bool has_local = restore->local.identity.format_version != 0;
+    if (has_local && restore->local.identity.format_version > STATE_FORMAT_VERSION)
+        return state_identity_check(&restore->options.identity, &restore->local.identity, err);
+    if (target->seq == 0) {
+        const bool same_incarnation = restore->local.identity.incarnation == restore->options.identity.incarnation;
+        if (has_local && same_incarnation)
+            return refuse_unknown_offsets(restore, err);
+        overlay_clear(restore->options.overlay);
+        restore->phase = RESTORE_DONE;
+        return restore->options.store->type->partition_drop(restore->options.store, err);
+    }
+    if (!has_local)
+        return begin_changelog(restore, "there are no local rows", err);
+    if (state_identity_check(&restore->options.identity, &restore->local.identity, &why) != ST_OK)
+        return begin_changelog(restore, why.text, err);
+    if (restore->local.seq > target->seq)
+        return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 ": the group's offsets (seq %" PRIu64 ") are older than the local"
+                    " state (seq %" PRIu64 "): somebody moved them back; `weir reset` starts with new state",
+                    restore->options.partition, target->seq, restore->local.seq);
+    if (restore->local.seq == target->seq && restore->local.nonce != 0 && restore->local.nonce != target->nonce)
+        return begin_changelog(restore, "the local rows are of a transaction that was never committed", err);
+    if (restore->local.seq == target->seq && target->checkpoint.seq == target->seq) {
+        restore->phase = RESTORE_DONE;
+        return ST_OK;
+    }
+    return begin_tail(restore, err);
+}
+
+enum status restore_step(void *context, bool *done, struct error *err)
+{
+    struct restore *restore = context;
+    enum status st = ST_OK;
+    switch (restore->phase) {
+    case RESTORE_LOCAL: st = begin(restore, err); break;
+    case RESTORE_CHANGELOG: st = step_changelog(restore, err); break;
+    case RESTORE_TAIL: st = step_tail(restore, err); break;
+    case RESTORE_DONE: break;
+    }
+    *done = restore->phase == RESTORE_DONE;
+    if (status_class_of(st) == CLASS_RETRY && st != ST_TIMED_OUT)
+        return check_progress(restore, "Kafka", err);
+    return st;
+}

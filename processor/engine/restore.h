@@ -1,0 +1,74 @@
+/*
+ * restore: brings one task's state to the committed seq, beside the poll loop.
+ *
+ *     local rows usable?  same identity, seq not newer than the committed one, its nonce in the tail where that still shows,
+ *                         and the tail reaches back to it
+ *       no:  empty the partition, load the changelog until its end mark has ckpt.number AND its end is reached
+ *     tail from min(local seq, ckpt.seq) to the committed seq, without a gap, into the values since the checkpoint
+ *
+ * The target is a seq with its nonce, never an offset. The state machine runs step by step (job.h) and owns the overlay and
+ * the store partition until it is done.
+ */
+#ifndef WEIR_PROCESSOR_ENGINE_RESTORE_H
+#define WEIR_PROCESSOR_ENGINE_RESTORE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/map.h"
+#include "processor/engine/log_port.h"
+#include "processor/engine/topics.h"
+#include "state/changelog.h"
+#include "state/commit_metadata.h"
+#include "state/overlay.h"
+#include "state/tail.h"
+
+struct restore_options {
+    struct log_reader *reader; /* owned from here on */
+    const struct topics *topics;
+    int32_t partition;
+    struct overlay *overlay;
+    struct store_partition *store;
+    struct state_identity identity;
+    struct commit_metadata target; /* M; seq 0: nothing was ever committed */
+    struct clock clock;
+    int64_t stall_us; /* no progress for this long is a failure; 0: 60 s */
+};
+
+enum restore_phase { RESTORE_LOCAL, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_DONE };
+
+struct restore {
+    struct restore_options options;
+    enum restore_phase phase;
+    bool from_changelog;      /* the local rows were dropped (or there were none) */
+    struct store_position local;
+    uint64_t base_seq;        /* rows up to here are in the store */
+    int64_t progress_us;      /* when something last arrived */
+    int64_t started_us;
+    atomic_int_fast64_t rows; /* read so far, for progress; any thread may look */
+
+    /* changelog */
+    bool mark_seen;
+    struct map *batch;        /* rows not written to the store yet: key -> size and bytes, newest wins */
+    struct arena *batch_arena;
+    uint64_t batch_bytes;
+
+    /* tail */
+    struct tail_reader *tail;
+    uint64_t next_seq; /* of the tail's next transaction; 0: not known yet */
+    bool gap;
+    bool reached;
+    enum status tail_failure;
+    struct error tail_error;
+};
+
+/* Takes the reader. */
+void restore_init(struct restore *restore, const struct restore_options *options);
+void restore_fini(struct restore *restore);
+/* job_step_fn. */
+MUST_CHECK enum status restore_step(void *restore, bool *done, struct error *err);
+
+#endif

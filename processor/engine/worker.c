@@ -1,0 +1,820 @@
+/* The loop of a worker: poll, process, commit when due, and what comes up between: assignments, restores, checkpoints. */
+#include "processor/engine/worker.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "processor/engine/worker_state.h"
+
+enum {
+    COMMIT_INTERVAL_MS = 100,
+    ALERT_FLOOR_US = 2000,
+    CHECKPOINT_INTERVAL_MS = 10 * 1000,
+    FLUSH_INTERVAL_US = 30 * 1000 * 1000,
+    RECORDS_MAX = 20 * 1000,
+    REGISTRY_PAUSE_US = 200 * 1000,
+    LOST_WAIT_US = 30 * 1000 * 1000,
+    IDLE_TURN_US = 100 * 1000,
+    BUSY_TURN_US = 1000,
+    SHUT_DOWN_US = 60 * 1000 * 1000,
+    TROUBLE_TEXT_MAX = 199,
+    PUBLISH_US = 50 * 1000,
+};
+static const uint64_t TRANSACTION_BYTES_MAX = UINT64_C(32) << 20;
+static const uint64_t ACTIVE_BYTES_MAX = UINT64_C(64) << 20;
+static const uint64_t ENTITY_CACHE_BYTES = UINT64_C(64) << 20;
+static const uint64_t ROW_CACHE_BYTES = UINT64_C(16) << 20;
+
+/* --- making it --------------------------------------------------------------------------------------------------- */
+
+static void set_defaults(struct worker_options *options)
+{
+#define DEFAULT(member, value)        \
+    do {                              \
+        if (options->member == 0)     \
+            options->member = (value); \
+    } while (0)
+    DEFAULT(commit_interval_ms, COMMIT_INTERVAL_MS);
+    DEFAULT(alert_floor_us, ALERT_FLOOR_US);
+    DEFAULT(checkpoint_interval_ms, CHECKPOINT_INTERVAL_MS);
+    DEFAULT(transaction_records_max, RECORDS_MAX);
+    DEFAULT(transaction_bytes_max, TRANSACTION_BYTES_MAX);
+    DEFAULT(active_bytes_max, ACTIVE_BYTES_MAX);
+    DEFAULT(entity_cache_bytes, ENTITY_CACHE_BYTES);
+    DEFAULT(row_cache_bytes, ROW_CACHE_BYTES);
+#undef DEFAULT
+}
+
+static bool is_co_partitioned(const struct worker *worker, int topic)
+{
+    const struct topics *topics = worker->options.topics;
+    const struct topic *item = &topics->items[topic];
+    if (item->role == TOPIC_STREAM)
+        return true;
+    return item->role == TOPIC_TABLE &&
+           worker->options.plan->tables[topic - topics->first_table].scope == TABLE_COPARTITIONED;
+}
+
+/* Streams and their tables must have the same number of partitions; internal topics too. */
+static enum status check_partitions(struct worker *worker, struct error *err)
+{
+    struct log_port *port = worker->options.port;
+    const struct topics *topics = worker->options.topics;
+    for (int i = 0; i < topics->count; i++) {
+        const enum topic_role role = topics->items[i].role;
+        const bool internal = role == TOPIC_TAIL || role == TOPIC_CHANGELOG || role == TOPIC_JOURNAL;
+        if (role == TOPIC_REFERENCE && !topics_have_everywhere(worker->options.plan))
+            continue;
+        int32_t count = 0;
+        TRY(port->type->partition_count(port, i, &count, err));
+        if (count == 0)
+            return FAIL(err, ST_NOT_FOUND, "topic '%s' does not exist; `weir topics` checks and creates what is needed",
+                        topics->items[i].name);
+        if (worker->partition_count == 0)
+            worker->partition_count = count;
+        if ((internal || is_co_partitioned(worker, i)) && count != worker->partition_count)
+            return FAIL(err, ST_REFUSED, "topic '%s' has %" PRId32 " partitions and '%s' has %" PRId32
+                        ": they must be equal", topics->items[i].name, count, topics->items[0].name,
+                        worker->partition_count);
+    }
+    return ST_OK;
+}
+
+static enum status subscribe(struct worker *worker, struct error *err)
+{
+    const size_t inputs = worker->options.plan->stream_count + worker->options.plan->table_count;
+    int *topics = mem_alloc_array(inputs, sizeof *topics);
+    for (size_t i = 0; i < inputs; i++)
+        topics[i] = (int)i;
+    struct log_port *port = worker->options.port;
+    const enum status st = port->type->subscribe(port, topics, inputs, err);
+    mem_free(topics);
+    return st;
+}
+
+static enum status open_reference(struct worker *worker, struct error *err)
+{
+    const struct worker_options *options = &worker->options;
+    struct log_reader *reader = NULL;
+    worker->tables_ready = !topics_have_everywhere(options->plan);
+    if (!worker->tables_ready)
+        TRY(options->port->type->reader_open(options->port, &reader, err));
+    return reference_view_open(&worker->reference, options->plan, options->topics, reader, options->registry, err);
+}
+
+enum status worker_create(struct worker **out, const struct worker_options *options, struct error *err)
+{
+    ENSURE(*out == NULL);
+    AUTO(worker_destroy) struct worker *worker = mem_alloc(sizeof *worker);
+    worker->options = *options;
+    set_defaults(&worker->options);
+    ENSURE(pthread_mutex_init(&worker->stats_lock, NULL) == 0);
+    const size_t rules = options->plan->rule_count + 1;
+    worker->published.counters.rule_alerts = mem_alloc_array(rules, sizeof(uint64_t));
+    worker->published.counters.rule_unknown = mem_alloc_array(rules, sizeof(uint64_t));
+    worker->retired.rule_alerts = mem_alloc_array(rules, sizeof(uint64_t));
+    worker->retired.rule_unknown = mem_alloc_array(rules, sizeof(uint64_t));
+    struct log_port *port = options->port;
+    TRY(port->type->cluster_id(port, &worker->cluster_id, err));
+    TRY(check_partitions(worker, err));
+    TRY(open_reference(worker, err));
+    TRY(port->type->producer_open(port, err));
+    TRY(subscribe(worker, err));
+    *out = TAKE(worker);
+    return ST_OK;
+}
+
+static void add_counters(const struct plan *plan, struct step_counters *into, const struct step_counters *from)
+{
+    into->events += from->events;
+    into->duplicates += from->duplicates;
+    into->late += from->late;
+    into->alerts += from->alerts;
+    into->reevaluated += from->reevaluated;
+    into->divisions_by_zero += from->divisions_by_zero;
+    into->overflows += from->overflows;
+    for (size_t i = 0; i < STATUS_COUNT; i++)
+        into->dead_letters[i] += from->dead_letters[i];
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        into->rule_alerts[i] += from->rule_alerts[i];
+        into->rule_unknown[i] += from->rule_unknown[i];
+    }
+}
+
+static void drop_lanes(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->task != NULL)
+            add_counters(worker->options.plan, &worker->retired, task_counters(worker->lanes[i]->task));
+        lane_destroy(&worker->lanes[i]);
+    }
+    worker->lane_count = 0;
+}
+
+void worker_destroy(struct worker **worker_ref)
+{
+    struct worker *worker = TAKE(*worker_ref);
+    if (worker == NULL)
+        return;
+    drop_lanes(worker);
+    mem_free(worker->lanes);
+    if (worker->bounds_reader != NULL)
+        worker->bounds_reader->type->close(worker->bounds_reader);
+    reference_view_close(&worker->reference);
+    mem_free(worker->tables_wanted);
+    worker_stats_fini(&worker->published);
+    mem_free(worker->retired.rule_alerts);
+    mem_free(worker->retired.rule_unknown);
+    pthread_mutex_destroy(&worker->stats_lock);
+    mem_free(worker);
+}
+
+/* --- everywhere tables: complete before the first event ------------------------------------------------------------ */
+
+enum { TABLE_PARTITIONS_MAX = 1024 };
+
+/* Notes how far each everywhere table reaches now: that much must have been copied and adopted before the first event. */
+static enum status note_tables_wanted(struct worker *worker, struct error *err)
+{
+    const struct plan *plan = worker->options.plan;
+    struct log_port *port = worker->options.port;
+    if (worker->bounds_reader == NULL)
+        TRY(port->type->reader_open(port, &worker->bounds_reader, err));
+    worker->tables_wanted = mem_alloc_array(plan->table_count * TABLE_PARTITIONS_MAX, sizeof *worker->tables_wanted);
+    for (size_t i = 0; i < plan->table_count; i++) {
+        const int topic = worker->options.topics->first_table + (int)i;
+        int32_t count = 0;
+        if (plan->tables[i].scope != TABLE_EVERYWHERE)
+            continue;
+        TRY(port->type->partition_count(port, topic, &count, err));
+        if (count > TABLE_PARTITIONS_MAX)
+            return FAIL(err, ST_REFUSED, "table '%s' has %" PRId32 " partitions, more than %d", plan->tables[i].name, count,
+                        TABLE_PARTITIONS_MAX);
+        for (int32_t p = 0; p < count; p++) {
+            int64_t low, high;
+            const struct log_partition at = { topic, p };
+            TRY(worker->bounds_reader->type->bounds(worker->bounds_reader, at, false, &low, &high, err));
+            worker->tables_wanted[i * TABLE_PARTITIONS_MAX + (size_t)p] = high > low ? high : 0;
+        }
+    }
+    return ST_OK;
+}
+
+static bool tables_are_complete(struct worker *worker)
+{
+    const struct plan *plan = worker->options.plan;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->committed.reference_offset > reference_view_offset(worker->reference))
+            return false; /* decisions already committed knew more than we do */
+    }
+    for (size_t i = 0; i < plan->table_count; i++) {
+        for (int32_t p = 0; p < TABLE_PARTITIONS_MAX; p++) {
+            const int64_t wanted = worker->tables_wanted[i * TABLE_PARTITIONS_MAX + (size_t)p];
+            if (wanted > reference_view_copied(worker->reference, (int)i, p))
+                return false;
+        }
+    }
+    return true;
+}
+
+static enum status tend_tables(struct worker *worker, struct error *err)
+{
+    if (!transaction_is_empty(worker))
+        return ST_OK;
+    TRY(reference_view_adopt(worker->reference, 0, err));
+    if (worker->tables_ready)
+        return ST_OK;
+    if (worker->tables_wanted == NULL)
+        TRY(note_tables_wanted(worker, err));
+    worker->tables_ready = tables_are_complete(worker);
+    if (worker->tables_ready)
+        LOG_INFO("worker.tables_ready", "worker=%d reference_offset=%" PRId64, worker->options.number,
+                 reference_view_offset(worker->reference));
+    return ST_OK;
+}
+
+/* --- records in ------------------------------------------------------------------------------------------------------ */
+
+static struct lane_input *find_input(const struct worker *worker, int topic, int32_t partition, struct lane **lane)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->partition != partition)
+            continue;
+        for (size_t j = 0; j < worker->lanes[i]->input_count; j++) {
+            if (worker->lanes[i]->inputs[j].topic == topic) {
+                *lane = worker->lanes[i];
+                return &worker->lanes[i]->inputs[j];
+            }
+        }
+    }
+    return NULL;
+}
+
+static enum status take_record(struct worker *worker, const struct log_record *record, bool *kept, struct error *err)
+{
+    struct lane *lane = NULL;
+    struct lane_input *input = find_input(worker, record->topic, record->partition, &lane);
+    *kept = false;
+    if (input == NULL || lane->state != LANE_READY) {
+        worker->stats.records_dropped += record->kind == LOG_RECORD_DATA;
+        return ST_OK;
+    }
+    switch (record->kind) {
+    case LOG_RECORD_EOF:
+        input->at_end = true;
+        input->end_offset = record->offset;
+        return ST_OK;
+    case LOG_RECORD_OUT_OF_RANGE:
+        return FAIL(err, ST_OUT_OF_RANGE, "topic '%s' partition %" PRId32 " does not reach offset %" PRId64
+                    ", where reading must go on: it was deleted by retention, or the topic was recreated",
+                    worker->options.topics->items[record->topic].name, record->partition, input->position);
+    case LOG_RECORD_DATA:
+        break;
+    }
+    if (record->offset < lane_input_fetch_position(input)) {
+        worker->stats.records_dropped++;
+        return ST_OK;
+    }
+    input->at_end = false;
+    record_queue_push(&input->queue, record);
+    *kept = true;
+    return ST_OK;
+}
+
+static enum status take_batch(struct worker *worker, const struct log_batch *batch, struct error *err)
+{
+    struct log_port *port = worker->options.port;
+    enum status st = ST_OK;
+    for (size_t i = 0; i < batch->count; i++) {
+        bool kept = false;
+        if (st == ST_OK)
+            st = take_record(worker, &batch->records[i], &kept, err);
+        if (!kept)
+            port->type->release(port, &batch->records[i], 1);
+    }
+    return st;
+}
+
+/* --- processing -------------------------------------------------------------------------------------------------------- */
+
+/* The input whose next record comes next: by time, and only when no other input could still have an older one. */
+static struct lane_input *next_input(struct lane *lane)
+{
+    struct lane_input *next = NULL;
+    for (size_t i = 0; i < lane->input_count; i++) {
+        struct lane_input *input = &lane->inputs[i];
+        const struct log_record *front = record_queue_front(&input->queue);
+        if (front == NULL) {
+            if (!input->at_end)
+                return NULL;
+            continue;
+        }
+        if (next == NULL || front->timestamp_ms < record_queue_front(&next->queue)->timestamp_ms)
+            next = input;
+    }
+    return next;
+}
+
+static struct input_record input_record_of(const struct worker *worker, const struct lane_input *input,
+                                           const struct log_record *record)
+{
+    return (struct input_record){
+        .source = input->source,
+        .topic = worker->options.topics->items[input->topic].name,
+        .partition = record->partition,
+        .offset = record->offset,
+        .timestamp_ms = record->timestamp_ms,
+        .reference_ms = record->append_time ? record->timestamp_ms : worker->poll_ms,
+        .key = record->key,
+        .value = record->value,
+    };
+}
+
+static enum status copy_record(struct lane *lane, const struct input_record *input, struct error *err)
+{
+    struct buffer record;
+    buffer_init(&record);
+    enum status st = copier_take(lane->copier, input, &record, err);
+    if (st == ST_OK)
+        buffer_put_run(&lane->copied, buffer_view(&record));
+    buffer_fini(&record);
+    if (status_class_of(st) != CLASS_SKIP)
+        return st;
+    outputs_add_dead_letter(lane->copy_outputs, input, st, err->text,
+                            lane->worker->options.plan->dead_letters.payload_reference);
+    return ST_OK;
+}
+
+static void begin_hand(struct worker *worker)
+{
+    if (worker->first_record_us != 0)
+        return;
+    worker->first_record_us = worker_now_us(worker);
+    worker->poll_ms = clock_wall_ms(&worker->options.clock);
+}
+
+static enum status process_next(struct lane *lane, struct lane_input *input, struct error *err)
+{
+    struct worker *worker = lane->worker;
+    struct log_port *port = worker->options.port;
+    begin_hand(worker);
+    struct log_record *record = record_queue_front(&input->queue);
+    const struct input_record in = input_record_of(worker, input, record);
+    TRY(lane->kind == LANE_TASK ? task_process(lane->task, &in, err) : copy_record(lane, &in, err));
+    if (lane->kind == LANE_TASK)
+        journal_runs_add(&lane->runs, in.topic, in.offset);
+    input->position = in.offset + 1;
+    port->type->release(port, record, 1);
+    record_queue_pop(&input->queue);
+    lane->touched = true;
+    lane->touched_records++;
+    worker->records++;
+    worker->stats.records++;
+    return ST_OK;
+}
+
+static bool hand_is_full(const struct worker *worker)
+{
+    return worker->records >= worker->options.transaction_records_max;
+}
+
+static uint64_t hand_bytes(const struct worker *worker)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->task != NULL)
+            bytes += outputs_bytes(task_outputs(worker->lanes[i]->task)) +
+                     overlay_changes_bytes(worker->lanes[i]->overlay);
+    }
+    return bytes;
+}
+
+/* When the end of a table's partition is reached, the others must learn that nothing is missing. */
+static void mark_end(struct lane *lane)
+{
+    struct lane_input *input = &lane->inputs[0];
+    if (!input->at_end || input->queue.count > 0 || input->end_offset <= lane->marked)
+        return;
+    struct buffer record;
+    buffer_init(&record);
+    const struct reference_record mark = {
+        .is_mark = true,
+        .table = bytes_of_string(lane->worker->options.plan->tables[lane->table].name),
+        .partition = lane->partition,
+        .offset = input->end_offset,
+    };
+    reference_write(&record, &mark);
+    buffer_put_run(&lane->copied, buffer_view(&record));
+    buffer_fini(&record);
+    lane->marked = input->end_offset;
+    begin_hand(lane->worker);
+    lane->touched = true;
+}
+
+static enum status process_lane(struct lane *lane, struct error *err)
+{
+    struct worker *worker = lane->worker;
+    if (lane->state != LANE_READY || lane->blocked_until_us > worker_now_us(worker))
+        return ST_OK;
+    if (lane->kind == LANE_TASK && !worker->tables_ready)
+        return ST_OK;
+    while (!hand_is_full(worker)) {
+        struct lane_input *input = next_input(lane);
+        if (input == NULL)
+            break;
+        const enum status st = process_next(lane, input, err);
+        if (status_class_of(st) == CLASS_RETRY) {
+            lane->blocked_until_us = worker_now_us(worker) + REGISTRY_PAUSE_US;
+            snprintf(worker->stats.trouble, sizeof worker->stats.trouble, "%.*s", TROUBLE_TEXT_MAX, err->text);
+            return ST_OK;
+        }
+        TRY(st);
+        worker->stats.trouble[0] = '\0';
+    }
+    if (lane->kind == LANE_COPY)
+        mark_end(lane);
+    return ST_OK;
+}
+
+static enum status process_all(struct worker *worker, struct error *err)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const enum status st = process_lane(worker->lanes[i], err);
+        if (status_class_of(st) == CLASS_ABORT) {
+            transaction_rewind(worker);
+            return ST_OK;
+        }
+        TRY(st);
+    }
+    return ST_OK;
+}
+
+/* --- when to commit -------------------------------------------------------------------------------------------------------- */
+
+static bool alert_waits(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->task != NULL && outputs_alert_count(task_outputs(worker->lanes[i]->task)) > 0)
+            return true;
+    }
+    return false;
+}
+
+static bool claim_waits(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->state == LANE_CLAIMING)
+            return true;
+    }
+    return false;
+}
+
+static bool slice_waits(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *lane = worker->lanes[i];
+        if (lane->kind == LANE_TASK && lane->state == LANE_READY && checkpoint_wants_slice(&lane->checkpoint))
+            return true;
+    }
+    return false;
+}
+
+static bool commit_is_due(const struct worker *worker, enum commit_reason *reason)
+{
+    const int64_t now_us = worker_now_us(worker);
+    const int64_t interval_us = worker->options.commit_interval_ms * 1000;
+    *reason = COMMIT_INTERVAL;
+    if (claim_waits(worker))
+        return true;
+    const bool in_hand = worker->first_record_us != 0;
+    if (in_hand && now_us - worker->first_record_us >= interval_us)
+        return true;
+    *reason = COMMIT_LIMIT;
+    if (hand_is_full(worker) || (in_hand && hand_bytes(worker) >= worker->options.transaction_bytes_max))
+        return true;
+    *reason = COMMIT_ALERT;
+    if (in_hand && now_us - worker->last_commit_us >= worker->options.alert_floor_us && alert_waits(worker))
+        return true;
+    *reason = COMMIT_CHECKPOINT; /* a pending checkpoint is itself a reason: an idle task's must end too */
+    return slice_waits(worker) && now_us - worker->last_commit_us >= interval_us;
+}
+
+/* How long a poll may wait without missing the next thing to do. */
+static int64_t turn_budget(const struct worker *worker, int64_t timeout_us)
+{
+    int64_t budget_us = timeout_us < IDLE_TURN_US ? timeout_us : IDLE_TURN_US;
+    const int64_t now_us = worker_now_us(worker);
+    if (worker->first_record_us != 0) {
+        const int64_t due_us = worker->first_record_us + worker->options.commit_interval_ms * 1000 - now_us;
+        budget_us = due_us < budget_us ? due_us : budget_us;
+        if (alert_waits(worker))
+            budget_us = 0;
+    }
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *lane = worker->lanes[i];
+        if (lane->state == LANE_RESTORING || lane->state == LANE_CLAIMING || (!worker->tables_ready && budget_us > BUSY_TURN_US))
+            budget_us = budget_us < BUSY_TURN_US ? budget_us : BUSY_TURN_US;
+    }
+    return budget_us < 0 ? 0 : budget_us;
+}
+
+/* --- checkpoints ---------------------------------------------------------------------------------------------------------------- */
+
+static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
+{
+    if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
+        return false;
+    if (lane->committed.seq == lane->committed.checkpoint.seq || overlay_active_count(lane->overlay) == 0)
+        return false;
+    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 2);
+    const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
+    return forced || overlay_active_bytes(lane->overlay) >= share ||
+           waited_us >= worker->options.checkpoint_interval_ms * 1000;
+}
+
+/* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
+static void trim_tail(struct worker *worker, struct lane *lane)
+{
+    struct log_port *port = worker->options.port;
+    int64_t offset = lane->committed.checkpoint.tail_offset;
+    if (lane->checkpoint.flushed_target.tail_offset < offset)
+        offset = lane->checkpoint.flushed_target.tail_offset;
+    if (offset <= lane->trimmed_offset)
+        return;
+    const struct log_position position = { .topic = worker->options.topics->tail, .partition = lane->partition,
+                                           .offset = offset };
+    port->type->delete_records(port, &position, 1);
+    lane->trimmed_offset = offset;
+}
+
+static enum status tend_checkpoints(struct worker *worker, bool forced, struct error *err)
+{
+    const int64_t now_us = worker_now_us(worker);
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        bool finished = false;
+        if (lane->kind != LANE_TASK || lane->task == NULL)
+            continue;
+        TRY(checkpoint_tend(&lane->checkpoint, now_us, &finished, err));
+        if (finished) {
+            worker->stats.checkpoints++;
+            lane->checkpoint_ended_us = now_us;
+            trim_tail(worker, lane);
+        }
+        if (checkpoint_is_due(worker, lane, forced)) {
+            const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
+            checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
+        }
+    }
+    return ST_OK;
+}
+
+/* Over the memory budget: values since the checkpoint wait for the background writer; poll less, never grow. */
+static bool memory_is_full(const struct worker *worker)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->overlay != NULL && worker->lanes[i]->task != NULL)
+            bytes += overlay_active_bytes(worker->lanes[i]->overlay) + overlay_frozen_bytes(worker->lanes[i]->overlay);
+    }
+    return bytes >= worker->options.active_bytes_max;
+}
+
+/* --- assignments --------------------------------------------------------------------------------------------------------------- */
+
+static enum status tell_assignment(struct worker *worker, struct error *err)
+{
+    if (!worker->assignment_changed)
+        return ST_OK;
+    size_t capacity = 0, count = 0;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        capacity += worker->lanes[i]->input_count;
+    struct log_position *positions = mem_alloc_array(capacity + 1, sizeof *positions);
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *lane = worker->lanes[i];
+        for (size_t j = 0; j < lane->input_count && lane->state == LANE_READY; j++)
+            positions[count++] = (struct log_position){ .topic = lane->inputs[j].topic, .partition = lane->partition,
+                                                        .offset = lane_input_fetch_position(&lane->inputs[j]) };
+    }
+    struct log_port *port = worker->options.port;
+    const enum status st = port->type->assign(port, positions, count, err);
+    mem_free(positions);
+    worker->assignment_changed = st != ST_OK;
+    return st;
+}
+
+static enum status on_assigned(struct worker *worker, const struct log_batch *batch, struct error *err)
+{
+    worker->stats.rebalances++;
+    LOG_INFO("worker.assigned", "worker=%d partitions=%zu", worker->options.number, batch->partition_count);
+    drop_lanes(worker);
+    TRY(opening_assigned(worker, batch->partitions, batch->partition_count, err));
+    return tell_assignment(worker, err);
+}
+
+static enum status on_revoked(struct worker *worker, bool lost, struct error *err)
+{
+    LOG_INFO("worker.revoked", "worker=%d lost=%d", worker->options.number, lost);
+    enum status st = ST_OK;
+    if (lost) {
+        transaction_rewind(worker);
+    } else {
+        worker->releasing = true;
+        st = transaction_commit(worker, COMMIT_REVOKE, err);
+        worker->releasing = false;
+    }
+    drop_lanes(worker);
+    worker->assignment_changed = true;
+    TRY(st);
+    return tell_assignment(worker, err);
+}
+
+static enum status on_event(struct worker *worker, const struct log_batch *batch, struct error *err)
+{
+    switch (batch->event) {
+    case LOG_EVENT_NONE: return ST_OK;
+    case LOG_EVENT_ASSIGNED: return on_assigned(worker, batch, err);
+    case LOG_EVENT_REVOKED: return on_revoked(worker, false, err);
+    case LOG_EVENT_LOST: return on_revoked(worker, true, err);
+    }
+    UNREACHABLE();
+}
+
+/* A partition that was let go and is still ours after a while is taken over again from its committed offsets. */
+static enum status tend_lost(struct worker *worker, struct error *err)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        if (lane->state == LANE_LOST && worker_now_us(worker) - lane->lost_at_us > LOST_WAIT_US)
+            TRY(opening_reopen(worker, lane, err));
+    }
+    return ST_OK;
+}
+
+/* --- figures --------------------------------------------------------------------------------------------------------------------- */
+
+static void sum_counters(struct worker *worker, struct step_counters *sum)
+{
+    const struct plan *plan = worker->options.plan;
+    uint64_t *rule_alerts = sum->rule_alerts, *rule_unknown = sum->rule_unknown;
+    memset(rule_alerts, 0, plan->rule_count * sizeof *rule_alerts);
+    memset(rule_unknown, 0, plan->rule_count * sizeof *rule_unknown);
+    *sum = (struct step_counters){ .rule_alerts = rule_alerts, .rule_unknown = rule_unknown };
+    add_counters(plan, sum, &worker->retired);
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->task != NULL)
+            add_counters(plan, sum, task_counters(worker->lanes[i]->task));
+    }
+}
+
+static void list_lanes(struct worker *worker, struct worker_stats *stats)
+{
+    stats->lanes = mem_resize_array(stats->lanes, worker->lane_count + 1, sizeof *stats->lanes);
+    stats->lane_count = worker->lane_count;
+    stats->lanes_ready = 0;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *lane = worker->lanes[i];
+        stats->lanes_ready += lane->state == LANE_READY;
+        stats->lanes[i] = (struct worker_lane_stats){
+            .partition = lane->partition,
+            .state = lane_state_name(lane->state),
+            .seq = lane->committed.seq,
+            .newest_us = lane->task == NULL ? INT64_MIN : task_newest_us(lane->task),
+            .restored_rows = (int64_t)atomic_load(&lane->restore.rows),
+            .active_bytes = lane->task == NULL ? 0 : overlay_active_bytes(lane->overlay),
+        };
+    }
+}
+
+/* The loop counts without a lock; what others may see is a copy made now and then. */
+static void publish_stats(struct worker *worker)
+{
+    struct worker_stats *published = &worker->published;
+    pthread_mutex_lock(&worker->stats_lock);
+    struct step_counters counters = published->counters;
+    struct worker_lane_stats *lanes = published->lanes;
+    *published = worker->stats;
+    published->counters = counters;
+    published->lanes = lanes;
+    sum_counters(worker, &published->counters);
+    list_lanes(worker, published);
+    published->waiting_for_tables = !worker->tables_ready;
+    pthread_mutex_unlock(&worker->stats_lock);
+    worker->published_us = worker_now_us(worker);
+}
+
+static void *copy_items(const void *items, size_t count, size_t size)
+{
+    void *copy = mem_alloc_array(count + 1, size);
+    if (count > 0)
+        memcpy(copy, items, count * size);
+    return copy;
+}
+
+void worker_stats_copy(struct worker *worker, struct worker_stats *out)
+{
+    const size_t rules = worker->options.plan->rule_count;
+    pthread_mutex_lock(&worker->stats_lock);
+    *out = worker->published;
+    out->counters.rule_alerts = copy_items(out->counters.rule_alerts, rules, sizeof(uint64_t));
+    out->counters.rule_unknown = copy_items(out->counters.rule_unknown, rules, sizeof(uint64_t));
+    out->lanes = copy_items(out->lanes, out->lane_count, sizeof *out->lanes);
+    pthread_mutex_unlock(&worker->stats_lock);
+}
+
+void worker_stats_fini(struct worker_stats *stats)
+{
+    mem_free(stats->counters.rule_alerts);
+    mem_free(stats->counters.rule_unknown);
+    mem_free(stats->lanes);
+    *stats = (struct worker_stats){ .lanes = NULL };
+}
+
+/* --- the loop ---------------------------------------------------------------------------------------------------------------------- */
+
+static enum status poll(struct worker *worker, int64_t timeout_us, struct error *err)
+{
+    struct log_port *port = worker->options.port;
+    struct log_batch batch = { .count = 0 };
+    const enum status polled = port->type->poll(port, timeout_us, &batch, err);
+    if (status_class_of(polled) == CLASS_RETRY)
+        return ST_OK;
+    TRY(polled);
+    TRY(take_batch(worker, &batch, err));
+    TRY(process_all(worker, err));
+    return on_event(worker, &batch, err);
+}
+
+enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
+{
+    TRY(opening_tend(worker, err));
+    TRY(tend_lost(worker, err));
+    TRY(tend_checkpoints(worker, false, err));
+    TRY(tend_tables(worker, err));
+    TRY(tell_assignment(worker, err));
+    if (memory_is_full(worker)) {
+        TRY(process_all(worker, err));
+        clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
+    } else {
+        TRY(poll(worker, turn_budget(worker, timeout_us), err));
+    }
+    enum commit_reason reason;
+    if (commit_is_due(worker, &reason))
+        TRY(transaction_commit(worker, reason, err));
+    if (worker_now_us(worker) - worker->published_us >= PUBLISH_US)
+        publish_stats(worker);
+    return ST_OK;
+}
+
+enum status worker_run(struct worker *worker, const atomic_bool *stop, struct error *err)
+{
+    while (!atomic_load(stop))
+        TRY(worker_turn(worker, IDLE_TURN_US, err));
+    return worker_shut_down(worker, err);
+}
+
+static bool checkpoints_run(const struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->kind == LANE_TASK && worker->lanes[i]->checkpoint.running)
+            return true;
+    }
+    return false;
+}
+
+/* Finishes the checkpoint that runs and takes one more of everything, so that the next start replays nothing. */
+static enum status last_checkpoint(struct worker *worker, struct error *err)
+{
+    const int64_t started_us = worker_now_us(worker);
+    for (int round = 0; round < 2; round++) {
+        do {
+            TRY(tend_checkpoints(worker, round == 1, err));
+            if (slice_waits(worker))
+                TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
+            if (checkpoints_run(worker))
+                clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
+        } while (checkpoints_run(worker) && worker_now_us(worker) - started_us < SHUT_DOWN_US);
+    }
+    return ST_OK;
+}
+
+enum status worker_shut_down(struct worker *worker, struct error *err)
+{
+    struct log_port *port = worker->options.port;
+    ENSURE(!worker->shut_down);
+    worker->shut_down = true;
+    TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
+    TRY(last_checkpoint(worker, err));
+    worker->releasing = true;
+    TRY(transaction_commit(worker, COMMIT_REVOKE, err));
+    publish_stats(worker);
+    drop_lanes(worker);
+    port->type->leave(port);
+    LOG_INFO("worker.stopped", "worker=%d records=%" PRIu64 " commits=%" PRIu64, worker->options.number,
+             worker->stats.records, worker->stats.commits);
+    return ST_OK;
+}

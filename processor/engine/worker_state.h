@@ -1,0 +1,70 @@
+/*
+ * worker_state: what the parts of a worker share: the loop (worker.c), how partitions are taken over (opening.c), and the
+ * transaction (transaction.c). Private to the engine.
+ */
+#ifndef WEIR_PROCESSOR_ENGINE_WORKER_STATE_H
+#define WEIR_PROCESSOR_ENGINE_WORKER_STATE_H
+
+#include <pthread.h>
+
+#include "processor/engine/lane.h"
+#include "processor/engine/reference.h"
+#include "processor/engine/worker.h"
+
+struct worker {
+    struct worker_options options;
+    const char *cluster_id;
+    int32_t partition_count; /* of the streams */
+
+    struct lane **lanes; /* task lanes by partition, then copy lanes */
+    size_t lane_count;
+    bool assignment_changed; /* what is read must be told to the port */
+
+    struct log_reader *bounds_reader; /* for questions about offsets, on the worker's thread */
+    struct reference_view *reference;
+    int64_t *tables_wanted; /* what must be copied before the first event: [table][partition], see tables_ready */
+    bool tables_ready;
+
+    /* the transaction in hand */
+    int64_t first_record_us; /* when its first record was processed; 0: nothing yet */
+    int64_t poll_ms;         /* what "now" is for its records */
+    size_t records;
+    bool releasing;          /* its M says `released` */
+    int64_t last_commit_us;
+    int consecutive_aborts;
+    bool producer_dead;      /* a new one is needed before the next transaction */
+
+    bool shut_down;
+    struct worker_stats stats; /* counted by the loop; counters and lanes are made when published */
+    pthread_mutex_t stats_lock;
+    struct worker_stats published;
+    int64_t published_us;
+    struct step_counters retired; /* counters of tasks that are gone */
+};
+
+static inline int64_t worker_now_us(const struct worker *worker) { return clock_us(&worker->options.clock); }
+
+/* --- opening.c: taking over what was assigned ------------------------------------------------------------------- */
+
+/* The group gave us these partitions: makes lanes, reads offsets and M, starts restores. */
+MUST_CHECK enum status opening_assigned(struct worker *worker, const struct log_partition *partitions, size_t count,
+                                        struct error *err);
+/* Lanes whose restore has ended become claiming; looked at every turn. */
+MUST_CHECK enum status opening_tend(struct worker *worker, struct error *err);
+/* Opens again, from the committed offsets, a lane that was let go. */
+MUST_CHECK enum status opening_reopen(struct worker *worker, struct lane *lane, struct error *err);
+/* M of a lane as committed now, stable; *has_metadata false when nothing was ever committed. Positions without an offset are -1. */
+MUST_CHECK enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
+                                         struct commit_metadata *metadata, bool *has_metadata, struct error *err);
+
+/* --- transaction.c ------------------------------------------------------------------------------------------------ */
+
+enum commit_reason { COMMIT_INTERVAL, COMMIT_ALERT, COMMIT_LIMIT, COMMIT_CHECKPOINT, COMMIT_REVOKE, COMMIT_SHUT_DOWN };
+/* Commits what is in hand: everything touched, claims, checkpoint slices. Handles aborts and unknown outcomes itself: ST_OK
+ * also when it was rolled back (then the input is read again). */
+MUST_CHECK enum status transaction_commit(struct worker *worker, enum commit_reason reason, struct error *err);
+/* Rolls back what is in hand and rewinds every lane to its committed positions. */
+void transaction_rewind(struct worker *worker);
+bool transaction_is_empty(const struct worker *worker);
+
+#endif

@@ -1,0 +1,101 @@
+#include "processor/steps/decision.h"
+
+#include "processor/steps/explanation.h"
+#include "schemas/avro_writer.h"
+#include "state/snooze.h"
+
+enum status decision_truth(struct event *event, const struct value *slots, int64_t time_us, bool count_unknown,
+                           uint64_t *truth, struct error *err)
+{
+    struct step_context *context = event->context;
+    const struct plan *plan = context->plan;
+    struct table_lookup tables = { .context = context, .as_of_us = time_us };
+    struct expression_context expression = step_expression_context(slots, &tables, err);
+    memset(truth, 0, rule_words(plan) * sizeof *truth);
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        if (plan->rules[i].stream != event->stream->plan->number)
+            continue;
+        const struct value holds = expression_evaluate(plan->rules[i].when, &expression);
+        if (holds.kind == VALUE_BOOL && holds.b)
+            rule_add(truth, i);
+        else if (value_is_null(&holds) && count_unknown)
+            context->counters->rule_unknown[i]++;
+    }
+    return step_expression_finish(context, &expression);
+}
+
+enum status decision_was_true(struct event *event, size_t rule, bool *was_true, struct error *err)
+{
+    struct snooze snooze;
+    TRY(snooze_get(event->context->overlay, event->context->plan->rules[rule].id, event->key, &snooze, err));
+    *was_true = snooze.was_true;
+    return ST_OK;
+}
+
+enum status decision_keep_true(struct event *event, size_t rule, bool is_true, struct error *err)
+{
+    const uint32_t id = event->context->plan->rules[rule].id;
+    struct snooze snooze;
+    TRY(snooze_get(event->context->overlay, id, event->key, &snooze, err));
+    if (snooze.was_true == is_true)
+        return ST_OK;
+    snooze.was_true = is_true;
+    return snooze_put(event->context->overlay, id, event->key, &snooze, err);
+}
+
+/* `once per D`: held back while the entity's last alert by this rule lies less than D away, either way. */
+static enum status take_turn(struct event *event, const struct plan_rule *rule, int64_t time_us, bool *allowed,
+                             struct error *err)
+{
+    *allowed = true;
+    if (rule->repeat != REPEAT_ONCE_PER)
+        return ST_OK;
+    struct snooze snooze;
+    TRY(snooze_get(event->context->overlay, rule->id, event->key, &snooze, err));
+    if (snooze.last_alert_us != INT64_MIN) {
+        const int64_t distance_us = time_us - snooze.last_alert_us;
+        *allowed = distance_us >= rule->repeat_us || -distance_us >= rule->repeat_us;
+    }
+    if (!*allowed || time_us <= snooze.last_alert_us)
+        return ST_OK;
+    snooze.last_alert_us = time_us;
+    return snooze_put(event->context->overlay, rule->id, event->key, &snooze, err);
+}
+
+static void emit(struct event *event, const struct alert *alert)
+{
+    struct step_context *context = event->context;
+    struct outputs *outputs = context->outputs;
+    struct output *output = outputs_append(outputs, OUTPUT_ALERT);
+    struct buffer value;
+    buffer_init(&value);
+    if (context->plan->alerts.format == FORMAT_AVRO) {
+        avro_write_framing(&value, context->alert_schema_id);
+        alert_write_avro(&value, alert);
+    } else {
+        alert_write_json(&value, alert);
+    }
+    output->key = alert->entity;
+    output->value = arena_copy(outputs_arena(outputs), buffer_view(&value));
+    output->alert = alert;
+    outputs_complete(outputs, output);
+    buffer_fini(&value);
+}
+
+enum status decision_raise(struct event *event, const struct decision_subject *subject, size_t rule,
+                           struct error *err)
+{
+    struct step_context *context = event->context;
+    bool allowed;
+    TRY(take_turn(event, &context->plan->rules[rule], subject->event.time_us, &allowed, err));
+    if (!allowed)
+        return ST_OK;
+    if (!event->stream->plan->late_own_time)
+        TRY(entity_set_alerted(event->entity, subject->position, context->plan->rules[rule].id, err));
+    const struct alert *alert;
+    TRY(explanation_make(event, subject, rule, &alert, err));
+    emit(event, alert);
+    context->counters->alerts++;
+    context->counters->rule_alerts[rule]++;
+    return ST_OK;
+}

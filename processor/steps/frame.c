@@ -1,0 +1,30 @@
+#include "processor/steps/frame.h"
+
+enum status frame_complete(struct event *event, size_t position, int64_t time_us, struct value *slots,
+                           struct error *err)
+{
+    const struct plan_stream *plan = event->stream->plan;
+    struct step_context *context = event->context;
+    if (plan->aggregate_count > 0)
+        TRY(entity_aggregates(event->entity, position, event->stream->aggregates, context->arena, err));
+    for (size_t i = 0; i < plan->aggregate_count; i++)
+        slots[plan->aggregates[i].slot] = event->stream->aggregates[i];
+
+    struct table_lookup tables = { .context = context, .as_of_us = time_us };
+    struct expression_context expression = step_expression_context(slots, &tables, err);
+    for (size_t i = 0; i < plan->feature_count; i++)
+        slots[plan->features[i].slot] = expression_evaluate(plan->features[i].program, &expression);
+    return step_expression_finish(context, &expression);
+}
+
+enum status frame_recall(struct event *event, size_t position, struct value *slots, struct entity_event *remembered,
+                         struct error *err)
+{
+    const struct plan_stream *plan = event->stream->plan;
+    for (size_t i = 0; i < plan->slot_count; i++)
+        slots[i] = value_null();
+    TRY(entity_event_at(event->entity, position, remembered, event->stream->columns, event->context->arena, err));
+    for (size_t i = 0; i < plan->remembered_count; i++)
+        slots[plan->remembered[i]] = event->stream->columns[i];
+    return frame_complete(event, position, remembered->time_us, slots, err);
+}
