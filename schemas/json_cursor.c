@@ -48,8 +48,6 @@ struct json_token json_cursor_next(struct json_cursor *cursor)
     default:
         break;
     }
-    if (raw.size != 1)
-        return bad(cursor, "a character that belongs to no value");
     return (struct json_token){ .kind = kind };
 }
 
@@ -270,26 +268,32 @@ static struct json_token read_word(struct json_cursor *cursor, struct bytes raw)
 
 /* ---- values ---- */
 
+/* Most tokens are these: they need no look at what follows them. */
+static bool take(struct json_cursor *cursor, char c)
+{
+    const bool found = cursor->at < cursor->count && cursor->fault == NULL &&
+                       cursor->text.data[cursor->starts[cursor->at]] == (uint8_t)c;
+    cursor->at += found ? 1 : 0;
+    return found;
+}
+
+static bool no_key(struct json_cursor *cursor, const char *fault)
+{
+    json_cursor_fault(cursor, fault);
+    return false;
+}
+
 bool json_cursor_next_key(struct json_cursor *cursor, struct json_token *key, bool first)
 {
+    if (take(cursor, '}'))
+        return false;
+    if (!first && !take(cursor, ','))
+        return no_key(cursor, "no comma between the members of an object");
     *key = json_cursor_next(cursor);
-    if (key->kind == TOKEN_OBJECT_END)
-        return false;
-    if (!first) {
-        if (key->kind != TOKEN_COMMA) {
-            json_cursor_fault(cursor, "no comma between the members of an object");
-            return false;
-        }
-        *key = json_cursor_next(cursor);
-    }
-    if (key->kind != TOKEN_STRING) {
-        json_cursor_fault(cursor, "a member of an object without a name");
-        return false;
-    }
-    if (json_cursor_next(cursor).kind != TOKEN_COLON) {
-        json_cursor_fault(cursor, "no colon after the name of a member");
-        return false;
-    }
+    if (key->kind != TOKEN_STRING)
+        return no_key(cursor, "a member of an object without a name");
+    if (!take(cursor, ':'))
+        return no_key(cursor, "no colon after the name of a member");
     return true;
 }
 
