@@ -98,9 +98,11 @@ enum status avro_program_read(const struct avro_program *program, struct bytes *
                               struct value *slots, struct error *err)
 {
     const uint8_t *start = data->data != NULL ? data->data : (const uint8_t *)"";
-    struct avro_machine machine = {
-        .program = program, .at = start, .end = start + data->size, .slots = slots
-    };
+    struct value no_slot; /* with no columns the caller may have none, and &NULL[0] is undefined */
+    struct avro_machine machine = { .program = program,
+                                    .at = start,
+                                    .end = start + data->size,
+                                    .slots = slots != NULL ? slots : &no_slot };
     const enum avro_fault fault = avro_machine_run(&machine, 0, 0);
     if (fault != FAULT_NONE)
         return FAIL(err, ST_UNDECODABLE, "'%s': %s (at byte %zu of %zu)",

@@ -164,7 +164,7 @@ static void format_timestamp(struct buffer *out, int64_t us)
 {
     const int64_t day_us = INT64_C(86400000000);
     const int64_t days = floor_divide(us, day_us);
-    const int64_t in_day = us - days * day_us;
+    const int64_t in_day = us % day_us + (us % day_us < 0 ? day_us : 0);
     const struct civil_date date = civil_of_days(days);
     const int seconds = (int)(in_day / 1000000);
     const int micros = (int)(in_day % 1000000);
