@@ -1,0 +1,415 @@
+#include "processor/topology/lookback.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+
+enum { LOOKBACK_DAYS_MAX = 3660 };
+
+static const int64_t lookback_max_us = (int64_t)LOOKBACK_DAYS_MAX * 24 * 3600 * 1000000;
+
+/* What an aggregate takes, and what it gives. */
+struct function {
+    const char *name;
+    enum aggregate_kind kind;
+    enum { TAKES_ANYTHING, TAKES_EXACT_NUMBERS, TAKES_ORDERED } takes;
+    bool argument_optional;
+};
+
+static const struct function functions[] = {
+    { "count", AGGREGATE_COUNT, TAKES_ANYTHING, true },
+    { "sum", AGGREGATE_SUM, TAKES_EXACT_NUMBERS, false },
+    { "avg", AGGREGATE_AVG, TAKES_EXACT_NUMBERS, false },
+    { "min", AGGREGATE_MIN, TAKES_ORDERED, false },
+    { "max", AGGREGATE_MAX, TAKES_ORDERED, false },
+    { "stddev", AGGREGATE_STDDEV, TAKES_EXACT_NUMBERS, false },
+    { "distinct", AGGREGATE_DISTINCT, TAKES_ANYTHING, false },
+    { "first", AGGREGATE_FIRST, TAKES_ANYTHING, false },
+    { "last", AGGREGATE_LAST, TAKES_ANYTHING, false },
+};
+
+static const struct function *find_function(const char *name)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+        if (strcmp(functions[i].name, name) == 0)
+            return &functions[i];
+    return NULL;
+}
+
+/* ---- stream, span, group: what the call says ---- */
+
+static enum status check_stream(const struct frame *frame, const struct aggregate_call *call,
+                                struct error *err)
+{
+    if (call->stream == NULL || strcmp(call->stream, frame->stream->name) == 0)
+        return ST_OK;
+    return FAIL(err, ST_INVALID,
+                "there is no stream '%s'; look-backs over another stream than '%s' are not"
+                " supported yet by this version",
+                call->stream, frame->stream->name);
+}
+
+static enum status check_span(const struct aggregate_call *call,
+                              struct expression_position *position, struct error *err)
+{
+    if (!call->has_over)
+        return FAIL(err, ST_INVALID,
+                    "how far back? write %s(... over 1h), or over previous 1h"
+                    " to leave the current event out",
+                    call->function);
+    *position = call->span_position;
+    const bool is_count = call->span_us == 0 && call->span_events != 0;
+    if (is_count && (call->span_events < 1 || call->span_events > ENTITY_SPAN_EVENTS_MAX))
+        return FAIL(err, ST_INVALID,
+                    "a span of events lies between 1 and %d; a time has a unit:"
+                    " 30s, 10m, 24h, 7d",
+                    ENTITY_SPAN_EVENTS_MAX);
+    if (!is_count && (call->span_us <= 0 || call->span_us > lookback_max_us))
+        return FAIL(err, ST_INVALID, "a look-back is longer than 0 and at most %dd",
+                    LOOKBACK_DAYS_MAX);
+    if (call->delay_us < 0 || call->delay_us > lookback_max_us)
+        return FAIL(err, ST_INVALID, "a delay lies between 0s and %dd", LOOKBACK_DAYS_MAX);
+    if (is_count && call->delay_us > 0)
+        return FAIL(err, ST_INVALID, "a delay goes with a span of time, not with one of events");
+    *position = call->position;
+    return ST_OK;
+}
+
+static bool is_listed(const struct aggregate_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->by_count; i++)
+        if (strcmp(call->by[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* A group is inside one entity only when it names the whole key. */
+static enum status check_key_is_listed(const struct plan_stream *stream,
+                                       const struct aggregate_call *call, struct error *err)
+{
+    if (call->by_count == 0)
+        return ST_OK;
+    for (size_t i = 0; i < stream->key_column_count; i++)
+        if (!is_listed(call, stream->key_columns[i]))
+            return FAIL(err, ST_INVALID,
+                        "'by %s' without the stream's key '%s' groups the events of several keys:"
+                        " that needs a repartition hop, which this version does not run yet;"
+                        " list the key too (by %s, %s), or leave this out",
+                        call->by[0], stream->key_text, stream->key_columns[i], call->by[0]);
+    return ST_OK;
+}
+
+/* The key is equal for all events of an entity; that holds for a column that is the key, not for a part of it. */
+static bool is_the_key(const struct plan_stream *stream, const char *name)
+{
+    return strcmp(stream->key_text, name) == 0;
+}
+
+static enum status plan_group(struct unit *measure, struct aggregate_spec *spec,
+                              const struct aggregate_call *call, struct error *err)
+{
+    const struct scope scope = unit_scope(measure);
+    for (size_t i = 0; i < call->by_count; i++) {
+        struct scope_name found;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(call->by[i], call->by[j]) == 0)
+                return FAIL(err, ST_INVALID, "'by' names '%s' twice", call->by[i]);
+        if (is_the_key(measure->frame->stream, call->by[i]))
+            continue;
+        const bool was_sensitive = measure->sensitive;
+        if (!scope.find_name(measure, call->by[i], &found))
+            return FAIL(err, ST_INVALID, "%s",
+                        measure->refusal != NULL
+                            ? measure->refusal
+                            : arena_format(measure->loader->arena,
+                                           "'by %s': there is no such column or field",
+                                           call->by[i]));
+        measure->sensitive = was_sensitive; /* how many there are in a group does not show which */
+        if (spec->group_count == AGGREGATE_GROUP_MAX)
+            return FAIL(err, ST_INVALID, "'by' takes at most %d names beside the key",
+                        AGGREGATE_GROUP_MAX);
+        spec->group[spec->group_count++] = found.slot;
+    }
+    return ST_OK;
+}
+
+/* ---- measures: argument and condition ---- */
+
+static const char *node_text(struct frame *frame, const struct node *node)
+{
+    struct buffer text;
+    buffer_init(&text);
+    node_format(&text, node);
+    const char *copy = arena_copy_string(frame->loader->arena, buffer_text(&text));
+    buffer_fini(&text);
+    return copy;
+}
+
+/*
+ * A column that is remembered is its own measure; anything else is computed. While the memory is not laid out
+ * its places are those of all names, so computed measures start behind them.
+ */
+static size_t first_computed(const struct frame *frame)
+{
+    return frame->laid_out ? frame->stream->remembered_count : frame->count;
+}
+
+static enum status plan_measure(struct unit *unit, const struct node *node, int *out,
+                                struct value_type *type, struct expression_position *position,
+                                struct error *err)
+{
+    struct frame *frame = unit->frame;
+    const struct scope scope = unit_scope(unit);
+    *position = node_position(node);
+    struct expression *compiled = NULL;
+    TRY(expression_compile(&compiled, node, &scope, position, err));
+    struct expression *program = plan_memory_keep_expression(frame->loader->programs, &compiled);
+    *type = expression_type(program);
+    struct scope_name column;
+    const char *name = node_name(node);
+    if (name != NULL && scope.find_name(unit, name, &column)) {
+        *out = column.slot;
+        return ST_OK;
+    }
+    const char *text = node_text(frame, node);
+    size_t i = 0;
+    while (i < frame->measure_count && strcmp(frame->measures[i].text, text) != 0)
+        i++;
+    if (i == frame->measure_count)
+        frame->measures[frame->measure_count++] =
+            (struct plan_measure){ .program = program, .type = *type, .text = text };
+    *out = (int)(first_computed(frame) + i);
+    return ST_OK;
+}
+
+static enum status check_argument(const struct function *function, struct value_type type,
+                                  const char *text, struct error *err)
+{
+    char type_text[VALUE_TYPE_TEXT_SIZE];
+    const bool is_exact = type.kind == VALUE_INT || type.kind == VALUE_DECIMAL;
+    if (type.kind == VALUE_NULL)
+        return FAIL(err, ST_INVALID, "%s of null is nothing", function->name);
+    if (function->takes == TAKES_EXACT_NUMBERS && type.kind == VALUE_DOUBLE)
+        return FAIL(err, ST_INVALID,
+                    "%s of a double depends on the order of the events: say how many digits count:"
+                    " %s(decimal(%s, 2) ...)",
+                    function->name, function->name, text);
+    if (function->takes == TAKES_EXACT_NUMBERS && !is_exact)
+        return FAIL(err, ST_INVALID, "%s takes an integer or a decimal; '%s' is %s", function->name,
+                    text, value_type_text(type, type_text));
+    if (function->takes == TAKES_ORDERED && (type.kind == VALUE_BOOL || type.kind == VALUE_BYTES))
+        return FAIL(err, ST_INVALID, "%s takes something that has an order; '%s' is %s",
+                    function->name, text, value_type_text(type, type_text));
+    return ST_OK;
+}
+
+static enum status plan_argument(struct unit *measure, const struct function *function,
+                                 struct aggregate_spec *spec, const struct aggregate_call *call,
+                                 struct expression_position *position, struct error *err)
+{
+    spec->argument = -1;
+    if (call->argument == NULL) {
+        if (!function->argument_optional)
+            return FAIL(err, ST_INVALID, "%s of what? write %s(amount over ...)", call->function,
+                        call->function);
+        return ST_OK;
+    }
+    TRY(plan_measure(measure, call->argument, &spec->argument, &spec->argument_type, position,
+                     err));
+    if (measure->poisoned)
+        return ST_OK;
+    *position = call->argument_position;
+    TRY(check_argument(function, spec->argument_type, node_text(measure->frame, call->argument),
+                       err));
+    *position = call->position;
+    return ST_OK;
+}
+
+static enum status plan_condition(struct unit *measure, struct aggregate_spec *spec,
+                                  const struct aggregate_call *call,
+                                  struct expression_position *position, struct error *err)
+{
+    spec->condition = -1;
+    if (call->condition == NULL)
+        return ST_OK;
+    struct value_type type;
+    TRY(plan_measure(measure, call->condition, &spec->condition, &type, position, err));
+    if (measure->poisoned || type.kind == VALUE_BOOL)
+        return ST_OK;
+    char text[VALUE_TYPE_TEXT_SIZE];
+    *position = node_position(call->condition);
+    return FAIL(err, ST_INVALID, "'where' takes a condition that is true or false; this is %s",
+                value_type_text(type, text));
+}
+
+/* ---- window, type, text ---- */
+
+static int plan_window(struct frame *frame, const struct aggregate_call *call)
+{
+    const struct window_spec wanted = { .span_us = call->span_us,
+                                        .span_events = call->span_us > 0 ? 0 : call->span_events,
+                                        .delay_us = call->delay_us,
+                                        .previous = call->previous };
+    for (size_t i = 0; i < frame->window_count; i++) {
+        const struct window_spec *window = &frame->windows[i];
+        if (window->span_us == wanted.span_us && window->span_events == wanted.span_events &&
+            window->delay_us == wanted.delay_us && window->previous == wanted.previous)
+            return (int)i;
+    }
+    frame->windows[frame->window_count] = wanted;
+    return (int)frame->window_count++;
+}
+
+/* Holds the current event at least, so that there is something to aggregate. */
+static bool is_never_empty(const struct aggregate_call *call, const struct aggregate_spec *spec)
+{
+    return !call->previous && call->delay_us == 0 && call->condition == NULL &&
+           !spec->argument_type.nullable;
+}
+
+static struct value_type result_type(const struct aggregate_call *call,
+                                     const struct aggregate_spec *spec)
+{
+    struct value_type type = spec->argument_type;
+    switch (spec->kind) {
+    case AGGREGATE_COUNT:
+    case AGGREGATE_DISTINCT:
+        return (struct value_type){ .kind = VALUE_INT };
+    case AGGREGATE_SUM:
+        type.nullable = type.kind == VALUE_INT; /* when 64 bits do not hold it */
+        return type;
+    case AGGREGATE_AVG:
+    case AGGREGATE_STDDEV:
+        type = (struct value_type){ .kind = VALUE_DOUBLE };
+        break;
+    default:
+        break;
+    }
+    type.nullable = !is_never_empty(call, spec);
+    return type;
+}
+
+static void put_duration(struct buffer *text, int64_t duration_us)
+{
+    const struct value duration = value_duration(duration_us);
+    value_format(text, &duration);
+}
+
+static const char *call_text(struct frame *frame, const struct aggregate_call *call)
+{
+    struct buffer text;
+    buffer_init(&text);
+    buffer_printf(&text, "%s(", call->function);
+    if (call->argument != NULL)
+        buffer_printf(&text, "%s ", node_text(frame, call->argument));
+    if (call->condition != NULL)
+        buffer_printf(&text, "where %s ", node_text(frame, call->condition));
+    buffer_printf(&text, "over %s", call->previous ? "previous " : "");
+    if (call->span_us > 0)
+        put_duration(&text, call->span_us);
+    else
+        buffer_printf(&text, "%lld", (long long)call->span_events);
+    if (call->delay_us > 0) {
+        buffer_put_string(&text, " delay ");
+        put_duration(&text, call->delay_us);
+    }
+    for (size_t i = 0; i < call->by_count; i++)
+        buffer_printf(&text, "%s%s", i == 0 ? " by " : ", ", call->by[i]);
+    buffer_put_string(&text, ")");
+    const char *copy = arena_copy_string(frame->loader->arena, buffer_text(&text));
+    buffer_fini(&text);
+    return copy;
+}
+
+/* ---- the aggregate ---- */
+
+static bool find_same(struct unit *unit, const char *text, struct scope_name *out)
+{
+    struct frame *frame = unit->frame;
+    for (size_t i = 0; i < frame->aggregate_count; i++) {
+        if (strcmp(frame->aggregates[i].text, text) != 0)
+            continue;
+        unit->sensitive |= frame->aggregates[i].sensitive;
+        *out = (struct scope_name){ frame->aggregates[i].slot, frame->aggregates[i].type };
+        return true;
+    }
+    return false;
+}
+
+static void add_aggregate(struct unit *unit, const struct plan_aggregate *aggregate,
+                          struct scope_name *out)
+{
+    struct frame *frame = unit->frame;
+    const size_t index = frame->aggregate_count++;
+    frame->aggregates[index] = *aggregate;
+    frame->aggregates[index].slot = frame->aggregate_base + (int)index;
+    unit->sensitive |= aggregate->sensitive;
+    *out = (struct scope_name){ frame->aggregates[index].slot, aggregate->type };
+}
+
+/* Argument, condition and group; what they find out goes to the unit. */
+static enum status plan_measures(struct unit *unit, struct plan_aggregate *aggregate,
+                                 const struct function *function, const struct aggregate_call *call,
+                                 struct expression_position *position, struct error *err)
+{
+    struct frame *frame = unit->frame;
+    struct unit measure = { .kind = UNIT_MEASURE, .loader = frame->loader, .frame = frame };
+    enum status status = plan_argument(&measure, function, &aggregate->spec, call, position, err);
+    if (status == ST_OK)
+        status = plan_condition(&measure, &aggregate->spec, call, position, err);
+    if (status == ST_OK)
+        status = check_key_is_listed(frame->stream, call, err);
+    if (status == ST_OK)
+        status = plan_group(&measure, &aggregate->spec, call, err);
+    aggregate->sensitive = measure.sensitive;
+    if (measure.refusal != NULL)
+        unit->refusal = measure.refusal;
+    if (measure.poisoned && !unit->poisoned) {
+        unit->poisoned = true;
+        unit->diagnostic = measure.diagnostic;
+    }
+    return status;
+}
+
+enum status lookback_plan(struct unit *unit, const struct aggregate_call *call,
+                          struct scope_name *out, struct expression_position *position,
+                          struct error *err)
+{
+    struct frame *frame = unit->frame;
+    const struct function *function = find_function(call->function);
+    ENSURE(function != NULL);
+    *position = call->position;
+    TRY(check_stream(frame, call, err));
+    TRY(check_span(call, position, err));
+    struct plan_aggregate aggregate = { .text = call_text(frame, call),
+                                        .spec.kind = function->kind };
+    if (find_same(unit, aggregate.text, out))
+        return ST_OK;
+    if (frame->aggregate_count == AGGREGATES_MAX)
+        return FAIL(err, ST_INVALID, "more than %d different look-backs", AGGREGATES_MAX);
+    TRY(plan_measures(unit, &aggregate, function, call, position, err));
+    *out = (struct scope_name){ .type = { .kind = VALUE_NULL, .nullable = true } };
+    if (unit->poisoned)
+        return ST_OK; /* whatever fits: nothing of this will run */
+    aggregate.spec.window = plan_window(frame, call);
+    aggregate.type = result_type(call, &aggregate.spec);
+    add_aggregate(unit, &aggregate, out);
+    return ST_OK;
+}
+
+int64_t lookback_longest_us(const struct window_spec *windows, size_t count)
+{
+    int64_t longest_us = 0;
+    for (size_t i = 0; i < count; i++)
+        if (windows[i].span_us + windows[i].delay_us > longest_us)
+            longest_us = windows[i].span_us + windows[i].delay_us;
+    return longest_us;
+}
+
+int lookback_find_counted(const struct window_spec *windows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (windows[i].span_events > 0)
+            return (int)i;
+    return -1;
+}
