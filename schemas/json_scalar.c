@@ -108,18 +108,13 @@ static const char *read_timestamp(struct value *out, struct json_token token,
 
 static const char *read_date(struct value *out, struct json_token token, struct arena *arena)
 {
-    static const char wanted[] = "a date as YYYY-MM-DD or in days since 1970-01-01";
+    int64_t us;
     int32_t days;
-    if (token.kind == TOKEN_STRING) {
-        if (!rfc3339_parse_date(&days, json_token_string(token, arena)))
-            return wanted;
-    } else {
-        int64_t number;
-        if (!integer_of(&number, token) || number < INT32_MIN || number > INT32_MAX)
-            return wanted;
-        days = (int32_t)number;
-    }
-    *out = value_timestamp(days * day_us);
+    if (token.kind == TOKEN_STRING && rfc3339_parse_date(&days, json_token_string(token, arena)))
+        us = days * day_us; /* four-digit years fit */
+    else if (!scaled_integer_of(&us, token, day_us))
+        return "a date as YYYY-MM-DD or in days since 1970-01-01";
+    *out = value_timestamp(us);
     return NULL;
 }
 
