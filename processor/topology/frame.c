@@ -13,6 +13,7 @@ void frame_init(struct frame *frame, struct loader *loader, struct plan_stream *
     frame->aggregates = mem_alloc_array(AGGREGATES_MAX, sizeof frame->aggregates[0]);
     frame->measures = mem_alloc_array((size_t)AGGREGATES_MAX * 2, sizeof frame->measures[0]);
     frame->windows = mem_alloc_array(AGGREGATES_MAX, sizeof frame->windows[0]);
+    frame->compiling = mem_alloc_array(FEATURES_MAX, sizeof frame->compiling[0]);
     map_create(&frame->by_name, sizeof(size_t));
 }
 
@@ -22,6 +23,7 @@ void frame_fini(struct frame *frame)
     mem_free(frame->aggregates);
     mem_free(frame->measures);
     mem_free(frame->windows);
+    mem_free(frame->compiling);
     map_destroy(&frame->by_name);
 }
 

@@ -16,7 +16,6 @@
 
 enum frame_kind { FRAME_COLUMN, FRAME_FIELD, FRAME_FEATURE };
 enum frame_state { FRAME_WAITING, FRAME_COMPILING, FRAME_READY };
-enum { FRAME_DEPENDENCY_MAX = 32 };
 
 struct frame_name {
     const char *name;
@@ -44,8 +43,8 @@ struct frame {
     struct map *by_name; /* -> index */
 
     bool laid_out;
-    int aggregate_base, feature_base;                   /* first slots */
-    struct frame_name *compiling[FRAME_DEPENDENCY_MAX]; /* features that wait for each other */
+    int aggregate_base, feature_base; /* first slots */
+    struct frame_name **compiling;    /* features that wait for each other, the last one first */
     size_t depth;
     size_t features_ready;
 

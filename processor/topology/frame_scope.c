@@ -3,8 +3,24 @@
 #include <string.h>
 
 #include "base/ensure.h"
-#include "processor/topology/load_feature.h"
 #include "processor/topology/lookback.h"
+
+/* ---- what each kind of unit must not hold ---- */
+
+static const struct {
+    const char *tables, *aggregates;
+} refused[UNIT_KIND_COUNT] = {
+    [UNIT_TABLE] = { "the key and the time of a row come from the row alone, without tables",
+                     "the key and the time of a row come from the row alone, without look-backs" },
+    [UNIT_COLUMN] = { "key, id and time come from the record alone, without tables",
+                      "key, id and time come from the record alone, without look-backs" },
+    [UNIT_FIELD] = { NULL, "a field is remembered with its event and cannot look back:"
+                           " make this a feature" },
+    [UNIT_EVENT] = { NULL, NULL },
+    [UNIT_MEASURE] = { "a look-back takes what is remembered of each event: make the lookup a"
+                       " field, and use the field here",
+                       "a look-back cannot stand inside another" },
+};
 
 /* ---- the columns of a table, for its own key and time ---- */
 
@@ -80,8 +96,10 @@ static bool find_name(void *context, const char *text, struct scope_name *out)
                                      frame_kind_text(name->kind), reason);
         return false;
     }
-    if (name->kind == FRAME_FEATURE)
-        load_feature(unit->frame, name, unit);
+    if (name->kind == FRAME_FEATURE && name->state != FRAME_READY) {
+        unit->needs = name;
+        return false;
+    }
     note_read(unit, name);
     out->slot = unit->kind == UNIT_MEASURE ? name->place : name->slot;
     out->type =
@@ -89,18 +107,27 @@ static bool find_name(void *context, const char *text, struct scope_name *out)
     return true;
 }
 
+static void each_column(const struct plan_table *table,
+                        void (*each)(void *each_context, const char *name), void *each_context)
+{
+    for (size_t i = 0; i < table->decoder_column_count; i++)
+        each(each_context, table->columns[i].name);
+}
+
 static void each_name(void *context, void (*each)(void *each_context, const char *name),
                       void *each_context)
 {
     const struct unit *unit = context;
     if (unit->kind == UNIT_TABLE) {
-        for (size_t i = 0; i < unit->table->decoder_column_count; i++)
-            each(each_context, unit->table->columns[i].name);
+        each_column(unit->table, each, each_context);
         return;
     }
     for (size_t i = 0; i < unit->frame->count; i++)
         if (why_not(unit, &unit->frame->names[i]) == NULL)
             each(each_context, unit->frame->names[i].name);
+    const struct plan *plan = unit->loader->plan;
+    for (size_t i = 0; i < plan->table_count && refused[unit->kind].tables == NULL; i++)
+        each(each_context, plan->tables[i].name);
 }
 
 /* ---- tables ---- */
@@ -140,29 +167,20 @@ static struct value_type table_key_type(void *context, int table)
     return unit->loader->plan->tables[table].key_type;
 }
 
+static void each_table_column(void *context, int table,
+                              void (*each)(void *each_context, const char *name),
+                              void *each_context)
+{
+    const struct unit *unit = context;
+    each_column(&unit->loader->plan->tables[table], each, each_context);
+}
+
 static enum status plan_aggregate(void *context, const struct aggregate_call *call,
                                   struct scope_name *out, struct expression_position *position,
                                   struct error *err)
 {
     return lookback_plan(context, call, out, position, err);
 }
-
-/* ---- what each kind of unit must not hold ---- */
-
-static const struct {
-    const char *tables, *aggregates;
-} refused[UNIT_KIND_COUNT] = {
-    [UNIT_TABLE] = { "the key and the time of a row come from the row alone, without tables",
-                     "the key and the time of a row come from the row alone, without look-backs" },
-    [UNIT_COLUMN] = { "key, id and time come from the record alone, without tables",
-                      "key, id and time come from the record alone, without look-backs" },
-    [UNIT_FIELD] = { NULL, "a field is remembered with its event and cannot look back:"
-                           " make this a feature" },
-    [UNIT_EVENT] = { NULL, NULL },
-    [UNIT_MEASURE] = { "a look-back takes what is remembered of each event: make the lookup a"
-                       " field, and use the field here",
-                       "a look-back cannot stand inside another" },
-};
 
 struct scope unit_scope(struct unit *unit)
 {
@@ -177,5 +195,6 @@ struct scope unit_scope(struct unit *unit)
         .aggregates_refused = refused[unit->kind].aggregates,
         .tables_refused = refused[unit->kind].tables,
         .each_name = each_name,
+        .each_table_column = each_table_column,
     };
 }

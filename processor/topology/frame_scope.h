@@ -25,10 +25,11 @@ struct unit {
     bool replayed;                  /* what it reads must be remembered */
 
     /* found out */
-    bool poisoned;       /* it reads a name that has an error already */
-    size_t diagnostic;   /* that error */
-    bool sensitive;      /* it reads something sensitive */
-    const char *refusal; /* why a name that exists may not stand here, or NULL */
+    bool poisoned;            /* it reads a name that has an error already */
+    size_t diagnostic;        /* that error */
+    bool sensitive;           /* it reads something sensitive */
+    const char *refusal;      /* why a name that exists may not stand here, or NULL */
+    struct frame_name *needs; /* a feature that must be compiled before, or NULL */
 };
 
 /* The scope borrows the unit. */

@@ -1,6 +1,6 @@
 #include "processor/topology/load_feature.h"
 
-#include "processor/topology/program.h"
+#include "processor/topology/load_expression.h"
 #include "processor/topology/section.h"
 
 void load_feature_names(struct frame *frame, const struct yaml_node *features)
@@ -24,68 +24,71 @@ void load_feature_names(struct frame *frame, const struct yaml_node *features)
     }
 }
 
-static void compile_feature(struct frame *frame, struct frame_name *feature)
-{
-    struct unit unit = { .kind = UNIT_EVENT,
-                         .loader = frame->loader,
-                         .frame = frame,
-                         .replayed = !frame->stream->late_own_time };
-    struct program program;
-    if (program_compile(frame->loader, &program, feature->key, feature->value, &unit)) {
-        feature->program = program.expression;
-        feature->text = program.text;
-        feature->type = expression_type(program.expression);
-        feature->sensitive = unit.sensitive;
-    }
-    feature->poisoned = unit.poisoned;
-    feature->diagnostic = unit.diagnostic;
-    program_fini(&program);
-}
-
 /* "a -> b -> a" */
-static void refuse_circle(struct frame *frame, const struct frame_name *feature,
-                          struct unit *reader)
+static void refuse_circle(struct frame *frame, struct unit *unit)
 {
     struct buffer circle;
     buffer_init(&circle);
     bool inside = false;
     for (size_t i = 0; i < frame->depth; i++) {
-        inside |= frame->compiling[i] == feature;
+        inside |= frame->compiling[i] == unit->needs;
         if (inside)
             buffer_printf(&circle, "%s -> ", frame->compiling[i]->name);
     }
-    buffer_put_string(&circle, feature->name);
-    const struct frame_name *last = frame->compiling[frame->depth - 1];
-    program_refuse(frame->loader, reader, last->value, "features cannot need each other: %s",
-                   buffer_text(&circle));
+    buffer_put_string(&circle, unit->needs->name);
+    refuse_expression(frame->loader, unit, frame->compiling[frame->depth - 1]->value,
+                      "features cannot need each other: %s", buffer_text(&circle));
     buffer_fini(&circle);
 }
 
-void load_feature(struct frame *frame, struct frame_name *feature, struct unit *reader)
+static void begin(struct frame *frame, struct frame_name *feature)
 {
-    if (feature->state == FRAME_READY || (reader != NULL && reader->poisoned))
-        return;
-    if (feature->state == FRAME_COMPILING) {
-        refuse_circle(frame, feature, reader);
-        return;
-    }
-    if (frame->depth == FRAME_DEPENDENCY_MAX) {
-        program_refuse(frame->loader, reader, frame->compiling[frame->depth - 1]->value,
-                       "more than %d features build on each other: write some of them out",
-                       FRAME_DEPENDENCY_MAX);
-        return;
-    }
     feature->state = FRAME_COMPILING;
     frame->compiling[frame->depth++] = feature;
-    compile_feature(frame, feature);
-    frame->depth--;
+}
+
+static void finish(struct frame *frame, struct frame_name *feature, const struct unit *unit)
+{
+    feature->poisoned = unit->poisoned;
+    feature->diagnostic = unit->diagnostic;
+    feature->sensitive = unit->sensitive;
     feature->state = FRAME_READY;
     feature->slot = frame->feature_base + (int)frame->features_ready++;
+    frame->depth--;
+}
+
+/* One attempt at the feature that is wanted last; it fails when another must come before. */
+static void compile_last(struct frame *frame)
+{
+    struct frame_name *feature = frame->compiling[frame->depth - 1];
+    struct unit unit = { .kind = UNIT_EVENT,
+                         .loader = frame->loader,
+                         .frame = frame,
+                         .replayed = !frame->stream->late_own_time };
+    struct loaded_expression loaded;
+    if (load_expression(frame->loader, &loaded, feature->key, feature->value, &unit)) {
+        feature->program = loaded.expression;
+        feature->text = loaded.text;
+        feature->type = expression_type(loaded.expression);
+    }
+    loaded_expression_fini(&loaded);
+    if (unit.needs != NULL && unit.needs->state == FRAME_WAITING && !unit.poisoned) {
+        begin(frame, unit.needs);
+        return;
+    }
+    if (unit.needs != NULL && !unit.poisoned)
+        refuse_circle(frame, &unit);
+    finish(frame, feature, &unit);
 }
 
 void load_features(struct frame *frame)
 {
-    for (size_t i = 0; i < frame->count; i++)
-        if (frame->names[i].kind == FRAME_FEATURE)
-            load_feature(frame, &frame->names[i], NULL);
+    for (size_t i = 0; i < frame->count; i++) {
+        struct frame_name *feature = &frame->names[i];
+        if (feature->kind != FRAME_FEATURE || feature->state != FRAME_WAITING)
+            continue;
+        begin(frame, feature);
+        while (frame->depth > 0)
+            compile_last(frame);
+    }
 }

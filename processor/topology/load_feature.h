@@ -8,9 +8,7 @@
 
 /* Adds the names under `features:` to the frame. */
 void load_feature_names(struct frame *frame, const struct yaml_node *features);
-/* Compiles all that were not yet. */
+/* Compiles all of them; their slots are in the order in which they need each other. */
 void load_features(struct frame *frame);
-/* Compiles one that `reader` needs, unless it was already; a circle is diagnosed, and poisons the reader. */
-void load_feature(struct frame *frame, struct frame_name *feature, struct unit *reader);
 
 #endif

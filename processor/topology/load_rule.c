@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/memory.h"
-#include "processor/topology/program.h"
+#include "processor/topology/load_expression.h"
 #include "processor/topology/section.h"
 
 const char *severity_name(enum severity severity)
@@ -106,26 +106,27 @@ static void note_dependent(struct frame *frame, const struct unit *unit, size_t 
 static void load_when(struct frame *frame, struct plan_rule *rule, const struct yaml_pair *pair)
 {
     struct unit unit = rule_unit(frame);
-    struct program program;
+    struct loaded_expression loaded;
     const size_t errors_before = frame->loader->diagnostics->errors;
-    if (program_compile(frame->loader, &program, pair->key, pair->value, &unit)) {
-        const struct value_type type = expression_type(program.expression);
+    if (load_expression(frame->loader, &loaded, pair->key, pair->value, &unit)) {
+        const struct value_type type = expression_type(loaded.expression);
         char text[VALUE_TYPE_TEXT_SIZE];
         if (type.kind != VALUE_BOOL)
-            program_refuse(frame->loader, &unit, pair->value,
-                           "'when' is a condition that is true or false; this is %s",
-                           value_type_text(type, text));
-        rule->when = program.expression;
-        rule->when_text = program.text;
+            refuse_expression(frame->loader, &unit, pair->value,
+                              "'when' is a condition that is true or false; this is %s",
+                              value_type_text(type, text));
+        rule->when = loaded.expression;
+        rule->when_text = loaded.text;
     }
     note_dependent(frame, &unit, errors_before, rule);
-    program_fini(&program);
+    loaded_expression_fini(&loaded);
 }
 
-static void load_message(struct frame *frame, struct plan_rule *rule, const struct yaml_pair *pair)
+static void load_rule_message(struct frame *frame, struct plan_rule *rule,
+                              const struct yaml_pair *pair)
 {
     struct unit unit = rule_unit(frame);
-    rule->message = program_compile_message(frame->loader, pair->key, pair->value, &unit);
+    rule->message = load_message(frame->loader, pair->key, pair->value, &unit);
     rule->message_text = arena_copy_string(frame->loader->arena, pair->value->text);
     rule->message_sensitive = unit.sensitive;
 }
@@ -146,7 +147,7 @@ void load_rule_programs(struct frame *frame, const struct yaml_node *rules)
         if (when != NULL)
             load_when(frame, rule, when);
         if (message != NULL)
-            load_message(frame, rule, message);
+            load_rule_message(frame, rule, message);
     }
 }
 

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "processor/topology/program.h"
+#include "processor/topology/load_expression.h"
 #include "processor/topology/schema_file.h"
 #include "processor/topology/section.h"
 
@@ -225,22 +225,22 @@ static struct expression *load_record_program(struct frame *frame, const struct 
                            .loader = frame->loader,
                            .frame = frame,
                            .replayed = wanted->is_replayed && !frame->stream->late_own_time };
-    struct program program;
+    struct loaded_expression loaded;
     struct expression *expression = NULL;
-    if (program_compile(frame->loader, &program, pair->key, pair->value, unit)) {
-        const struct value_type type = expression_type(program.expression);
+    if (load_expression(frame->loader, &loaded, pair->key, pair->value, unit)) {
+        const struct value_type type = expression_type(loaded.expression);
         char type_text[VALUE_TYPE_TEXT_SIZE];
         const bool is_right = wanted->takes_time
                                   ? type.kind == VALUE_TIMESTAMP
                                   : type.kind == VALUE_STRING || type.kind == VALUE_INT;
         if (is_right)
-            expression = program.expression;
+            expression = loaded.expression;
         else
-            program_refuse(frame->loader, unit, pair->value, wanted->refusal,
-                           value_type_text(type, type_text));
-        *text = program.text;
+            refuse_expression(frame->loader, unit, pair->value, wanted->refusal,
+                              value_type_text(type, type_text));
+        *text = loaded.text;
     }
-    program_fini(&program);
+    loaded_expression_fini(&loaded);
     return expression;
 }
 
@@ -253,18 +253,19 @@ static void load_fields(struct frame *frame)
         struct unit unit = {
             .kind = UNIT_FIELD, .loader = frame->loader, .frame = frame, .self = field
         };
-        struct program program;
-        if (program_compile(frame->loader, &program, field->key, field->value, &unit)) {
-            field->program = program.expression;
-            field->text = program.text;
-            field->type = expression_type(program.expression);
+        struct loaded_expression loaded;
+        if (load_expression(frame->loader, &loaded, field->key, field->value, &unit)) {
+            field->program = loaded.expression;
+            field->text = loaded.text;
+            field->type = expression_type(loaded.expression);
             field->sensitive = unit.sensitive;
             if (field->type.kind == VALUE_NULL)
-                program_refuse(frame->loader, &unit, field->value, "a field that is always null");
+                refuse_expression(frame->loader, &unit, field->value,
+                                  "a field that is always null");
         }
         field->poisoned = unit.poisoned;
         field->diagnostic = unit.diagnostic;
-        program_fini(&program);
+        loaded_expression_fini(&loaded);
     }
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "processor/topology/program.h"
+#include "processor/topology/load_expression.h"
 #include "processor/topology/schema_file.h"
 #include "processor/topology/section.h"
 
@@ -65,26 +65,26 @@ static struct expression *load_program(struct loader *loader, const struct plan_
     if (pair == NULL || table->decoder_column_count == 0)
         return NULL;
     struct unit unit = { .kind = UNIT_TABLE, .loader = loader, .table = table };
-    struct program program;
+    struct loaded_expression loaded;
     struct expression *expression = NULL;
-    if (program_compile(loader, &program, pair->key, pair->value, &unit)) {
-        const struct value_type type = expression_type(program.expression);
+    if (load_expression(loader, &loaded, pair->key, pair->value, &unit)) {
+        const struct value_type type = expression_type(loaded.expression);
         char type_text[VALUE_TYPE_TEXT_SIZE];
         const bool is_time = strcmp(key, "time") == 0;
         if (is_time && type.kind != VALUE_TIMESTAMP)
-            program_refuse(loader, &unit, pair->value,
-                           "'time' is a timestamp; this is %s: use"
-                           " from_ms(x), from_s(x) or parse_time(text)",
-                           value_type_text(type, type_text));
+            refuse_expression(loader, &unit, pair->value,
+                              "'time' is a timestamp; this is %s: use"
+                              " from_ms(x), from_s(x) or parse_time(text)",
+                              value_type_text(type, type_text));
         else if (!is_time && type.kind != VALUE_STRING && type.kind != VALUE_INT)
-            program_refuse(loader, &unit, pair->value,
-                           "a key is a string or an integer; this is %s",
-                           value_type_text(type, type_text));
+            refuse_expression(loader, &unit, pair->value,
+                              "a key is a string or an integer; this is %s",
+                              value_type_text(type, type_text));
         else
-            expression = program.expression;
-        *text = program.text;
+            expression = loaded.expression;
+        *text = loaded.text;
     }
-    program_fini(&program);
+    loaded_expression_fini(&loaded);
     return expression;
 }
 

@@ -7,7 +7,7 @@
  *     load_stream, load_table, load_rule, load_output    one section of the file each -> plan
  *     frame            what names mean: columns, fields, features, their slots
  *     frame_scope      the same, as the scopes that expressions are compiled in
- *     program          one expression of the file -> program, errors at their place
+ *     load_expression  one expression of the file -> program, errors at their place
  *     lookback         one aggregate call -> window, measures, group
  *
  * Expressions are compiled twice. The first time finds every error and what is read at all; only then are slots laid out

@@ -39,38 +39,59 @@ static const struct function *find_function(const char *name)
 /* ---- stream, span, group: what the call says ---- */
 
 static enum status check_stream(const struct frame *frame, const struct aggregate_call *call,
-                                struct error *err)
+                                struct expression_position *position, struct error *err)
 {
     if (call->stream == NULL || strcmp(call->stream, frame->stream->name) == 0)
         return ST_OK;
+    *position = call->stream_position;
     return FAIL(err, ST_INVALID,
                 "there is no stream '%s'; look-backs over another stream than '%s' are not"
                 " supported yet by this version",
                 call->stream, frame->stream->name);
 }
 
-static enum status check_span(const struct aggregate_call *call,
-                              struct expression_position *position, struct error *err)
+/* A span of time. */
+static enum status check_time_span(const struct aggregate_call *call, struct error *err)
 {
-    if (!call->has_over)
-        return FAIL(err, ST_INVALID,
-                    "how far back? write %s(... over 1h), or over previous 1h"
-                    " to leave the current event out",
-                    call->function);
-    *position = call->span_position;
-    const bool is_count = call->span_us == 0 && call->span_events != 0;
-    if (is_count && (call->span_events < 1 || call->span_events > ENTITY_SPAN_EVENTS_MAX))
-        return FAIL(err, ST_INVALID,
-                    "a span of events lies between 1 and %d; a time has a unit:"
-                    " 30s, 10m, 24h, 7d",
-                    ENTITY_SPAN_EVENTS_MAX);
-    if (!is_count && (call->span_us <= 0 || call->span_us > lookback_max_us))
+    if (call->span_us <= 0 || call->span_us > lookback_max_us)
         return FAIL(err, ST_INVALID, "a look-back is longer than 0 and at most %dd",
                     LOOKBACK_DAYS_MAX);
     if (call->delay_us < 0 || call->delay_us > lookback_max_us)
         return FAIL(err, ST_INVALID, "a delay lies between 0s and %dd", LOOKBACK_DAYS_MAX);
-    if (is_count && call->delay_us > 0)
+    return ST_OK;
+}
+
+/* A span of events. */
+static enum status check_count_span(const struct frame *frame, const struct aggregate_call *call,
+                                    struct error *err)
+{
+    if (call->span_events < 1 || call->span_events > ENTITY_SPAN_EVENTS_MAX)
+        return FAIL(err, ST_INVALID,
+                    "a span of events lies between 1 and %d; a time has a unit: 30s, 10m, 24h, 7d",
+                    ENTITY_SPAN_EVENTS_MAX);
+    if (call->delay_us > 0)
         return FAIL(err, ST_INVALID, "a delay goes with a span of time, not with one of events");
+    if (frame->stream->remember_us == 0)
+        return FAIL(err, ST_INVALID,
+                    "how old may the last %lld events be? Say how long events are kept: give stream"
+                    " '%s' a 'remember: { for: 30d }'",
+                    (long long)call->span_events, frame->stream->name);
+    return ST_OK;
+}
+
+static enum status check_span(const struct frame *frame, const struct aggregate_call *call,
+                              struct expression_position *position, struct error *err)
+{
+    if (!call->has_over)
+        return FAIL(err, ST_INVALID,
+                    "how far back? write %s(... over 1h), or 'over previous 1h' to leave the"
+                    " current event out",
+                    call->function);
+    *position = call->span_position;
+    if (call->span_us == 0 && call->span_events != 0)
+        TRY(check_count_span(frame, call, err));
+    else
+        TRY(check_time_span(call, err));
     *position = call->position;
     return ST_OK;
 }
@@ -85,10 +106,12 @@ static bool is_listed(const struct aggregate_call *call, const char *name)
 
 /* A group is inside one entity only when it names the whole key. */
 static enum status check_key_is_listed(const struct plan_stream *stream,
-                                       const struct aggregate_call *call, struct error *err)
+                                       const struct aggregate_call *call,
+                                       struct expression_position *position, struct error *err)
 {
     if (call->by_count == 0)
         return ST_OK;
+    *position = call->by_positions[0];
     for (size_t i = 0; i < stream->key_column_count; i++)
         if (!is_listed(call, stream->key_columns[i]))
             return FAIL(err, ST_INVALID,
@@ -106,11 +129,13 @@ static bool is_the_key(const struct plan_stream *stream, const char *name)
 }
 
 static enum status plan_group(struct unit *measure, struct aggregate_spec *spec,
-                              const struct aggregate_call *call, struct error *err)
+                              const struct aggregate_call *call,
+                              struct expression_position *position, struct error *err)
 {
     const struct scope scope = unit_scope(measure);
     for (size_t i = 0; i < call->by_count; i++) {
         struct scope_name found;
+        *position = call->by_positions[i];
         for (size_t j = 0; j < i; j++)
             if (strcmp(call->by[i], call->by[j]) == 0)
                 return FAIL(err, ST_INVALID, "'by' names '%s' twice", call->by[i]);
@@ -358,9 +383,9 @@ static enum status plan_measures(struct unit *unit, struct plan_aggregate *aggre
     if (status == ST_OK)
         status = plan_condition(&measure, &aggregate->spec, call, position, err);
     if (status == ST_OK)
-        status = check_key_is_listed(frame->stream, call, err);
+        status = check_key_is_listed(frame->stream, call, position, err);
     if (status == ST_OK)
-        status = plan_group(&measure, &aggregate->spec, call, err);
+        status = plan_group(&measure, &aggregate->spec, call, position, err);
     aggregate->sensitive = measure.sensitive;
     if (measure.refusal != NULL)
         unit->refusal = measure.refusal;
@@ -379,8 +404,8 @@ enum status lookback_plan(struct unit *unit, const struct aggregate_call *call,
     const struct function *function = find_function(call->function);
     ENSURE(function != NULL);
     *position = call->position;
-    TRY(check_stream(frame, call, err));
-    TRY(check_span(call, position, err));
+    TRY(check_stream(frame, call, position, err));
+    TRY(check_span(frame, call, position, err));
     struct plan_aggregate aggregate = { .text = call_text(frame, call),
                                         .spec.kind = function->kind };
     if (find_same(unit, aggregate.text, out))

@@ -1,4 +1,4 @@
-#include "processor/topology/program.h"
+#include "processor/topology/load_expression.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,16 +39,20 @@ static bool is_text(struct loader *loader, const struct yaml_node *name,
     return false;
 }
 
-static bool has_open_quote(const char *text)
+/* A quote or a parenthesis that is never closed: something is missing at the end. */
+static bool is_unfinished(const char *text)
 {
-    char open = 0;
+    char quote = 0;
+    int open = 0;
     for (; *text != '\0'; text++) {
-        if (open == 0 && (*text == '\'' || *text == '"'))
-            open = *text;
-        else if (*text == open)
-            open = 0;
+        if (quote != 0)
+            quote = *text == quote ? 0 : quote;
+        else if (*text == '\'' || *text == '"')
+            quote = *text;
+        else
+            open += (*text == '(' || *text == '[') - (*text == ')' || *text == ']');
     }
-    return open != 0;
+    return quote != 0 || open > 0;
 }
 
 /* A comment that cut the expression: what is left cannot stand alone. */
@@ -56,14 +60,14 @@ static bool is_cut_by_comment(const struct loader *loader, const struct yaml_nod
                               size_t offset)
 {
     return yaml_comment_after(loader->text, value).size > 0 &&
-           (offset >= value->size || has_open_quote(value->text));
+           (offset >= value->size || is_unfinished(value->text));
 }
 
 static void report(struct loader *loader, const struct yaml_node *value, struct unit *unit,
                    struct expression_position position, const struct error *err)
 {
-    if (unit->poisoned)
-        return; /* an error of its own may well follow from the other */
+    if (unit->poisoned || unit->needs != NULL)
+        return; /* this error may well follow from the other; or it is not the last word */
     const char *text = unit->refusal != NULL ? unit->refusal : err->text;
     if (is_cut_by_comment(loader, value, position.offset)) {
         poison(unit,
@@ -87,10 +91,10 @@ static const char *normal_text(struct loader *loader, const struct nodes *nodes)
     return copy;
 }
 
-bool program_compile(struct loader *loader, struct program *out, const struct yaml_node *name,
-                     const struct yaml_node *value, struct unit *unit)
+bool load_expression(struct loader *loader, struct loaded_expression *out,
+                     const struct yaml_node *name, const struct yaml_node *value, struct unit *unit)
 {
-    *out = (struct program){ 0 };
+    *out = (struct loaded_expression){ 0 };
     if (!is_text(loader, name, value, unit, "an expression"))
         return false;
     struct error err = { 0 };
@@ -109,11 +113,11 @@ bool program_compile(struct loader *loader, struct program *out, const struct ya
     }
     out->expression = plan_memory_keep_expression(loader->programs, &expression);
     out->text = normal_text(loader, out->nodes);
-    return !unit->poisoned;
+    return !unit->poisoned && unit->needs == NULL;
 }
 
-void program_refuse(struct loader *loader, struct unit *unit, const struct yaml_node *value,
-                    const char *format, ...)
+void refuse_expression(struct loader *loader, struct unit *unit, const struct yaml_node *value,
+                       const char *format, ...)
 {
     char text[REFUSAL_SIZE];
     va_list arguments;
@@ -124,13 +128,13 @@ void program_refuse(struct loader *loader, struct unit *unit, const struct yaml_
     poison(unit, diagnose(loader->diagnostics, value->position, "%s", text));
 }
 
-void program_fini(struct program *program)
+void loaded_expression_fini(struct loaded_expression *loaded)
 {
-    nodes_destroy(&program->nodes);
+    nodes_destroy(&loaded->nodes);
 }
 
-struct template *program_compile_message(struct loader *loader, const struct yaml_node *name,
-                                         const struct yaml_node *value, struct unit *unit)
+struct template *load_message(struct loader *loader, const struct yaml_node *name,
+                              const struct yaml_node *value, struct unit *unit)
 {
     if (!is_text(loader, name, value, unit, "a text"))
         return NULL;
