@@ -119,7 +119,7 @@ uint64_t reader_long_varint(struct reader *r)
     enum { LAST_SHIFT = 63 };
     const uint8_t *at = r->at;
     uint64_t x = 0;
-    for (unsigned shift = 0; at < r->end && shift <= LAST_SHIFT; shift += 7) {
+    for (unsigned shift = 0; at < r->end; shift += 7) {
         const uint8_t byte = *at++;
         if (shift == LAST_SHIFT && byte > 1)
             break; /* an eleventh byte, or bits that do not fit */

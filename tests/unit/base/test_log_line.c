@@ -65,8 +65,12 @@ Test(log_line, one_table_of_texts_as_text_and_as_json)
         { "control bytes", "a=1\n2\x1b[0m\x7f", " a=1?2?[0m?",
           ",\"a\":\"1\\u000a2\\u001b[0m\\u007f\"" },
         { "UTF-8", "name=\"Zoë €😀\"", " name=\"Zoë €😀\"", ",\"name\":\"Zoë €😀\"" },
-        { "not UTF-8", "a=\xff\xc3|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80",
-          " a=\xff\xc3|\xc0\xaf|\xed\xa0\x80|\xf4\x90\x80\x80", ",\"a\":\"��|��|���|����\"" },
+        { "not UTF-8",
+          "a=\xff\xc3|\xc0\xaf|\xed\xa0\x80|\xe0\x80\x80|\xf4\x90\x80\x80|\xf5\x80\x80\x80|"
+          "\xf0\x80\x80\x80",
+          " a=\xff\xc3|\xc0\xaf|\xed\xa0\x80|\xe0\x80\x80|\xf4\x90\x80\x80|\xf5\x80\x80\x80|"
+          "\xf0\x80\x80\x80",
+          ",\"a\":\"��|��|���|���|����|����|����\"" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct log_event event = event_of(rows[i].text);
@@ -123,7 +127,7 @@ Test(log_line, every_second_of_a_century_is_that_of_gmtime)
     }
 }
 
-/* A strict reader of one flat JSON object, the oracle for lines of any content; NULL when it is none. */
+/* The oracle for lines of any content: a strict reader of one flat object. NULL: it is none. */
 static const char *skip_string(const char *at)
 {
     if (*at++ != '"')
@@ -262,7 +266,17 @@ Test(log_line, a_line_that_is_too_long_says_so_at_any_length)
             cr_assert_leq(line.size, LOG_LINE_SIZE);
         }
     }
-    struct log_event event = event_of("a=1");
+    /* What is left out stays told when a later member would fit. */
+    memset(text, '7', LOG_LINE_SIZE);
+    memcpy(text, "a=", 2);
+    memcpy(text + LOG_LINE_SIZE, " b=2", 5);
+    struct log_event event = event_of(text);
+    log_line_json(&line, &event);
+    assert_rest("{\"time\":\"2024-05-01T12:00:00.007Z\",\"level\":\"info\","
+                "\"event\":\"task.assigned\"",
+                ",\"truncated\":true", "}\n", "a number that does not fit");
+
+    event = event_of("a=1");
     event.truncated = true;
     log_line_json(&line, &event);
     assert_rest("{\"time\":\"2024-05-01T12:00:00.007Z\",\"level\":\"info\","

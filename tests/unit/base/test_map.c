@@ -228,7 +228,7 @@ Test(map, footprint_follows_what_is_held)
     map_destroy(&map);
 }
 
-/* A table that was once huge gives its slots back over some clears, or each clear would cost as much. */
+/* Slots of a once huge table go back over some clears, or each clear would cost as much. */
 Test(map, clearing_gives_back_what_is_far_too_much)
 {
     struct map *map = NULL;

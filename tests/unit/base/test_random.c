@@ -71,20 +71,26 @@ Test(random, below_is_even)
                   "TEST_SEED=%" PRIu64 ": %d came %" PRIu64 " times", prng.seed, i, counts[i]);
 }
 
-/* With 3/4 of the range as bound, a plain modulo would give the lower third twice as often. */
+/*
+ * With 3/4 of the range as bound, a plain modulo would give the lower third twice as often, and a
+ * plain multiplication every multiple of three.
+ */
 Test(random, below_is_even_for_huge_bounds)
 {
     struct prng prng = prng_from_env("TEST_SEED", 16);
     const uint64_t bound = (uint64_t)3 << 62;
-    int low = 0;
+    int low = 0, thirds = 0;
     enum { ROUNDS = 30000 };
     for (int i = 0; i < ROUNDS; i++) {
         const uint64_t x = prng_below(&prng, bound);
         cr_assert_lt(x, bound);
         low += x < (uint64_t)1 << 62;
+        thirds += x % 3 == 0;
     }
     cr_assert(low > ROUNDS / 3 - 600 && low < ROUNDS / 3 + 600, "TEST_SEED=%" PRIu64 ": %d",
               prng.seed, low);
+    cr_assert(thirds > ROUNDS / 3 - 600 && thirds < ROUNDS / 3 + 600, "TEST_SEED=%" PRIu64 ": %d",
+              prng.seed, thirds);
     cr_assert_eq(prng_below(&prng, 1), 0);
 }
 
@@ -121,13 +127,13 @@ Test(random, unit_lies_in_the_unit_interval)
         sum += x;
     }
     cr_assert(sum > 4800 && sum < 5200, "TEST_SEED=%" PRIu64 ": %f", prng.seed, sum);
-    /* The largest number there is must not round up to 1. */
-    struct prng largest = { .state = { 0 } };
-    do {
-        largest.state[1] = (largest.state[1] + 1) * 3;
-        struct prng copy = largest;
-        cr_assert_lt(prng_unit(&copy), 1);
-    } while (largest.state[1] < 1000000);
+    /* The largest number must not round up to 1; this state, found by inverses, gives it. */
+    const uint64_t ninth = 0x8e38e38e38e38e39, fifth = 0xcccccccccccccccd;
+    const uint64_t rotated = UINT64_MAX * ninth;
+    struct prng largest = { .state = { 0, (rotated >> 7 | rotated << 57) * fifth } };
+    struct prng copy = largest;
+    cr_assert_eq(prng_next(&copy), UINT64_MAX);
+    cr_assert_lt(prng_unit(&largest), 1);
 }
 
 Test(random, chances_are_what_they_say)
