@@ -14,7 +14,7 @@ static const char *const names[STATUS_COUNT] = {
 };
 
 static const char *const texts[STATUS_COUNT] = {
-#define STATUS(name, class, text) [ST_##name] = text,
+#define STATUS(name, class, text) [ST_##name] = (text),
 #include "base/status.def"
 #undef STATUS
 };
@@ -35,13 +35,20 @@ static char reasons[STATUS_COUNT][REASON_SIZE];
 
 static size_t cut_to_whole_characters(const char *text, size_t size);
 
+/* tolower would ask the locale. */
+static char to_lower(char c)
+{
+    static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                      lower[] = "abcdefghijklmnopqrstuvwxyz";
+    const char *at = memchr(upper, c, sizeof upper - 1);
+    return at == NULL ? c : lower[at - upper];
+}
+
 __attribute__((constructor)) static void fill_reasons(void)
 {
     for (int i = 0; i < STATUS_COUNT; i++)
-        for (int k = 0; names[i][k] != '\0'; k++) {
-            const char c = names[i][k];
-            reasons[i][k] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-        }
+        for (int k = 0; names[i][k] != '\0'; k++)
+            reasons[i][k] = to_lower(names[i][k]);
 }
 
 const char *status_name(enum status status)

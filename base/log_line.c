@@ -1,5 +1,6 @@
 #include "base/log_line.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,11 +160,11 @@ static void put_time(struct log_line *line, int64_t wall_ms)
     const int64_t mp = (5 * doy + 2) / 153;
     const int day = (int)(doy - (153 * mp + 2) / 5 + 1);
     const int month = (int)(mp < 10 ? mp + 3 : mp - 9);
-    const long long year = (long long)(yoe + era * 400 + (month <= 2));
+    const int64_t year = yoe + era * 400 + (month <= 2);
 
     char text[64];
-    const int size = snprintf(text, sizeof text, "%04lld-%02d-%02dT%02d:%02d:%02d.%03dZ", year,
-                              month, day, (int)(ms / 3600000), (int)(ms / 60000 % 60),
+    const int size = snprintf(text, sizeof text, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%03dZ",
+                              year, month, day, (int)(ms / 3600000), (int)(ms / 60000 % 60),
                               (int)(ms / 1000 % 60), (int)(ms % 1000));
     line_put(line, text, (size_t)size);
 }
