@@ -41,7 +41,9 @@ static char to_lower(char c)
     static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
                       lower[] = "abcdefghijklmnopqrstuvwxyz";
     const char *at = memchr(upper, c, sizeof upper - 1);
-    return at == NULL ? c : lower[at - upper];
+    if (at == NULL)
+        return c;
+    return lower[at - upper];
 }
 
 __attribute__((constructor)) static void fill_reasons(void)
