@@ -299,7 +299,9 @@ static void emit_subprograms(struct compiler *compiler)
     for (size_t i = 0; i < compiler->list_count && !compiler->too_large; i++) {
         const struct schema *node = compiler->list[i].node;
         compiler->list[i].start = label(compiler);
-        compiler->place = node->name != NULL ? node->name : "an item";
+        compiler->place = node->name == NULL
+                              ? "an item"
+                              : arena_copy_string(compiler->program->arena, node->name);
         if (node->kind == SCHEMA_RECORD) {
             emit_skip_fields(compiler, node, 0);
         } else if (node->kind == SCHEMA_MAP) {
