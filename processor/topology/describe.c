@@ -12,14 +12,24 @@ const char *describe_format(enum payload_format format)
     return format == FORMAT_AVRO ? "avro" : "json";
 }
 
+static bool was_named(const struct plan_rule *rule, size_t before, const char *text)
+{
+    for (size_t i = 0; i < before; i++)
+        if (strcmp(rule->operands[i].left_text, text) == 0 ||
+            (rule->operands[i].right != NULL && strcmp(rule->operands[i].right_text, text) == 0))
+            return true;
+    return false;
+}
+
 void describe_each_nullable(const struct plan_rule *rule,
                             void (*each)(void *context, const char *text), void *context)
 {
     for (size_t i = 0; i < rule->operand_count; i++) {
         const struct plan_operand *operand = &rule->operands[i];
-        if (expression_type(operand->left).nullable)
+        if (expression_type(operand->left).nullable && !was_named(rule, i, operand->left_text))
             each(context, operand->left_text);
-        if (operand->right != NULL && expression_type(operand->right).nullable)
+        if (operand->right != NULL && expression_type(operand->right).nullable &&
+            !was_named(rule, i, operand->right_text))
             each(context, operand->right_text);
     }
 }
