@@ -79,6 +79,7 @@ static enum status make_log(struct task *task, size_t number, struct error *err)
         .aggregates = aggregates,
         .aggregate_count = plan->aggregate_count,
         .retention_us = plan->retention_us,
+        .look_back_us = plan->retention_us - plan->accept_late_us,
         .cache_bytes = task->options.cache_bytes / task->plan->stream_count,
     };
     return entity_log_create(&task->streams[number].log, spec, task->overlay, task->layouts, err);
@@ -373,6 +374,8 @@ static enum status fire(void *context, int64_t due_us, enum timer_kind kind, str
 enum status task_prepare_commit(struct task *task, struct error *err)
 {
     size_t fired = 0;
+    TRY(check_signature(task, err));
+    TRY(layouts_prepare(task->layouts, err));
     const int64_t newest_us = task_newest_us(task);
     if (newest_us != INT64_MIN)
         TRY(timers_fire(task->timers, newest_us, TIMERS_PER_COMMIT_MAX, fire, task, &fired, err));

@@ -31,13 +31,14 @@ static void keep_rises(const struct plan *plan, uint64_t *effective, const uint6
 /* The event before counts for `on rise` only while it would still be remembered. */
 static bool is_near(const struct event *event, int64_t before_us, int64_t time_us)
 {
-    return time_us - before_us <= event->stream->plan->retention_us;
+    const struct plan_stream *plan = event->stream->plan;
+    return time_us - before_us < plan->retention_us - plan->accept_late_us;
 }
 
 enum status late_prepare(struct event *event, struct error *err)
 {
     const size_t count = entity_event_count(event->entity);
-    event->position = entity_position_of(event->entity, event->time_us);
+    TRY(entity_position_of(event->entity, event->time_us, &event->position, err));
     event->newer_count = count - event->position;
     if (event->newer_count == 0)
         return ST_OK;
@@ -132,8 +133,11 @@ static enum status raise_turned(struct event *event, const struct entity_event *
         .caused_by_hand = true,
     };
     for (size_t i = 0; i < plan->rule_count; i++) {
-        if (!rule_in(now, i) || rule_in(before, i) || !can_turn(&plan->rules[i]) ||
-            entity_has_alerted(event->entity, position, plan->rules[i].id))
+        bool alerted;
+        if (!rule_in(now, i) || rule_in(before, i) || !can_turn(&plan->rules[i]))
+            continue;
+        TRY(entity_has_alerted(event->entity, position, plan->rules[i].id, &alerted, err));
+        if (alerted)
             continue;
         if (subject.event.id.data == NULL)
             TRY(identify_again(event, remembered, subject.slots, &subject.event.id, err));
