@@ -22,9 +22,14 @@ struct wanted {
     const char *rest;
 };
 
-/* Skips a datum of `node`; or, for a map, one entry of it. */
-struct subprogram {
+/* What a sub-program skips: a datum of `node`, or one entry of a map. Hashed as bytes: no padding. */
+struct skipped {
     const struct schema *node;
+    uint64_t is_entry;
+};
+
+struct subprogram {
+    struct skipped what;
     uint32_t start;
 };
 
@@ -34,7 +39,7 @@ struct compiler {
     size_t label; /* steps before it are never merged with later ones: a jump may lead in between */
     struct avro_resolution *resolution;
     struct map *inlined;     /* set of skipped records: the first time in place, then by a call */
-    struct map *subprograms; /* node -> uint32_t, its index in the list */
+    struct map *subprograms; /* struct skipped -> uint32_t, its index in the list */
     struct subprogram *list;
     size_t list_count, list_capacity;
     const char *place;
@@ -209,15 +214,15 @@ static void emit_skip_of(struct compiler *compiler, enum avro_op op, uint64_t si
         emit(compiler, (struct avro_step){ .op = (uint8_t)op, .size = (uint32_t)size });
 }
 
-static uint32_t subprogram_of(struct compiler *compiler, const struct schema *node)
+static uint32_t subprogram_of(struct compiler *compiler, struct skipped what)
 {
     bool is_new;
-    uint32_t *index = map_insert(compiler->subprograms, bytes_of(&node, sizeof node), &is_new);
+    uint32_t *index = map_insert(compiler->subprograms, bytes_of(&what, sizeof what), &is_new);
     if (is_new) {
         compiler->list = grown(compiler->list, compiler->list_count, &compiler->list_capacity, 1,
                                sizeof *compiler->list);
         *index = (uint32_t)compiler->list_count;
-        compiler->list[compiler->list_count++] = (struct subprogram){ .node = node };
+        compiler->list[compiler->list_count++] = (struct subprogram){ .what = what };
     }
     return *index;
 }
@@ -236,8 +241,9 @@ static void emit_skip_record(struct compiler *compiler, const struct schema *rec
     if (is_new && depth < INLINE_DEPTH_MAX)
         emit_skip_fields(compiler, record, depth);
     else /* the index of the sub-program becomes a step in emit_subprograms */
-        emit(compiler,
-             (struct avro_step){ .op = STEP_CALL, .target = subprogram_of(compiler, record) });
+        emit(compiler, (struct avro_step){
+                           .op = STEP_CALL,
+                           .target = subprogram_of(compiler, (struct skipped){ .node = record }) });
 }
 
 static void emit_skip_union(struct compiler *compiler, const struct schema *node, int depth);
@@ -249,8 +255,9 @@ static void emit_skip_array(struct compiler *compiler, const struct schema *arra
         emit(compiler,
              (struct avro_step){ .op = STEP_SKIP_ITEMS, .size = (uint32_t)item->binary_size });
     else
-        emit(compiler,
-             (struct avro_step){ .op = STEP_SKIP_BLOCKS, .target = subprogram_of(compiler, item) });
+        emit(compiler, (struct avro_step){
+                           .op = STEP_SKIP_BLOCKS,
+                           .target = subprogram_of(compiler, (struct skipped){ .node = item }) });
 }
 
 static void emit_skip(struct compiler *compiler, const struct schema *node, int depth)
@@ -277,8 +284,9 @@ static void emit_skip(struct compiler *compiler, const struct schema *node, int 
         emit_skip_array(compiler, node);
         return;
     case SCHEMA_MAP:
-        emit(compiler,
-             (struct avro_step){ .op = STEP_SKIP_BLOCKS, .target = subprogram_of(compiler, node) });
+        emit(compiler, (struct avro_step){
+                           .op = STEP_SKIP_BLOCKS,
+                           .target = subprogram_of(compiler, (struct skipped){ node, true }) });
         return;
     case SCHEMA_UNION:
         emit_skip_union(compiler, node, depth);
@@ -297,14 +305,15 @@ static void emit_skip(struct compiler *compiler, const struct schema *node, int 
 static void emit_subprograms(struct compiler *compiler)
 {
     for (size_t i = 0; i < compiler->list_count && !compiler->too_large; i++) {
-        const struct schema *node = compiler->list[i].node;
+        const struct skipped what = compiler->list[i].what;
+        const struct schema *node = what.node;
         compiler->list[i].start = label(compiler);
         compiler->place = node->name == NULL
                               ? "an item"
                               : arena_copy_string(compiler->program->arena, node->name);
         if (node->kind == SCHEMA_RECORD) {
             emit_skip_fields(compiler, node, 0);
-        } else if (node->kind == SCHEMA_MAP) {
+        } else if (what.is_entry) {
             emit(compiler, (struct avro_step){ .op = STEP_SKIP_BYTES });
             emit_skip(compiler, node->branches[0], 0);
         } else {

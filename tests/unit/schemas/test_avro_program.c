@@ -481,6 +481,8 @@ Test(avro_program, skips_arrays_and_maps)
           "int 1" },
         { "map of maps", BEHIND(MAP(MAP("'null'"))), NULL, DATUM("\x02\x02k\x02\x02k\x00\x00\x02"),
           "a", "int 1" },
+        { "array of maps", BEHIND(ARRAY(MAP("'bytes'"))), NULL,
+          DATUM("\x04\x02\x02k\x02v\x00\x00\x00\x02"), "a", "int 1" },
         { "2^60 nulls", BEHIND(ARRAY("'null'")), NULL,
           DATUM("\x80\x80\x80\x80\x80\x80\x80\x80\x20\x00\x02"), "a", "int 1" },
         { "2^60 records of nothing", BEHIND(ARRAY(INNER(FIELD("n", "'null'")))), NULL,
