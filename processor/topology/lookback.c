@@ -13,19 +13,18 @@ struct function {
     const char *name;
     enum aggregate_kind kind;
     enum { TAKES_ANYTHING, TAKES_EXACT_NUMBERS, TAKES_ORDERED } takes;
-    bool argument_optional;
 };
 
 static const struct function functions[] = {
-    { "count", AGGREGATE_COUNT, TAKES_ANYTHING, true },
-    { "sum", AGGREGATE_SUM, TAKES_EXACT_NUMBERS, false },
-    { "avg", AGGREGATE_AVG, TAKES_EXACT_NUMBERS, false },
-    { "min", AGGREGATE_MIN, TAKES_ORDERED, false },
-    { "max", AGGREGATE_MAX, TAKES_ORDERED, false },
-    { "stddev", AGGREGATE_STDDEV, TAKES_EXACT_NUMBERS, false },
-    { "distinct", AGGREGATE_DISTINCT, TAKES_ANYTHING, false },
-    { "first", AGGREGATE_FIRST, TAKES_ANYTHING, false },
-    { "last", AGGREGATE_LAST, TAKES_ANYTHING, false },
+    { "count", AGGREGATE_COUNT, TAKES_ANYTHING },
+    { "sum", AGGREGATE_SUM, TAKES_EXACT_NUMBERS },
+    { "avg", AGGREGATE_AVG, TAKES_EXACT_NUMBERS },
+    { "min", AGGREGATE_MIN, TAKES_ORDERED },
+    { "max", AGGREGATE_MAX, TAKES_ORDERED },
+    { "stddev", AGGREGATE_STDDEV, TAKES_EXACT_NUMBERS },
+    { "distinct", AGGREGATE_DISTINCT, TAKES_ANYTHING },
+    { "first", AGGREGATE_FIRST, TAKES_ANYTHING },
+    { "last", AGGREGATE_LAST, TAKES_ANYTHING },
 };
 
 static const struct function *find_function(const char *name)
@@ -82,11 +81,7 @@ static enum status check_count_span(const struct frame *frame, const struct aggr
 static enum status check_span(const struct frame *frame, const struct aggregate_call *call,
                               struct expression_position *position, struct error *err)
 {
-    if (!call->has_over)
-        return FAIL(err, ST_INVALID,
-                    "how far back? write %s(... over 1h), or 'over previous 1h' to leave the"
-                    " current event out",
-                    call->function);
+    ENSURE(call->has_over); /* the scope does not make it optional */
     *position = call->span_position;
     if (call->span_us == 0 && call->span_events != 0)
         TRY(check_count_span(frame, call, err));
@@ -234,9 +229,7 @@ static enum status plan_argument(struct unit *measure, const struct function *fu
 {
     spec->argument = -1;
     if (call->argument == NULL) {
-        if (!function->argument_optional)
-            return FAIL(err, ST_INVALID, "%s of what? write %s(amount over ...)", call->function,
-                        call->function);
+        ENSURE(function->kind == AGGREGATE_COUNT); /* the parser wants it for all others */
         return ST_OK;
     }
     TRY(plan_measure(measure, call->argument, &spec->argument, &spec->argument_type, position,

@@ -30,6 +30,7 @@ struct parse {
     struct diagnostics *diagnostics;
     struct fy_diag *messages;
     struct fy_parser *parser;
+    int cut_line;  /* of the last value that a comma cut, or 0 */
     bool stopped;  /* a syntax error, or something after which nothing makes sense */
     size_t cursor; /* offset of cursor_position: places are asked for in ascending order */
     struct file_position cursor_position;
@@ -114,6 +115,7 @@ static const struct {
     { "invalid value after mapping", "YAML reads { } as a map, and a # after a space as a comment;"
                                      " quote the whole text" },
     { "missing comma in flow", "inside { } and [ ], quote a value that holds , : [ ] { or }" },
+    { "mismatched flow", "a closing bracket that does not fit the opening one" },
     { "without a closing bracket", "quote a value that starts with [" },
     { "tab character", "indent with spaces" },
     { "block scalar no linebreak", "YAML reads > and | at the start of a value as a block of text;"
@@ -140,6 +142,8 @@ static void stop_at_syntax_error(struct parse *parse)
         diagnose(parse->diagnostics, parse->cursor_position, "this is no YAML");
         return;
     }
+    if (error->line == parse->cut_line)
+        return; /* the same mistake again */
     const char *hint = hint_for(error->msg);
     const struct file_position position = { error->line > 0 ? error->line : 1,
                                             error->column > 0 ? error->column : 1 };
@@ -336,6 +340,7 @@ static void report_cut(struct parse *parse, struct comma_cut *cut)
     if (cut->first == NULL)
         return;
     const size_t end = cut->last->end;
+    parse->cut_line = cut->first->position.line;
     if (cut->key == NULL) {
         diagnose(parse->diagnostics, cut->first->position,
                  "YAML reads { } as a map, and '%s' in it has no value: quote the whole text",
@@ -370,7 +375,17 @@ static bool note_cut(struct parse *parse, struct yaml_node *map, struct comma_cu
     return true;
 }
 
-static bool check_key(struct parse *parse, const struct yaml_node *key, struct map *seen)
+/* An empty key has no place of its own: the ':' before its value has. */
+static struct file_position colon_before(struct parse *parse, const struct yaml_node *value)
+{
+    size_t at = value->start;
+    while (at > 0 && parse->tree->text[at] != ':')
+        at--;
+    return file_position_of(bytes_of(parse->tree->text, parse->tree->size), at);
+}
+
+static bool check_key(struct parse *parse, const struct yaml_node *key,
+                      const struct yaml_node *value, struct map *seen)
 {
     if (key->kind == YAML_MAP || key->kind == YAML_LIST) {
         diagnose(parse->diagnostics, key->position, "a key must be a plain name");
@@ -379,7 +394,8 @@ static bool check_key(struct parse *parse, const struct yaml_node *key, struct m
     if (key->broken)
         return false;
     if (key->kind == YAML_NULL && key->size == 0) {
-        diagnose(parse->diagnostics, key->position, "a name is missing before the ':'");
+        diagnose(parse->diagnostics, colon_before(parse, value),
+                 "a name is missing before the ':'");
         return false;
     }
     if (strcmp(key->text, "<<") == 0) {
@@ -419,7 +435,7 @@ static void read_map(struct parse *parse, struct yaml_node *map, int depth)
             continue;
         report_cut(parse, &cut);
         read_children(parse, value.node, depth);
-        if (!check_key(parse, key.node, seen))
+        if (!check_key(parse, key.node, value.node, seen))
             continue;
         if (key.node->kind == YAML_NULL)
             key.node->kind = YAML_SCALAR; /* a key "null" is a name that nobody knows */
