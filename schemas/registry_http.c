@@ -142,8 +142,10 @@ static void fetch_one(struct registry_http *http, struct registry_client *client
     if (status == ST_OK && http->cache != NULL)
         registry_cache_save(http->cache, id, schema_text(document));
     pthread_mutex_lock(&http->lock);
-    take_outcome(http, id, status, &document, &why);
+    if (!http->stopping) /* a request that was cut off says nothing about the server */
+        take_outcome(http, id, status, &document, &why);
     pthread_mutex_unlock(&http->lock);
+    schema_document_destroy(&document);
 }
 
 static void *run(void *context)

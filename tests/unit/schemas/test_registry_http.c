@@ -104,6 +104,8 @@ Test(registry_http, never_blocks_the_one_who_looks_up)
     struct registry_health health;
     registry_health(registry, &health);
     cr_expect_eq(health.waiting, 10);
+    while (http_server_requests(server) == 0)
+        usleep(1000);
     const int64_t closing = now_ms();
     registry_close(&registry); /* does not wait for the answer either */
     cr_expect_lt(now_ms() - closing, 2500);
@@ -243,7 +245,8 @@ Test(registry_http, puts_references_in)
               "{\\\"name\\\":\\\"a\\\",\\\"type\\\":\\\"Money\\\"},{\\\"name\\\":\\\"b\\\","
               "\\\"type\\\":[\\\"null\\\",\\\"shop.Money\\\"]},"
               "{\\\"name\\\":\\\"c\\\",\\\"type\\\":\\\"Unit\\\"}]}\",\"references\":["
-              "{\"name\":\"shop.Money\",\"subject\":\"money/value\",\"version\":3}]}"),
+              "{\"name\":\"shop.Money\",\"subject\":\"money/value\",\"version\":3},"
+              "{\"name\":\"shop.Unit\",\"subject\":\"unit\",\"version\":1}]}"),
         ROUTE("GET /subjects/money%2Fvalue/versions/3?deleted=true", 200,
               "{\"schema\":\"{\\\"type\\\":\\\"record\\\",\\\"name\\\":\\\"shop.Money\\\","
               "\\\"fields\\\":["
@@ -482,6 +485,26 @@ Test(registry_http, registers_and_knows_the_schema_then)
     free(request);
     cr_expect_eq(find(registry, 12), ST_OK);
     cr_expect_eq(http_server_requests(server), 2);
+    registry_close(&registry);
+    http_server_stop(&server);
+}
+
+Test(registry_http, stops_looking_for_what_was_registered)
+{
+    struct http_server *server;
+    http_server_start(&server,
+                      (struct http_route[]){ ROUTE("POST /subjects/a/versions", 200, "{\"id\":12}"),
+                                             ROUTE(NULL, 503, ""),
+                                             { 0 } });
+    struct registry *registry = OPEN(server, 0);
+    struct error err;
+    int32_t id;
+    cr_expect_eq(find(registry, 12), ST_REGISTRY_DOWN);
+    cr_expect_eq(register_at(registry, "a", WAIT_MS, &id, &err), ST_OK, "%s", err.text);
+    struct registry_health health;
+    registry_health(registry, &health);
+    cr_expect_eq(health.waiting, 0);
+    cr_expect_eq(find(registry, 12), ST_OK);
     registry_close(&registry);
     http_server_stop(&server);
 }
