@@ -140,8 +140,12 @@ static enum status compile_key(struct compiler *compiler, struct compiled *out,
     wanted.nullable = false;
     TRY(compile_node(compiler, out, node));
     TRY(refuse_null(compiler, out, node));
-    if (out->type.kind == wanted.kind && out->type.scale == wanted.scale)
-        return ST_OK;
+    if (out->type.kind == wanted.kind && out->type.scale == wanted.scale) {
+        *compiler->position = node->position;
+        return scope->check_table_key == NULL
+                   ? ST_OK
+                   : scope->check_table_key(scope->context, table, node, compiler->err);
+    }
     char is[VALUE_TYPE_TEXT_SIZE], wants[VALUE_TYPE_TEXT_SIZE];
     const char *hint = wanted.kind == VALUE_STRING ? "; write string(x)"
                        : wanted.kind == VALUE_INT  ? "; write int(x)"

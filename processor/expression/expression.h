@@ -98,6 +98,9 @@ struct scope {
                               struct value_type *type);
     /* The type of the table's key. */
     struct value_type (*table_key_type)(void *context, int table);
+    /* Whether this key may be looked up, when its type is right. May be NULL: any may. */
+    enum status (*check_table_key)(void *context, int table, const struct node *key,
+                                   struct error *err);
     /*
      * Plans an aggregate and gives it a slot. NULL: aggregates are not allowed here
      * (`aggregates_refused` says why). On failure may set *position to something more precise than
