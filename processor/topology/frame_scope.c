@@ -167,6 +167,28 @@ static struct value_type table_key_type(void *context, int table)
     return unit->loader->plan->tables[table].key_type;
 }
 
+/* Rows of a co-partitioned table are where the entity of the same key is, and nowhere else. */
+static enum status check_table_key(void *context, int table, const struct node *key,
+                                   struct error *err)
+{
+    const struct unit *unit = context;
+    const struct plan_table *looked_up = &unit->loader->plan->tables[table];
+    const char *wanted = unit->frame->stream->key_text;
+    if (looked_up->scope == TABLE_EVERYWHERE || wanted == NULL)
+        return ST_OK;
+    struct buffer text;
+    buffer_init(&text);
+    node_format(&text, key);
+    const bool is_own = strcmp(buffer_text(&text), wanted) == 0;
+    buffer_fini(&text);
+    if (is_own)
+        return ST_OK;
+    return FAIL(err, ST_INVALID,
+                "table '%s' is partitioned like the stream, so an event sees the row of its own key"
+                " only: %s[%s]; to look up any row, give the table 'scope: everywhere'",
+                looked_up->name, looked_up->name, wanted);
+}
+
 static void each_table_column(void *context, int table,
                               void (*each)(void *each_context, const char *name),
                               void *each_context)
@@ -191,6 +213,7 @@ struct scope unit_scope(struct unit *unit)
         .find_table = find_table,
         .find_table_column = find_table_column,
         .table_key_type = table_key_type,
+        .check_table_key = check_table_key,
         .aggregate = refused[unit->kind].aggregates == NULL ? plan_aggregate : NULL,
         .aggregates_refused = refused[unit->kind].aggregates,
         .tables_refused = refused[unit->kind].tables,

@@ -311,6 +311,10 @@ static const struct mistake meaning_mistakes[] = {
       "table 'users' has no column 'contry'; did you mean 'country'?" },
     { "wrong type of a table's key", HEAD RULE "users[^cents].country == 'a'\n" TABLE,
       "the key of table 'users' is string" },
+    { "co-partitioned table by another key", HEAD RULE "users[^country].country == 'a'\n" TABLE,
+      "an event sees the row of its own key only: users[user]; to look up any row" },
+    { "in a co-partitioned table by another key", HEAD RULE "^country in users\n" TABLE,
+      "give the table 'scope: everywhere'" },
     { "table with an error, and a rule",
       HEAD RULE "users[user].country == 'a'\ntables:\n  users: { topic: u, format: json, schema: "
                 "^nope.avsc, key: user }\n",
