@@ -1,0 +1,78 @@
+#include "schemas/avro_codec.h"
+
+#include <zlib.h>
+
+#include "base/ensure.h"
+#include "schemas/snappy.h"
+
+const char avro_file_magic[4] = { 'O', 'b', 'j', 1 };
+
+enum { RAW_DEFLATE = -15, PIECE_BYTES = 1 << 16, SNAPPY_CRC_BYTES = 4 };
+
+static enum status deflate_unpack(struct buffer *out, struct bytes packed, struct error *err)
+{
+    z_stream stream = { .next_in = (Bytef *)packed.data, .avail_in = (uInt)packed.size };
+    ENSURE(packed.size <= AVRO_BLOCK_BYTES_MAX);
+    ENSURE(inflateInit2(&stream, RAW_DEFLATE) == Z_OK);
+    int outcome = Z_OK;
+    while (outcome == Z_OK && out->size <= AVRO_BLOCK_BYTES_MAX) {
+        buffer_reserve(out, PIECE_BYTES);
+        stream.next_out = out->data + out->size;
+        stream.avail_out = PIECE_BYTES;
+        outcome = inflate(&stream, Z_NO_FLUSH);
+        out->size += PIECE_BYTES - stream.avail_out;
+    }
+    inflateEnd(&stream);
+    if (outcome == Z_OK)
+        return FAIL(err, ST_CORRUPT, "a block has more than %d bytes", AVRO_BLOCK_BYTES_MAX);
+    if (outcome != Z_STREAM_END || stream.avail_in != 0)
+        return FAIL(err, ST_CORRUPT, "a block does not inflate");
+    return ST_OK;
+}
+
+static void deflate_pack(struct buffer *out, struct bytes plain)
+{
+    z_stream stream = { .next_in = (Bytef *)plain.data, .avail_in = (uInt)plain.size };
+    ENSURE(plain.size <= AVRO_BLOCK_BYTES_MAX);
+    ENSURE(deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, RAW_DEFLATE, MAX_MEM_LEVEL,
+                        Z_DEFAULT_STRATEGY) == Z_OK);
+    const size_t bound = deflateBound(&stream, (uLong)plain.size);
+    buffer_reserve(out, bound);
+    stream.next_out = out->data + out->size;
+    stream.avail_out = (uInt)bound;
+    ENSURE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
+    out->size += bound - stream.avail_out;
+    deflateEnd(&stream);
+}
+
+/* Snappy's own block format, and behind it the CRC-32 of the plain bytes, big-endian. */
+static enum status snappy_unpack(struct buffer *out, struct bytes packed, struct error *err)
+{
+    if (packed.size < SNAPPY_CRC_BYTES)
+        return FAIL(err, ST_CORRUPT, "a block is too small for its checksum");
+    const size_t before = out->size;
+    const size_t size = packed.size - SNAPPY_CRC_BYTES;
+    struct reader crc = reader_of(bytes_of(packed.data + size, SNAPPY_CRC_BYTES));
+    TRY(snappy_decompress(out, bytes_of(packed.data, size), AVRO_BLOCK_BYTES_MAX, err));
+    const uLong sum = crc32_z(0, out->data + before, out->size - before);
+    if (reader_be32(&crc) != sum)
+        return FAIL(err, ST_CORRUPT, "a block's checksum does not match");
+    return ST_OK;
+}
+
+static const struct avro_codec codecs[] = {
+    { .name = "null" },
+    { .name = "deflate", .unpack = deflate_unpack, .pack = deflate_pack },
+    { .name = "snappy", .unpack = snappy_unpack },
+};
+
+enum status avro_codec_find(const struct avro_codec **out, struct bytes name, struct error *err)
+{
+    for (size_t i = 0; i < sizeof codecs / sizeof *codecs; i++)
+        if (bytes_equal(bytes_of_string(codecs[i].name), name)) {
+            *out = &codecs[i];
+            return ST_OK;
+        }
+    return FAIL(err, ST_INVALID, "the codec '%.*s' is not supported (null, deflate and snappy are)",
+                name.size < 32 ? (int)name.size : 32, (const char *)name.data);
+}
