@@ -680,7 +680,9 @@ static void list_lanes(struct worker *worker, struct worker_stats *stats)
         const struct lane *lane = worker->lanes[i];
         stats->lanes_ready += lane->state == LANE_READY;
         stats->lanes[i] = (struct worker_lane_stats){
+            .kind = lane->kind == LANE_TASK ? "task" : "copy",
             .partition = lane->partition,
+            .ready = lane->state == LANE_READY,
             .state = lane_state_name(lane->state),
             .seq = lane->committed.seq,
             .newest_us = lane->task == NULL ? INT64_MIN : task_newest_us(lane->task),

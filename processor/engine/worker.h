@@ -66,8 +66,10 @@ MUST_CHECK enum status worker_run(struct worker *worker, const atomic_bool *stop
 MUST_CHECK enum status worker_shut_down(struct worker *worker, struct error *err);
 
 struct worker_lane_stats {
+    const char *kind;  /* "task" or "copy" */
     int32_t partition;
     const char *state; /* "restoring", "ready", ... */
+    bool ready;
     uint64_t seq;
     int64_t newest_us;      /* event time */
     int64_t restored_rows;

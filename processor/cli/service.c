@@ -1,0 +1,382 @@
+#include "processor/cli/service.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/embedded.h"
+#include "base/ensure.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "processor/engine/topics.h"
+#include "processor/kafka/kafka_port.h"
+#include "processor/ops/metrics.h"
+#include "processor/ops/server.h"
+
+enum { REGISTER_TIMEOUT_MS = 60 * 1000, IDENTITY_SIZE = 64, PROPERTY_TEXT = 32 };
+
+struct service_worker {
+    struct service *service;
+    int number;
+    struct log_port *port;
+    struct worker *worker;
+    pthread_t thread;
+    bool started;
+    enum status status;
+    struct error error;
+};
+
+struct service {
+    struct service_options options;
+    struct topics topics;
+    struct store *store;
+    struct ops_server *server;
+    char identity[IDENTITY_SIZE];
+    struct service_worker *workers;
+    size_t worker_count;
+    atomic_bool stop;
+    atomic_int running;
+    atomic_bool failed;
+};
+
+/* --- identity ------------------------------------------------------------------------------------------------------------- */
+
+static enum status make_directory(const char *path, struct error *err)
+{
+    if (mkdir(path, 0750) == 0 || errno == EEXIST)
+        return ST_OK;
+    return FAIL(err, ST_IO_FAILED, "state directory %s: %s", path, strerror(errno));
+}
+
+/* The number at the end of a StatefulSet pod's name. */
+static bool pod_ordinal(char *out, size_t size)
+{
+    const char *host = getenv("HOSTNAME");
+    if (getenv("KUBERNETES_SERVICE_HOST") == NULL || host == NULL)
+        return false;
+    const char *dash = strrchr(host, '-');
+    if (dash == NULL || dash[1] == '\0')
+        return false;
+    for (const char *c = dash + 1; *c != '\0'; c++) {
+        if (!isdigit((unsigned char)*c))
+            return false;
+    }
+    snprintf(out, size, "%05ld", strtol(dash + 1, NULL, 10)); /* zero-padded: static ids are sorted as text */
+    return true;
+}
+
+static enum status kept_identity(const char *directory, char *out, size_t size, struct error *err)
+{
+    AUTO(mem_auto_free) char *path = mem_format("%s/identity", directory);
+    FILE *file = fopen(path, "r");
+    if (file != NULL) {
+        const bool ok = fgets(out, (int)size, file) != NULL;
+        fclose(file);
+        out[strcspn(out, "\r\n")] = '\0';
+        if (ok && out[0] != '\0')
+            return ST_OK;
+    }
+    snprintf(out, size, "%016" PRIx64, random_nonce());
+    file = fopen(path, "w");
+    if (file == NULL)
+        return FAIL(err, ST_IO_FAILED, "%s: %s", path, strerror(errno));
+    fprintf(file, "%s\n", out);
+    if (fflush(file) != 0 || fsync(fileno(file)) != 0 || fclose(file) != 0)
+        return FAIL(err, ST_IO_FAILED, "%s: %s", path, strerror(errno));
+    return ST_OK;
+}
+
+static enum status find_identity(struct service *service, struct error *err)
+{
+    const struct config *config = service->options.config;
+    if (config->ordinal[0] != '\0') {
+        snprintf(service->identity, sizeof service->identity, "%s", config->ordinal);
+        return ST_OK;
+    }
+    if (pod_ordinal(service->identity, sizeof service->identity))
+        return ST_OK;
+    return kept_identity(config->state, service->identity, sizeof service->identity, err);
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------------------- */
+
+static enum status open_store(struct service *service, struct error *err)
+{
+    const struct config *config = service->options.config;
+    const struct memory_budget budget = config_memory(config);
+    AUTO(mem_auto_free) char *directory = mem_format("%s/rocksdb", config->state);
+    const struct store_rocks_options options = {
+        .directory = directory, .block_cache_bytes = budget.block_cache, .memtable_bytes = budget.memtables,
+    };
+    LOG_INFO("memory.budget", "all=%" PRId64 " entities=%" PRIu64 " uncheckpointed=%" PRIu64 " rows=%" PRIu64
+             " blocks=%" PRIu64 " memtables=%" PRIu64 " queues=%" PRIu64 " rest=%" PRIu64, config->memory_bytes,
+             budget.entity_cache, budget.active, budget.row_cache, budget.block_cache, budget.memtables, budget.queues,
+             budget.rest);
+    return store_open_rocks(&service->store, &options, err);
+}
+
+static enum status register_alerts(struct service *service, int32_t *id, struct error *err)
+{
+    const struct plan *plan = service->options.plan;
+    *id = 0;
+    if (plan->alerts.format != FORMAT_AVRO)
+        return ST_OK;
+    const struct embedded_file *schema = embedded_find("schemas/fraud-alert.avsc");
+    ENSURE(schema != NULL && service->options.registry != NULL);
+    AUTO(mem_auto_free) char *subject = mem_format("%s-value", plan->alerts.topic);
+    if (registry_register(service->options.registry, subject, bytes_of(schema->data, schema->size),
+                          REGISTER_TIMEOUT_MS, id, err) != ST_OK)
+        return error_prefix(err, "registering the schema of the alerts (%s)", subject);
+    return ST_OK;
+}
+
+static enum status open_port(struct service *service, struct service_worker *worker, struct error *err)
+{
+    const struct config *config = service->options.config;
+    struct kafka_property common[CONFIG_PROPERTIES_MAX];
+    for (size_t i = 0; i < config->property_count; i++)
+        common[i] = (struct kafka_property){ config->properties[i].name, config->properties[i].value };
+    char queue_kbytes[PROPERTY_TEXT], session_ms[PROPERTY_TEXT];
+    const uint64_t queue_bytes = config_memory(config).queues / service->worker_count;
+    snprintf(queue_kbytes, sizeof queue_kbytes, "%" PRIu64, queue_bytes / 1024 < 1024 ? 1024 : queue_bytes / 1024);
+    snprintf(session_ms, sizeof session_ms, "%" PRId64, config->session_timeout_us / 1000);
+    const struct kafka_property consumer[] = {
+        { "queued.max.messages.kbytes", queue_kbytes },
+        { "session.timeout.ms", session_ms },
+    };
+    const char **names = mem_alloc_array((size_t)service->topics.count, sizeof *names);
+    for (int i = 0; i < service->topics.count; i++)
+        names[i] = service->topics.items[i].name;
+    AUTO(mem_auto_free) char *id =
+        mem_format("%s-%s-%d", service->options.plan->name, service->identity, worker->number);
+    const struct kafka_port_options options = {
+        .bootstrap_servers = config->brokers[0] == '\0' ? NULL : config->brokers,
+        .common = { common, config->property_count },
+        .consumer = { consumer, sizeof consumer / sizeof consumer[0] },
+        .group_id = service->options.plan->name,
+        .group_instance_id = id,
+        .transactional_id = id,
+        .topics = names,
+        .topic_count = (size_t)service->topics.count,
+        .mock = service->options.mock,
+    };
+    const enum status st = kafka_port_open(&worker->port, &options, err);
+    mem_free((void *)names);
+    return st;
+}
+
+static enum status open_worker(struct service *service, struct service_worker *worker, int32_t alert_schema_id,
+                               struct error *err)
+{
+    const struct config *config = service->options.config;
+    const struct memory_budget budget = config_memory(config);
+    TRY(open_port(service, worker, err));
+    struct worker_options options = {
+        .plan = service->options.plan,
+        .topics = &service->topics,
+        .port = worker->port,
+        .store = service->store,
+        .registry = service->options.registry,
+        .clock = clock_real(),
+        .number = worker->number,
+        .threaded = true,
+        .alert_schema_id = alert_schema_id,
+        .commit_interval_ms = config->commit_interval_us / 1000,
+        .alert_floor_us = config->alert_floor_us,
+        .checkpoint_interval_ms = config->checkpoint_interval_us / 1000,
+        .active_bytes_max = budget.active / service->worker_count,
+        .entity_cache_bytes = budget.entity_cache / service->worker_count,
+        .row_cache_bytes = budget.row_cache / service->worker_count,
+        .on_output = service->options.on_output,
+        .on_output_context = service->options.on_output_context,
+    };
+    TRY(config_start(config, &options.start, &options.start_ms, err));
+    TRY(config_partitioner(config, &options.partitioner, err));
+    return worker_create(&worker->worker, &options, err);
+}
+
+/* --- what HTTP answers ----------------------------------------------------------------------------------------------------------- */
+
+static struct worker_stats *copy_stats(struct service *service)
+{
+    struct worker_stats *stats = mem_alloc_array(service->worker_count, sizeof *stats);
+    for (size_t i = 0; i < service->worker_count; i++)
+        worker_stats_copy(service->workers[i].worker, &stats[i]);
+    return stats;
+}
+
+static void free_stats(struct service *service, struct worker_stats *stats)
+{
+    for (size_t i = 0; i < service->worker_count; i++)
+        worker_stats_fini(&stats[i]);
+    mem_free(stats);
+}
+
+static bool is_healthy(void *self, struct buffer *why)
+{
+    struct service *service = self;
+    const bool healthy = !atomic_load(&service->failed);
+    buffer_put_string(why, healthy ? "ok\n" : "a worker has failed; see the log\n");
+    return healthy;
+}
+
+static bool worker_is_ready(const struct worker_stats *stats, struct buffer *why)
+{
+    if (stats->trouble[0] != '\0')
+        buffer_printf(why, "waiting: %s\n", stats->trouble);
+    else if (stats->rebalances == 0)
+        buffer_put_string(why, "waiting for the group to assign partitions\n");
+    else if (stats->waiting_for_tables)
+        buffer_put_string(why, "waiting for the everywhere tables to be copied\n");
+    else if (stats->lanes_ready < stats->lane_count)
+        buffer_printf(why, "restoring: %zu of %zu partitions are ready\n", stats->lanes_ready, stats->lane_count);
+    else
+        return true;
+    return false;
+}
+
+static bool is_ready(void *self, struct buffer *why)
+{
+    struct service *service = self;
+    struct worker_stats *stats = copy_stats(service);
+    bool ready = !atomic_load(&service->failed);
+    for (size_t i = 0; i < service->worker_count; i++)
+        ready = worker_is_ready(&stats[i], why) && ready;
+    free_stats(service, stats);
+    if (ready)
+        buffer_put_string(why, "ok\n");
+    return ready;
+}
+
+static void write_metrics(void *self, struct buffer *out)
+{
+    struct service *service = self;
+    struct worker_stats *stats = copy_stats(service);
+    struct registry_health health;
+    if (service->options.registry != NULL)
+        registry_health(service->options.registry, &health);
+    metrics_write(out, service->options.plan, stats, service->worker_count,
+                  service->options.registry == NULL ? NULL : &health);
+    free_stats(service, stats);
+}
+
+static void write_status(void *self, struct buffer *out)
+{
+    struct service *service = self;
+    struct worker_stats *stats = copy_stats(service);
+    metrics_write_status(out, service->options.plan, stats, service->worker_count);
+    free_stats(service, stats);
+}
+
+static enum status start_server(struct service *service, struct error *err)
+{
+    const char *address = service->options.config->http;
+    if (address[0] == '\0')
+        return ST_OK;
+    const struct ops_source source = { service, is_healthy, is_ready, write_metrics, write_status };
+    return ops_server_start(&service->server, address, &source, err);
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------------------------- */
+
+static enum status open_all(struct service *service, struct error *err)
+{
+    int32_t alert_schema_id;
+    TRY(make_directory(service->options.config->state, err));
+    TRY(find_identity(service, err));
+    TRY(open_store(service, err));
+    TRY(register_alerts(service, &alert_schema_id, err));
+    for (size_t i = 0; i < service->worker_count; i++)
+        TRY(open_worker(service, &service->workers[i], alert_schema_id, err));
+    return start_server(service, err);
+}
+
+enum status service_open(struct service **out, const struct service_options *options, struct error *err)
+{
+    ENSURE(*out == NULL);
+    AUTO(service_close) struct service *service = mem_alloc(sizeof *service);
+    service->options = *options;
+    topics_init(&service->topics, options->plan);
+    service->worker_count = (size_t)options->config->workers;
+    service->workers = mem_alloc_array(service->worker_count, sizeof *service->workers);
+    for (size_t i = 0; i < service->worker_count; i++) {
+        service->workers[i].service = service;
+        service->workers[i].number = (int)i;
+    }
+    TRY(open_all(service, err));
+    *out = TAKE(service);
+    return ST_OK;
+}
+
+void service_close(struct service **service_ref)
+{
+    struct service *service = TAKE(*service_ref);
+    if (service == NULL)
+        return;
+    ops_server_stop(&service->server);
+    for (size_t i = 0; i < service->worker_count; i++) {
+        worker_destroy(&service->workers[i].worker);
+        if (service->workers[i].port != NULL)
+            service->workers[i].port->type->close(service->workers[i].port);
+    }
+    store_close(&service->store);
+    topics_fini(&service->topics);
+    mem_free(service->workers);
+    mem_free(service);
+}
+
+static void *run_worker(void *argument)
+{
+    struct service_worker *worker = argument;
+    struct service *service = worker->service;
+    worker->status = worker_run(worker->worker, &service->stop, &worker->error);
+    if (worker->status != ST_OK) {
+        LOG_ERROR("worker.failed", "worker=%d status=%s error=%s", worker->number, status_name(worker->status),
+                  LOG_Q(worker->error.text));
+        atomic_store(&service->failed, true);
+    }
+    atomic_fetch_sub(&service->running, 1);
+    return NULL;
+}
+
+enum status service_run(struct service *service, const atomic_bool *stop, struct error *err)
+{
+    enum { LOOK_US = 10 * 1000 };
+    const struct clock clock = clock_real();
+    atomic_store(&service->running, (int)service->worker_count);
+    for (size_t i = 0; i < service->worker_count; i++) {
+        ENSURE(pthread_create(&service->workers[i].thread, NULL, run_worker, &service->workers[i]) == 0);
+        service->workers[i].started = true;
+    }
+    while (!atomic_load(stop) && !atomic_load(&service->failed) && atomic_load(&service->running) > 0)
+        clock_sleep_us(&clock, LOOK_US);
+    atomic_store(&service->stop, true);
+    enum status first = ST_OK;
+    for (size_t i = 0; i < service->worker_count; i++) {
+        pthread_join(service->workers[i].thread, NULL);
+        if (first == ST_OK && service->workers[i].status != ST_OK) {
+            first = service->workers[i].status;
+            *err = service->workers[i].error;
+        }
+    }
+    return first;
+}
+
+size_t service_worker_count(const struct service *service)
+{
+    return service->worker_count;
+}
+
+void service_stats(struct service *service, size_t worker, struct worker_stats *out)
+{
+    ENSURE(worker < service->worker_count);
+    worker_stats_copy(service->workers[worker].worker, out);
+}
