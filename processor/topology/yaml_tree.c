@@ -521,7 +521,8 @@ void yaml_tree_parse(struct yaml_tree **out, struct bytes text, struct diagnosti
     *out = tree;
     struct parse parse = { .tree = tree, .diagnostics = diagnostics, .cursor_position = { 1, 1 } };
     if (bytes_starts_with(text, BYTES_LITERAL("\xef\xbb\xbf")))
-        text = bytes_of(text.data + 3, text.size - 3); /* a byte order mark: editors do not count it */
+        text =
+            bytes_of(text.data + 3, text.size - 3); /* a byte order mark: editors do not count it */
     if (!check_bytes(&parse, text))
         return;
     tree->text = mem_copy_string_n((const char *)text.data, text.size);
