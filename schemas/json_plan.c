@@ -52,7 +52,7 @@ static void add_names(struct json_node *node, struct arena *arena)
         const size_t size = node->names[i].text.size;
         node->name_sizes |= UINT64_C(1) << (size < SIZE_BIT_MAX ? size : SIZE_BIT_MAX);
     }
-    node->fields = arena_alloc_zeroed(arena, schema->count * sizeof *node->fields);
+    node->fields = arena_alloc_zeroed(arena, schema->count * sizeof(struct json_node *));
 }
 
 /* Takes a union with null apart; any other union of several types is no place for a column. */

@@ -65,7 +65,7 @@ static enum status read_file(struct registry_directory *directory, const char *n
     const struct schema_document *known = registry_ids_find(directory->ids, id);
     AUTO(schema_document_destroy) struct schema_document *document = NULL;
     TRY(schema_file_read(&document, directory->path, name, err));
-    if (known != NULL && !bytes_equal(schema_text(known), schema_text(document)))
+    if (known != NULL && bytes_compare(schema_text(known), schema_text(document)) != 0)
         return FAIL(err, ST_INVALID, "%s/%s: id %d has another schema already", directory->path,
                     name, id);
     registry_ids_add(directory->ids, id, &document);

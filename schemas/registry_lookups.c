@@ -152,12 +152,12 @@ void registry_lookups_failed(struct registry_lookups *lookups, int32_t id, int64
 
 static bool may_confirm(struct registry_lookups *lookups, int64_t now_ms)
 {
-    enum { WORTH_MS = 1000 };
+    static const int64_t worth_ms = 1000;
     if (lookups->confirmations_spent_ms < now_ms)
         lookups->confirmations_spent_ms = now_ms;
-    if (lookups->confirmations_spent_ms - now_ms > (LOOKUP_CONFIRMATIONS_MAX - 1) * WORTH_MS)
+    if (lookups->confirmations_spent_ms - now_ms > (LOOKUP_CONFIRMATIONS_MAX - 1) * worth_ms)
         return false;
-    lookups->confirmations_spent_ms += WORTH_MS;
+    lookups->confirmations_spent_ms += worth_ms;
     return true;
 }
 

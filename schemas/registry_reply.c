@@ -131,11 +131,27 @@ static void read_success(struct registry_reply *reply, enum registry_question qu
     reply->verdict = REPLY_FOUND;
 }
 
+/* Asking again will not change it; `from_registry`: it has an error code, so it is no proxy's. */
+static bool is_final(long http_status, bool from_registry)
+{
+    switch (http_status) {
+    case 401:
+    case 403:
+    case 409:
+    case 422:
+        return true;
+    case 408:
+    case 429:
+        return false;
+    default:
+        return from_registry && http_status >= 400 && http_status < 500;
+    }
+}
+
 static void read_error(struct registry_reply *reply, long http_status)
 {
     const json_t *code = json_object_get(reply->body, "error_code");
     const json_t *message = json_object_get(reply->body, "message");
-    const bool knows_us = json_is_integer(code);
     if (json_is_string(message))
         put_message(reply, "%ld: %s", http_status, json_string_value(message));
     else
@@ -143,10 +159,7 @@ static void read_error(struct registry_reply *reply, long http_status)
     const json_int_t error_code = json_integer_value(code);
     if (http_status == 404 && error_code >= UNKNOWN_SUBJECT && error_code <= UNKNOWN_SCHEMA)
         reply->verdict = REPLY_UNKNOWN;
-    else if (http_status == 409 || http_status == 422 || http_status == 401 || http_status == 403)
-        reply->verdict = REPLY_REFUSED;
-    else if (http_status >= 400 && http_status < 500 && http_status != 408 && http_status != 429 &&
-             knows_us)
+    else if (is_final(http_status, json_is_integer(code)))
         reply->verdict = REPLY_REFUSED;
 }
 

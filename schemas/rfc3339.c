@@ -83,7 +83,7 @@ static bool take_offset(int64_t *minutes, struct bytes text, size_t at)
     if ((!west && !is_at(text, at, '+')) || hour < 0 || hour > 23 || !is_at(text, at + 3, ':') ||
         minute < 0 || minute > 59 || at + 6 != text.size)
         return false;
-    *minutes = (west ? -1 : 1) * (hour * 60 + minute);
+    *minutes = west ? -(hour * 60 + minute) : hour * 60 + minute;
     return true;
 }
 
@@ -102,8 +102,8 @@ bool rfc3339_parse_time(int64_t *us, struct bytes text)
     int64_t fraction_us, offset_minutes;
     if (!take_fraction(&fraction_us, text, &at) || !take_offset(&offset_minutes, text, at))
         return false;
-    const int64_t seconds =
-        (int64_t)days * 86400 + hour * 3600 + minute * 60 + second - offset_minutes * 60;
-    *us = seconds * second_us + fraction_us;
+    const int64_t hours = (int64_t)days * 24 + hour;
+    const int64_t minutes = hours * 60 + minute - offset_minutes;
+    *us = (minutes * 60 + second) * second_us + fraction_us;
     return true;
 }
