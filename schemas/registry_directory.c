@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -80,7 +81,7 @@ static int is_schema_file(const struct dirent *entry)
 static void note_failure(struct registry_directory *directory, const struct error *err)
 {
     directory->failures++;
-    strncpy(directory->last_error, err->text, sizeof directory->last_error - 1);
+    snprintf(directory->last_error, sizeof directory->last_error, "%s", err->text);
     LOG_WARN("registry.file_ignored", "error=%s", LOG_Q(err->text));
 }
 
