@@ -81,7 +81,8 @@ static int is_schema_file(const struct dirent *entry)
 static void note_failure(struct registry_directory *directory, const struct error *err)
 {
     directory->failures++;
-    snprintf(directory->last_error, sizeof directory->last_error, "%s", err->text);
+    snprintf(directory->last_error, sizeof directory->last_error, "%.*s",
+             (int)sizeof directory->last_error - 1, err->text);
     LOG_WARN("registry.file_ignored", "error=%s", LOG_Q(err->text));
 }
 
