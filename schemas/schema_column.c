@@ -69,15 +69,15 @@ const struct schema *schema_without_null(const struct schema *schema, bool *null
     if (schema->kind != SCHEMA_UNION)
         return schema;
     const struct schema *left = NULL;
+    size_t others = 0;
     for (size_t i = 0; i < schema->count; i++) {
-        if (schema->branches[i]->kind == SCHEMA_NULL) {
+        if (schema->branches[i]->kind == SCHEMA_NULL)
             *nullable = true;
-            continue;
-        }
-        if (left != NULL)
-            return NULL;
-        left = schema->branches[i];
+        else if (others++ == 0)
+            left = schema->branches[i];
     }
+    if (others > 1)
+        return NULL;
     return left != NULL ? left : schema->branches[0]; /* ["null"] alone */
 }
 
