@@ -1,0 +1,273 @@
+#include "processor/kafka/kafka_fetch.h"
+
+#include <inttypes.h>
+
+#include "base/ensure.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "processor/kafka/kafka_client.h"
+#include "processor/kafka/kafka_errors.h"
+
+enum { NOT_ASSIGNED = -1 };
+
+/* The next offset to hand out of each partition of a topic, or NOT_ASSIGNED. */
+struct positions {
+    int64_t *next;
+    int32_t count;
+};
+
+struct kafka_fetch {
+    rd_kafka_t *client;
+    const struct kafka_settings *settings;
+    rd_kafka_queue_t *queue;
+    struct positions *topics;
+    rd_kafka_message_t **messages;
+    struct log_record *records;
+    struct error deferred; /* found behind records that had to be handed out first */
+};
+
+void kafka_fetch_create(struct kafka_fetch **out, rd_kafka_t *client,
+                        const struct kafka_settings *settings)
+{
+    ENSURE(*out == NULL);
+    struct kafka_fetch *fetch = mem_alloc(sizeof *fetch);
+    fetch->client = client;
+    fetch->settings = settings;
+    fetch->topics = mem_alloc_array(settings->options.topic_count + 1, sizeof *fetch->topics);
+    fetch->messages = mem_alloc_array(KAFKA_FETCH_RECORDS_MAX, sizeof(rd_kafka_message_t *));
+    fetch->records = mem_alloc_array(KAFKA_FETCH_RECORDS_MAX, sizeof *fetch->records);
+    /* Everything the handle has to say comes out of one queue, also errors and rebalances. */
+    rd_kafka_poll_set_consumer(client);
+    fetch->queue = rd_kafka_queue_get_consumer(client);
+    ENSURE(fetch->queue != NULL);
+    *out = fetch;
+}
+
+void kafka_fetch_destroy(struct kafka_fetch **fetch_ref)
+{
+    struct kafka_fetch *fetch = TAKE(*fetch_ref);
+    if (fetch == NULL)
+        return;
+    rd_kafka_queue_destroy(fetch->queue);
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++)
+        mem_free(fetch->topics[i].next);
+    mem_free(fetch->topics);
+    mem_free(fetch->messages);
+    mem_free(fetch->records);
+    mem_free(fetch);
+}
+
+void kafka_fetch_interrupt(struct kafka_fetch *fetch)
+{
+    rd_kafka_queue_yield(fetch->queue);
+}
+
+/* --- what is assigned ---------------------------------------------------------------------------- */
+
+static void forget_positions(struct kafka_fetch *fetch)
+{
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++) {
+        for (int32_t p = 0; p < fetch->topics[i].count; p++)
+            fetch->topics[i].next[p] = NOT_ASSIGNED;
+    }
+}
+
+static void note_position(struct kafka_fetch *fetch, const struct log_position *position)
+{
+    struct positions *topic = &fetch->topics[position->topic];
+    if (position->partition >= topic->count) {
+        const int32_t count = position->partition + 1;
+        topic->next = mem_resize_array(topic->next, (size_t)count, sizeof *topic->next);
+        for (int32_t p = topic->count; p < count; p++)
+            topic->next[p] = NOT_ASSIGNED;
+        topic->count = count;
+    }
+    topic->next[position->partition] = position->offset < 0 ? 0 : position->offset;
+}
+
+enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_position *positions,
+                               size_t count, bool unassign, struct error *err)
+{
+    ENSURE(!unassign || count == 0);
+    forget_positions(fetch);
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(positions[i].topic >= 0 &&
+               (size_t)positions[i].topic < fetch->settings->options.topic_count);
+        /* librdkafka takes -1 for the end. */
+        ENSURE(positions[i].offset >= 0 || positions[i].offset == RD_KAFKA_OFFSET_BEGINNING);
+        note_position(fetch, &positions[i]);
+    }
+    fetch->deferred.status = ST_OK;
+    rd_kafka_topic_partition_list_t *list = kafka_client_list(fetch->settings, positions, count);
+    const rd_kafka_resp_err_t code = rd_kafka_assign(fetch->client, unassign ? NULL : list);
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return ST_OK;
+    TRY(kafka_errors_fatal(err, fetch->client, "assigning partitions"));
+    return kafka_errors_fail(err, code, "assigning %zu partitions", count);
+}
+
+/* --- one message --------------------------------------------------------------------------------- */
+
+static int topic_of(const struct kafka_fetch *fetch, const rd_kafka_message_t *message)
+{
+    if (message->rkt == NULL)
+        return -1;
+    return kafka_settings_topic(fetch->settings, rd_kafka_topic_name(message->rkt));
+}
+
+static int64_t *next_of(struct kafka_fetch *fetch, int topic, int32_t partition)
+{
+    if (topic < 0 || partition < 0 || partition >= fetch->topics[topic].count)
+        return NULL;
+    int64_t *next = &fetch->topics[topic].next[partition];
+    return *next == NOT_ASSIGNED ? NULL : next;
+}
+
+static void describe(struct log_record *record, const rd_kafka_message_t *message, int topic)
+{
+    rd_kafka_timestamp_type_t type;
+    const int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    *record = (struct log_record){
+        .kind = LOG_RECORD_DATA,
+        .topic = topic,
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? -1 : timestamp_ms,
+        .append_time = type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME,
+        .key = bytes_of(message->key, message->key_len),
+        .value = bytes_of(message->payload, message->len),
+    };
+}
+
+/* What to do about an error that came instead of a record. */
+static enum status judge(struct kafka_fetch *fetch, const rd_kafka_message_t *message,
+                         struct error *err)
+{
+    if (message->err == RD_KAFKA_RESP_ERR__FATAL)
+        return kafka_errors_fatal(err, fetch->client, "the consumer");
+    const enum status st = kafka_errors_status(message->err);
+    const bool forbidden = message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+                           message->err == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
+    if (st == ST_CORRUPT || forbidden)
+        return FAIL(err, st, "reading %s partition %" PRId32 " at offset %" PRId64 ": %s",
+                    message->rkt == NULL ? "?" : rd_kafka_topic_name(message->rkt),
+                    message->partition, message->offset, rd_kafka_message_errstr(message));
+    LOG_WARN("kafka.consumer_trouble", "error=%s text=%s", rd_kafka_err2name(message->err),
+             LOG_Q(rd_kafka_message_errstr(message)));
+    return ST_OK;
+}
+
+/* Fills the record; false when there is none: then the message is not needed any more. */
+static bool take_notice(struct kafka_fetch *fetch, const rd_kafka_message_t *message, int topic,
+                        struct log_record *record)
+{
+    if (next_of(fetch, topic, message->partition) == NULL)
+        return false;
+    *record = (struct log_record){
+        .kind = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? LOG_RECORD_EOF
+                                                                 : LOG_RECORD_OUT_OF_RANGE,
+        .topic = topic,
+        .partition = message->partition,
+        .offset = message->offset,
+        .timestamp_ms = -1,
+    };
+    return true;
+}
+
+static bool take_data(struct kafka_fetch *fetch, rd_kafka_message_t *message, int topic,
+                      struct log_record *record)
+{
+    int64_t *next = next_of(fetch, topic, message->partition);
+    if (next == NULL || message->offset < *next)
+        return false;
+    *next = message->offset + 1;
+    describe(record, message, topic);
+    record->handle = message;
+    return true;
+}
+
+static enum status take(struct kafka_fetch *fetch, rd_kafka_message_t *message, int topic,
+                        struct log_batch *out, struct error *err)
+{
+    struct log_record *record = &fetch->records[out->count];
+    enum status st = ST_OK;
+    bool taken = false;
+    switch (message->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        taken = take_data(fetch, message, topic, record);
+        if (taken) {
+            out->count++;
+            return ST_OK; /* the message lives on as the record's handle */
+        }
+        break;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        taken = take_notice(fetch, message, topic, record);
+        break;
+    default:
+        st = judge(fetch, message, err);
+        break;
+    }
+    out->count += taken;
+    rd_kafka_message_destroy(message);
+    return st;
+}
+
+/* --- a batch -------------------------------------------------------------------------------------- */
+
+/* The client waits until a batch is full; so one record is waited for, and what else is there taken. */
+static size_t receive(struct kafka_fetch *fetch, int64_t timeout_us)
+{
+    ssize_t count = 0;
+    if (timeout_us > 0) {
+        count = rd_kafka_consume_batch_queue(fetch->queue, kafka_client_ms(timeout_us),
+                                             fetch->messages, 1);
+        if (count <= 0)
+            return 0;
+    }
+    const ssize_t more = rd_kafka_consume_batch_queue(fetch->queue, 0, fetch->messages + count,
+                                                      KAFKA_FETCH_RECORDS_MAX - (size_t)count);
+    return (size_t)(count + (more > 0 ? more : 0));
+}
+
+/* Behind an error nothing is handed out: the client has gone on past what it could not read. */
+static void take_all(struct kafka_fetch *fetch, size_t count, struct log_batch *out)
+{
+    const rd_kafka_topic_t *last = NULL; /* neighbours are of one topic mostly */
+    int topic = -1;
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_message_t *message = fetch->messages[i];
+        if (fetch->deferred.status != ST_OK) {
+            rd_kafka_message_destroy(message);
+            continue;
+        }
+        if (message->rkt == NULL || message->rkt != last)
+            topic = topic_of(fetch, message);
+        last = message->rkt;
+        struct error found = { .status = ST_OK };
+        if (take(fetch, message, topic, out, &found) != ST_OK)
+            fetch->deferred = found;
+    }
+}
+
+enum status kafka_fetch_poll(struct kafka_fetch *fetch, int64_t timeout_us, struct log_batch *out,
+                             struct error *err)
+{
+    *out = (struct log_batch){ .records = fetch->records };
+    if (fetch->deferred.status == ST_OK)
+        take_all(fetch, receive(fetch, timeout_us), out);
+    if (fetch->deferred.status == ST_OK || out->count > 0)
+        return ST_OK;
+    if (err != NULL)
+        *err = fetch->deferred;
+    return fetch->deferred.status;
+}
+
+void kafka_fetch_release(const struct log_record *records, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].handle != NULL)
+            rd_kafka_message_destroy(records[i].handle);
+    }
+}
