@@ -41,7 +41,8 @@ struct calendar_time calendar_of(int64_t timestamp_us, int64_t offset_us)
 {
     /* the offset is added to the part within the day: the sum cannot overflow */
     const int64_t utc_days = floor_divide(timestamp_us, day_us);
-    const int64_t local = timestamp_us - utc_days * day_us + offset_us;
+    const int64_t in_utc_day = (timestamp_us % day_us + day_us) % day_us;
+    const int64_t local = in_utc_day + offset_us;
     const int64_t carry = floor_divide(local, day_us);
     const int64_t days = utc_days + carry;
     const int64_t in_day = local - carry * day_us;

@@ -19,11 +19,6 @@ struct call {
     struct call_site site;
 };
 
-static void offer(void *context, const char *name)
-{
-    nearest_name_offer(context, name);
-}
-
 static enum status refuse_function(struct compiler *compiler, const struct node *node)
 {
     static const struct {
@@ -58,21 +53,15 @@ static enum status refuse_function(struct compiler *compiler, const struct node 
         if (strcmp(other_names[i].habit, node->name) == 0)
             return COMPILER_FAIL(compiler, node->token, "unknown function '%s'; it is called '%s'",
                                  node->name, other_names[i].ours);
-    struct nearest_name nearest = { .wanted = node->name };
-    for (const struct function *function = functions_all(); function->name != NULL; function++)
-        offer(&nearest, function->name);
-    static const char *const aggregates[] = { "count",  "sum",      "avg",   "min", "max",
-                                              "stddev", "distinct", "first", "last" };
-    for (size_t i = 0; i < sizeof aggregates / sizeof *aggregates; i++)
-        offer(&nearest, aggregates[i]);
-    if (nearest.best != NULL)
-        return COMPILER_FAIL(compiler, node->token, "unknown function '%s'; did you mean '%s'?",
-                             node->name, nearest.best);
     struct scope_name found;
     const struct scope *scope = compiler->scope;
     if (scope->find_name != NULL && scope->find_name(scope->context, node->name, &found))
         return COMPILER_FAIL(compiler, node->token,
                              "'%s' is no function: leave the parentheses out", node->name);
+    const char *nearest = function_nearest(node->name);
+    if (nearest != NULL)
+        return COMPILER_FAIL(compiler, node->token, "unknown function '%s'; did you mean '%s'?",
+                             node->name, nearest);
     return COMPILER_FAIL(compiler, node->token, "unknown function '%s'", node->name);
 }
 

@@ -121,7 +121,7 @@ enum status compile_coalesce(struct compiler *compiler, struct compiled *out,
     const size_t base = compiler->registers;
     const size_t count = node->child_count;
     ENSURE(count >= 2 && count <= FUNCTION_ARGUMENTS_MAX);
-    struct value_type type = type_of(VALUE_NULL, true);
+    struct value_type type = type_of(VALUE_NULL, false);
     bool nullable = true;
     for (size_t i = 0; i < count; i++) {
         const bool is_last = i + 1 == count;

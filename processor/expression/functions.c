@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "processor/expression/nodes.h"
+
 static const struct function functions[] = {
 #define FORM(name, parameters, rule, usage, help) \
     { #name, parameters, rule, false, NULL, usage, help },
@@ -25,6 +27,16 @@ const struct function *function_find(const char *name)
         if (strcmp(function->name, name) == 0)
             return function;
     return NULL;
+}
+
+const char *function_nearest(const char *name)
+{
+    struct nearest_name nearest = { .wanted = name };
+    for (const struct function *function = functions; function->name != NULL; function++)
+        nearest_name_offer(&nearest, function->name);
+    for (size_t i = 0; i < AGGREGATE_COUNT; i++)
+        nearest_name_offer(&nearest, aggregate_names[i]);
+    return nearest.best;
 }
 
 struct value overflow_null(struct expression_context *context)

@@ -51,6 +51,8 @@ struct function {
 
 /* NULL when there is none. */
 const struct function *function_find(const char *name);
+/* The function or aggregate with a name near to this one, or NULL. */
+const char *function_nearest(const char *name);
 /* All of them; the last has a NULL name. */
 const struct function *functions_all(void);
 

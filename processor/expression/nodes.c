@@ -71,12 +71,13 @@ bool node_same(const struct node *a, const struct node *b)
     return same;
 }
 
+const char *const aggregate_names[AGGREGATE_COUNT] = { "count",  "sum",      "avg",   "min", "max",
+                                                       "stddev", "distinct", "first", "last" };
+
 bool is_aggregate_name(const char *name)
 {
-    static const char *const names[] = { "count",  "sum",      "avg",   "min", "max",
-                                         "stddev", "distinct", "first", "last" };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0)
+    for (size_t i = 0; i < AGGREGATE_COUNT; i++)
+        if (strcmp(aggregate_names[i], name) == 0)
             return true;
     return false;
 }

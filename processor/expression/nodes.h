@@ -58,6 +58,8 @@ struct nodes {
     const struct node *root;
 };
 
+enum { AGGREGATE_COUNT = 9 };
+extern const char *const aggregate_names[AGGREGATE_COUNT];
 bool is_aggregate_name(const char *name);
 
 #endif

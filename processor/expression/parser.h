@@ -1,5 +1,6 @@
 /*
- * parser: tokens -> nodes, by precedence climbing. Private to parser.c and aggregate_parser.c.
+ * parser: tokens -> nodes, by precedence climbing. Private to the parser*.c and to
+ * aggregate_parser.c.
  *
  * Every function that reads something starts at `parser->token` and leaves it behind what it read.
  */
@@ -26,6 +27,10 @@ MUST_CHECK enum status parse_expression(struct parser *parser, const struct node
                                         int binding);
 /* At the name of an aggregate that a parenthesis follows. */
 MUST_CHECK enum status parse_aggregate(struct parser *parser, const struct node **out);
+
+/* Fail at the next token: a value should stand there, or `expected`. */
+MUST_CHECK enum status parser_refuse_value(struct parser *parser);
+MUST_CHECK enum status parser_refuse_rest(struct parser *parser, const char *expected);
 
 /* From `first` to before the next token. */
 struct expression_position parser_position_since(const struct parser *parser,
