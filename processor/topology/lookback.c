@@ -120,7 +120,7 @@ static enum status check_key_is_listed(const struct plan_stream *stream,
 /* The key is equal for all events of an entity; that holds for a column that is the key, not for a part of it. */
 static bool is_the_key(const struct plan_stream *stream, const char *name)
 {
-    return strcmp(stream->key_text, name) == 0;
+    return stream->key_text != NULL && strcmp(stream->key_text, name) == 0;
 }
 
 static enum status plan_group(struct unit *measure, struct aggregate_spec *spec,

@@ -233,6 +233,10 @@ static const struct mistake meaning_mistakes[] = {
       "topology: t\nstreams:\n  s:\n    topic: in\n    format: json\n    schema: tx.avsc\n    key: "
       "^f\n    fields:\n      f: user\n",
       "'f' is a field: key, id and time are taken from the record" },
+    { "key with an error, and a group",
+      "topology: t\nstreams:\n  s: { topic: in, format: json, schema: tx.avsc, key: ^usr "
+      "}\n" FEATURE "count(over 1h by card)\n",
+      "unknown name 'usr'" },
     { "key from a table",
       "topology: t\nstreams:\n  s:\n    topic: in\n    format: json\n    schema: tx.avsc\n    key: "
       "^users[user].country\n" TABLE,
