@@ -97,8 +97,11 @@ static enum status make_stream(struct task *task, size_t number, struct error *e
     stream->columns = mem_alloc_array(plan->remembered_count + 1, sizeof *stream->columns);
     stream->aggregates = mem_alloc_array(plan->aggregate_count + 1, sizeof *stream->aggregates);
     stream->truth = mem_alloc_array(2 * rule_words(task->plan) + 1, sizeof *stream->truth);
-    TRY(make_decoder(task, plan->format, plan->schema, plan->decoder_columns, plan->decoder_column_count,
-                     &stream->decoder, err));
+    if (task->options.stream_decoders != NULL)
+        stream->decoder = TAKE(task->options.stream_decoders[number]);
+    if (stream->decoder == NULL)
+        TRY(make_decoder(task, plan->format, plan->schema, plan->decoder_columns, plan->decoder_column_count,
+                         &stream->decoder, err));
     if (plan->dedupe_us > 0)
         TRY(dedupe_create(&stream->dedupe, (uint8_t)number, plan->dedupe_us, task->overlay, err));
     return make_log(task, number, err);

@@ -30,6 +30,7 @@ struct task_options {
     struct overlay *overlay;   /* borrowed */
     struct registry *registry; /* borrowed; may be NULL when nothing is Avro */
     const struct everywhere_table *const *everywhere; /* borrowed; per plan table; may be NULL without tables */
+    struct decoder **stream_decoders; /* per plan stream, taken: files are read otherwise; NULL: by the plan's formats */
     int32_t partition_count;   /* 0: placement is not checked */
     enum partitioner partitioner; /* stated, or PARTITIONER_UNKNOWN: learnt and remembered */
     enum alert_mode mode;

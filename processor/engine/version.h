@@ -1,7 +1,9 @@
-/* version: of weir itself; the journal pins it. */
+/* version: of weir itself, from the build (CMakeLists.txt: project VERSION); the journal pins it. */
 #ifndef WEIR_PROCESSOR_ENGINE_VERSION_H
 #define WEIR_PROCESSOR_ENGINE_VERSION_H
 
-#define WEIR_VERSION "0.1.0"
+#ifndef WEIR_VERSION
+#error "the build defines WEIR_VERSION"
+#endif
 
 #endif

@@ -134,7 +134,7 @@ static int open_socket(const struct addrinfo *info)
 static enum status listen_on(const char *address, int *fd, struct error *err)
 {
     char host[256];
-    const char *port;
+    const char *port = NULL;
     struct addrinfo *found = NULL;
     const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     TRY(split_address(address, host, sizeof host, &port, err));

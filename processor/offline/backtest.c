@@ -1,0 +1,396 @@
+#include "processor/offline/backtest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "processor/engine/task.h"
+#include "processor/offline/csv_line.h"
+#include "processor/offline/file_source.h"
+#include "processor/offline/labels.h"
+#include "state/store.h"
+
+enum { COMMIT_RECORDS = 5000, PARTITIONS_MAX = 4096, ARENA_BLOCK = 16 * 1024 };
+static const uint64_t CACHE_BYTES = UINT64_C(1) << 30;
+
+/* One partition: its task over state in memory. */
+struct lane {
+    int32_t partition;
+    struct store_partition *store;
+    struct overlay *overlay;
+    struct task *task;
+};
+
+struct backtest {
+    const struct backtest_options *options;
+    const struct plan *plan;
+    struct backtest_result *result;
+    struct store *store;
+    struct lane *lanes;
+    size_t lane_count;
+    int32_t partition_count; /* of an export; 0: files */
+    struct everywhere_table **everywhere;
+    struct decoder **everywhere_decoders;
+    struct arena *arena;
+    struct labels *labels;
+    int label_column;
+    size_t uncommitted;
+    struct file_source *source;
+    uint64_t files_before; /* records of the files before, so that events are numbered over all */
+};
+
+/* --- lanes --------------------------------------------------------------------------------------------------------------- */
+
+static enum status make_task(struct backtest *backtest, struct lane *lane, struct error *err)
+{
+    const struct backtest_options *options = backtest->options;
+    struct decoder **decoders = mem_alloc_array(backtest->plan->stream_count, sizeof *decoders);
+    enum status st = file_source_decoder(backtest->source, &backtest->plan->streams[0], &decoders[0], err);
+    const struct task_options task = {
+        .plan = backtest->plan,
+        .overlay = lane->overlay,
+        .registry = options->registry,
+        .everywhere = (const struct everywhere_table *const *)backtest->everywhere,
+        .stream_decoders = decoders,
+        .partition_count = backtest->partition_count,
+        .partitioner = options->partitioner,
+        .mode = ALERT_REPLAY,
+        .cache_bytes = options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
+        .on_features = options->on_features,
+        .on_features_context = options->context,
+    };
+    if (st == ST_OK)
+        st = task_create(&lane->task, &task, err);
+    decoder_destroy(&decoders[0]);
+    mem_free(decoders);
+    return st;
+}
+
+static enum status open_lane(struct backtest *backtest, int32_t partition, struct lane **out, struct error *err)
+{
+    for (size_t i = 0; i < backtest->lane_count; i++) {
+        if (backtest->lanes[i].partition == partition) {
+            *out = &backtest->lanes[i];
+            return ST_OK;
+        }
+    }
+    if (backtest->lane_count == PARTITIONS_MAX)
+        return FAIL(err, ST_INVALID, "more than %d partitions", PARTITIONS_MAX);
+    backtest->lanes = mem_resize_array(backtest->lanes, backtest->lane_count + 1, sizeof *backtest->lanes);
+    struct lane *lane = &backtest->lanes[backtest->lane_count++];
+    *lane = (struct lane){ .partition = partition };
+    char name[32];
+    snprintf(name, sizeof name, "task-%05" PRId32, partition);
+    TRY(backtest->store->type->partition_open(backtest->store, &lane->store, name, err));
+    const struct overlay_options options = { .cache_bytes = 0 };
+    overlay_create(&lane->overlay, lane->store, &options);
+    *out = lane;
+    return make_task(backtest, lane, err);
+}
+
+static void close_lane(struct lane *lane)
+{
+    task_destroy(&lane->task);
+    overlay_destroy(&lane->overlay);
+    if (lane->store != NULL)
+        lane->store->type->partition_close(lane->store);
+}
+
+/* --- outputs --------------------------------------------------------------------------------------------------------------- */
+
+static void take_alert(struct backtest *backtest, const struct alert *alert)
+{
+    const size_t rule = (size_t)(alert->rule - backtest->plan->rules);
+    backtest->result->rules[rule].alerts++;
+    backtest->result->rules[backtest->plan->rule_count].alerts++;
+    if (backtest->labels != NULL && backtest->partition_count == 0)
+        labels_set_alerted(backtest->labels, rule, (uint64_t)alert->event.offset);
+}
+
+static enum status commit_lane(struct backtest *backtest, struct lane *lane, struct error *err)
+{
+    TRY(task_prepare_commit(lane->task, err));
+    const struct outputs *outputs = task_outputs(lane->task);
+    for (size_t i = 0; i < outputs_count(outputs); i++) {
+        const struct output *output = outputs_at(outputs, i);
+        if (output->kind == OUTPUT_ALERT)
+            take_alert(backtest, output->alert);
+        if (backtest->options->on_output != NULL)
+            backtest->options->on_output(backtest->options->context, output);
+    }
+    overlay_commit(lane->overlay);
+    task_commit(lane->task);
+    return ST_OK;
+}
+
+static enum status commit_all(struct backtest *backtest, struct error *err)
+{
+    for (size_t i = 0; i < backtest->lane_count; i++)
+        TRY(commit_lane(backtest, &backtest->lanes[i], err));
+    backtest->uncommitted = 0;
+    return ST_OK;
+}
+
+/* --- everywhere tables ------------------------------------------------------------------------------------------------------ */
+
+static enum status make_everywhere(struct backtest *backtest, struct error *err)
+{
+    const struct plan *plan = backtest->plan;
+    backtest->everywhere = mem_alloc_array(plan->table_count + 1, sizeof(struct everywhere_table *));
+    backtest->everywhere_decoders = mem_alloc_array(plan->table_count + 1, sizeof(struct decoder *));
+    for (size_t i = 0; i < plan->table_count; i++) {
+        const struct plan_table *table = &plan->tables[i];
+        if (table->scope != TABLE_EVERYWHERE)
+            continue;
+        everywhere_table_create(&backtest->everywhere[i], &table->spec);
+        const struct schema *reader = schema_root(table->schema);
+        if (table->format == FORMAT_JSON)
+            TRY(decoder_create_json(&backtest->everywhere_decoders[i], reader, table->decoder_columns,
+                                    table->decoder_column_count, err));
+        else
+            TRY(decoder_create_avro(&backtest->everywhere_decoders[i], reader, table->decoder_columns,
+                                    table->decoder_column_count, backtest->options->registry, err));
+    }
+    return ST_OK;
+}
+
+static enum status adopt(struct backtest *backtest, size_t number, const struct input_record *input, struct error *err)
+{
+    const struct plan_table *table = &backtest->plan->tables[number];
+    struct bytes key;
+    int64_t time_us;
+    bool deleted;
+    arena_reset(backtest->arena);
+    struct value *columns = arena_alloc(backtest->arena, (table->spec.column_count + 1) * sizeof *columns);
+    const enum status st = table_step_decode(table, backtest->everywhere_decoders[number], input, columns, &key, &time_us,
+                                             &deleted, backtest->arena, err);
+    if (status_class_of(st) == CLASS_SKIP) {
+        backtest->result->counters.dead_letters[st]++;
+        return ST_OK;
+    }
+    TRY(st);
+    everywhere_table_put(backtest->everywhere[number], key, time_us, deleted ? NULL : columns);
+    return ST_OK;
+}
+
+/* --- records ---------------------------------------------------------------------------------------------------------------- */
+
+static int find_input(const struct plan *plan, const char *topic)
+{
+    if (topic == NULL)
+        return 0;
+    for (size_t i = 0; i < plan->stream_count; i++) {
+        if (strcmp(plan->streams[i].topic, topic) == 0)
+            return (int)i;
+    }
+    for (size_t i = 0; i < plan->table_count; i++) {
+        if (strcmp(plan->tables[i].topic, topic) == 0)
+            return (int)(plan->stream_count + i);
+    }
+    return -1;
+}
+
+static const char *topic_name(const struct plan *plan, int source)
+{
+    const size_t i = (size_t)source;
+    return i < plan->stream_count ? plan->streams[i].topic : plan->tables[i - plan->stream_count].topic;
+}
+
+static void take_label(struct backtest *backtest, const struct file_record *record, int64_t number)
+{
+    struct bytes fields[CSV_FIELDS_MAX];
+    size_t count;
+    if (backtest->label_column < 0)
+        return;
+    arena_reset(backtest->arena);
+    if (csv_split(record->value, fields, CSV_FIELDS_MAX, &count, backtest->arena, NULL) != ST_OK ||
+        count <= (size_t)backtest->label_column)
+        return;
+    const struct bytes label = fields[backtest->label_column];
+    if (bytes_equal(label, BYTES_LITERAL("1")) || bytes_equal(label, BYTES_LITERAL("true")))
+        labels_set_fraud(backtest->labels, (uint64_t)number);
+}
+
+static enum status process(struct backtest *backtest, int32_t partition, const struct input_record *input,
+                           struct error *err)
+{
+    struct lane *lane = NULL;
+    TRY(open_lane(backtest, partition, &lane, err));
+    for (;;) {
+        const enum status st = task_process(lane->task, input, err);
+        if (status_class_of(st) != CLASS_RETRY)
+            return st;
+        /* A schema that has to be fetched: there is no hurry here. */
+        const struct clock clock = clock_real();
+        clock_sleep_us(&clock, 10 * 1000);
+    }
+}
+
+static enum status take_record(struct backtest *backtest, const struct file_record *record, struct error *err)
+{
+    const struct plan *plan = backtest->plan;
+    const int source = find_input(plan, record->topic);
+    if (source < 0)
+        return ST_OK; /* an export may hold more than this topology reads */
+    const bool is_export = record->topic != NULL;
+    const int64_t offset = is_export ? record->offset : record->offset + (int64_t)backtest->files_before;
+    const struct input_record input = {
+        .source = source,
+        .topic = topic_name(plan, source),
+        .partition = record->partition,
+        .offset = offset,
+        .timestamp_ms = record->timestamp_ms,
+        .reference_ms = record->timestamp_ms >= 0 ? record->timestamp_ms : INT64_MAX / 2000,
+        .key = record->key,
+        .value = record->value,
+    };
+    backtest->result->records++;
+    backtest->result->bytes += record->key.size + record->value.size;
+    take_label(backtest, record, offset);
+    const size_t table = (size_t)source - plan->stream_count;
+    if ((size_t)source >= plan->stream_count && plan->tables[table].scope == TABLE_EVERYWHERE)
+        return adopt(backtest, table, &input, err);
+    TRY(process(backtest, record->partition, &input, err));
+    if (++backtest->uncommitted >= COMMIT_RECORDS)
+        TRY(commit_all(backtest, err));
+    return ST_OK;
+}
+
+static enum status run_file(struct backtest *backtest, const char *path, struct error *err)
+{
+    TRY(file_source_open(&backtest->source, path, err));
+    backtest->label_column = -1;
+    if (backtest->labels != NULL)
+        backtest->label_column = file_source_csv_column(backtest->source, backtest->options->label);
+    backtest->result->labelled |= backtest->label_column >= 0;
+    const uint64_t before = backtest->result->records;
+    for (bool end = false;;) {
+        struct file_record record;
+        TRY(file_source_next(backtest->source, &record, &end, err));
+        if (end)
+            break;
+        TRY(take_record(backtest, &record, err));
+    }
+    TRY(commit_all(backtest, err));
+    backtest->files_before += backtest->result->records - before;
+    file_source_close(&backtest->source);
+    return ST_OK;
+}
+
+/* --- the partitions of an export: placement is checked against how many there are ------------------------------------------ */
+
+static enum status count_partitions(struct backtest *backtest, struct error *err)
+{
+    for (size_t i = 0; i < backtest->options->input_count; i++) {
+        AUTO(file_source_close) struct file_source *source = NULL;
+        TRY(file_source_open(&source, backtest->options->inputs[i], err));
+        if (file_source_format(source) != FILE_EXPORT)
+            continue;
+        int64_t stated;
+        if (file_source_export_partitions(source, &stated))
+            backtest->partition_count = (int32_t)stated;
+    }
+    return ST_OK;
+}
+
+/* --- result ------------------------------------------------------------------------------------------------------------------- */
+
+static void add_counters(struct backtest_result *result, const struct plan *plan, const struct step_counters *from)
+{
+    struct step_counters *into = &result->counters;
+    into->events += from->events;
+    into->duplicates += from->duplicates;
+    into->late += from->late;
+    into->alerts += from->alerts;
+    into->reevaluated += from->reevaluated;
+    into->divisions_by_zero += from->divisions_by_zero;
+    into->overflows += from->overflows;
+    for (size_t i = 0; i < STATUS_COUNT; i++)
+        into->dead_letters[i] += from->dead_letters[i];
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        into->rule_alerts[i] += from->rule_alerts[i];
+        into->rule_unknown[i] += from->rule_unknown[i];
+    }
+}
+
+static void finish(struct backtest *backtest)
+{
+    struct backtest_result *result = backtest->result;
+    for (size_t i = 0; i < backtest->lane_count; i++) {
+        if (backtest->lanes[i].task != NULL)
+            add_counters(result, backtest->plan, task_counters(backtest->lanes[i].task));
+    }
+    result->partitions = backtest->lane_count;
+    if (backtest->labels == NULL)
+        return;
+    result->frauds = labels_frauds(backtest->labels);
+    for (size_t i = 0; i <= backtest->plan->rule_count; i++)
+        labels_count(backtest->labels, i, &result->rules[i].events, &result->rules[i].hits);
+}
+
+static void close_all(struct backtest *backtest)
+{
+    for (size_t i = 0; i < backtest->lane_count; i++)
+        close_lane(&backtest->lanes[i]);
+    for (size_t i = 0; backtest->everywhere != NULL && i < backtest->plan->table_count; i++) {
+        everywhere_table_destroy(&backtest->everywhere[i]);
+        decoder_destroy(&backtest->everywhere_decoders[i]);
+    }
+    file_source_close(&backtest->source);
+    store_close(&backtest->store);
+    labels_destroy(&backtest->labels);
+    arena_destroy(&backtest->arena);
+    mem_free(backtest->lanes);
+    mem_free(backtest->everywhere);
+    mem_free(backtest->everywhere_decoders);
+}
+
+static int64_t cpu_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static enum status run_all(struct backtest *backtest, struct error *err)
+{
+    TRY(count_partitions(backtest, err));
+    TRY(make_everywhere(backtest, err));
+    for (size_t i = 0; i < backtest->options->input_count; i++)
+        TRY(run_file(backtest, backtest->options->inputs[i], err));
+    finish(backtest);
+    return ST_OK;
+}
+
+enum status backtest_run(struct backtest_result *out, const struct backtest_options *options, struct error *err)
+{
+    const struct clock clock = clock_real();
+    const int64_t started_us = clock_us(&clock), started_cpu_us = cpu_us();
+    const size_t rules = options->plan->rule_count + 1;
+    *out = (struct backtest_result){ .records = 0 };
+    out->rules = mem_alloc_array(rules, sizeof *out->rules);
+    out->counters.rule_alerts = mem_alloc_array(rules, sizeof(uint64_t));
+    out->counters.rule_unknown = mem_alloc_array(rules, sizeof(uint64_t));
+    struct backtest backtest = { .options = options, .plan = options->plan, .result = out, .label_column = -1 };
+    store_open_memory(&backtest.store);
+    arena_create(&backtest.arena, ARENA_BLOCK);
+    if (options->label != NULL)
+        labels_create(&backtest.labels, options->plan->rule_count);
+    const enum status st = run_all(&backtest, err);
+    close_all(&backtest);
+    out->elapsed_us = clock_us(&clock) - started_us;
+    out->cpu_us = cpu_us() - started_cpu_us;
+    return st;
+}
+
+void backtest_result_fini(struct backtest_result *result)
+{
+    mem_free(result->rules);
+    mem_free(result->counters.rule_alerts);
+    mem_free(result->counters.rule_unknown);
+    *result = (struct backtest_result){ .records = 0 };
+}
