@@ -140,7 +140,7 @@ static enum status try_configurations(struct kafka_settings *settings, struct er
 {
     for (int role = KAFKA_MEMBER; role <= KAFKA_ADMIN; role <<= 1) {
         rd_kafka_conf_t *conf = NULL;
-        TRY(kafka_settings_configure(&conf, settings, role, err));
+        TRY(kafka_settings_configure(&conf, settings, (enum kafka_role)role, err));
         char text[32] = "";
         size_t size = sizeof text;
         if (role == KAFKA_PRODUCER &&
