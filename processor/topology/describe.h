@@ -10,11 +10,16 @@ void describe_as_json(const struct plan *plan, struct buffer *out);
 
 /* "avro", "json" */
 const char *describe_format(enum payload_format format);
-/* Operands of a rule that may be null, in which case the rule is unknown: calls each with their text. */
+/*
+ * Operands of a rule that may be null, in which case the rule is unknown: calls each with their
+ * text.
+ */
 void describe_each_nullable(const struct plan_rule *rule,
                             void (*each)(void *context, const char *text), void *context);
 
-/* Topics that the engine keeps for the topology: "<topology>-" and one of these; the last is NULL. */
+/*
+ * Topics that the engine keeps for the topology: "<topology>-" and one of these; the last is NULL.
+ */
 extern const char *const describe_internal_topics[];
 
 #endif

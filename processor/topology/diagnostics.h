@@ -1,6 +1,6 @@
 /*
- * diagnostics: the list of what is wrong with a topology file, while it grows. What readers of the list need is in
- * topology.h; this is the loader's side of it.
+ * diagnostics: the list of what is wrong with a topology file, while it grows. What readers of the
+ * list need is in topology.h; this is the loader's side of it.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_DIAGNOSTICS_H
 #define WEIR_PROCESSOR_TOPOLOGY_DIAGNOSTICS_H
@@ -12,7 +12,9 @@ struct file_position {
     int line, column;
 };
 
-/* Adds an error; beyond DIAGNOSTICS_MAX it is only counted. Returns its index, or DIAGNOSTICS_MAX. */
+/*
+ * Adds an error; beyond DIAGNOSTICS_MAX it is only counted. Returns its index, or DIAGNOSTICS_MAX.
+ */
 __attribute__((format(printf, 3, 4))) size_t
 diagnose(struct diagnostics *diagnostics, struct file_position position, const char *format, ...);
 __attribute__((format(printf, 3, 4))) void diagnose_warning(struct diagnostics *diagnostics,

@@ -1,10 +1,11 @@
 /*
- * frame: what the names of a stream mean while its expressions are compiled: columns of the schema, fields, features,
- * and the aggregates that are found on the way; in the end, which slot each has.
+ * frame: what the names of a stream mean while its expressions are compiled: columns of the schema,
+ * fields, features, and the aggregates that are found on the way; in the end, which slot each has.
  *
- * Names are added in the order columns, fields, features. First every column of the schema has a slot; when everything was
- * compiled once, frame_lay_out keeps the columns that something reads, and decides what the entity log remembers: what
- * look-backs take, and what features and rules read, because a late event makes newer ones be evaluated again, from memory.
+ * Names are added in the order columns, fields, features. First every column of the schema has a
+ * slot; when everything was compiled once, frame_lay_out keeps the columns that something reads,
+ * and decides what the entity log remembers: what look-backs take, and what features and rules
+ * read, because a late event makes newer ones be evaluated again, from memory.
  *
  * Borrows the loader; used by one thread, while loading.
  */
@@ -64,7 +65,9 @@ struct frame_name *frame_add(struct frame *frame, const char *name, enum frame_k
                              const struct frame_name **taken);
 struct frame_name *frame_find(const struct frame *frame, const char *name);
 
-/* What compiling leaves behind is forgotten, names and what reads them stay: for the second time. */
+/*
+ * What compiling leaves behind is forgotten, names and what reads them stay: for the second time.
+ */
 void frame_restart(struct frame *frame);
 /* Which columns stay, and every slot; fills the stream's columns, names and remembered columns. */
 void frame_lay_out(struct frame *frame, bool remember_anything, bool remember_all);

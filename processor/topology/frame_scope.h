@@ -1,6 +1,6 @@
 /*
- * frame_scope: the scopes that the expressions of a topology are compiled in. A unit is one expression's view of the
- * names, and what its compilation found out.
+ * frame_scope: the scopes that the expressions of a topology are compiled in. A unit is one
+ * expression's view of the names, and what its compilation found out.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_FRAME_SCOPE_H
 #define WEIR_PROCESSOR_TOPOLOGY_FRAME_SCOPE_H

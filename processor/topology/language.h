@@ -1,8 +1,8 @@
 /*
  * language: the sections of a topology file and the keys that each of them knows.
  *
- * The one place to add a key. docs/topology-language.md and topologies/topology.schema.json describe the same keys; a test
- * compares the three.
+ * The one place to add a key. docs/topology-language.md and topologies/topology.schema.json
+ * describe the same keys; a test compares the three.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_LANGUAGE_H
 #define WEIR_PROCESSOR_TOPOLOGY_LANGUAGE_H

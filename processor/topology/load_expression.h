@@ -1,5 +1,6 @@
 /*
- * load_expression: one expression of the file, from its YAML node to a compiled program, with every error at its own place.
+ * load_expression: one expression of the file, from its YAML node to a compiled program, with every
+ * error at its own place.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_LOAD_EXPRESSION_H
 #define WEIR_PROCESSOR_TOPOLOGY_LOAD_EXPRESSION_H
@@ -13,8 +14,9 @@ struct loaded_expression {
 };
 
 /*
- * false when there is an error: it is in the diagnostics, or the unit is poisoned, and unit->poisoned is set in both
- * cases. `what` names the key ("when"), `name` is the node it stands under.
+ * false when there is an error: it is in the diagnostics, or the unit is poisoned, and
+ * unit->poisoned is set in both cases. `what` names the key ("when"), `name` is the node it stands
+ * under.
  */
 bool load_expression(struct loader *loader, struct loaded_expression *out,
                      const struct yaml_node *name, const struct yaml_node *value,

@@ -1,5 +1,6 @@
 /*
- * load_feature: features, in whatever order they are written: one that reads another is compiled after it.
+ * load_feature: features, in whatever order they are written: one that reads another is compiled
+ * after it.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_LOAD_FEATURE_H
 #define WEIR_PROCESSOR_TOPOLOGY_LOAD_FEATURE_H

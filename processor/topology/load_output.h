@@ -4,7 +4,10 @@
 
 #include "processor/topology/loader.h"
 
-/* `outputs` may be NULL: everything has a default. After streams and tables, whose topics they must not be. */
+/*
+ * `outputs` may be NULL: everything has a default. After streams and tables, whose topics they must
+ * not be.
+ */
 void load_outputs(struct loader *loader, const struct yaml_node *root);
 
 #endif

@@ -250,7 +250,10 @@ static void need_slot(void *context, int slot)
     needed[slot] = true;
 }
 
-/* Features are in the order in which they need each other, so one walk from the last to the first finds everything. */
+/*
+ * Features are in the order in which they need each other, so one walk from the last to the first
+ * finds everything.
+ */
 static void load_aggregates(struct frame *frame, struct plan_rule *rule)
 {
     const struct plan_stream *stream = frame->stream;

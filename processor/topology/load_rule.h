@@ -8,7 +8,10 @@
 void load_rule_options(struct loader *loader, const struct yaml_node *rules);
 /* Conditions and messages; called twice like all expressions. */
 void load_rule_programs(struct frame *frame, const struct yaml_node *rules);
-/* What explains an alert: operands, and the aggregates that a condition depends on. After frame_finish. */
+/*
+ * What explains an alert: operands, and the aggregates that a condition depends on. After
+ * frame_finish.
+ */
 void load_rule_explanations(struct frame *frame);
 
 #endif

@@ -8,8 +8,8 @@
 #include "processor/topology/section.h"
 
 /*
- * Rows in the state carry the table's number, so it must stay the same when other tables come and go: it is taken from
- * the name. Two names that get the same number cannot be in one topology.
+ * Rows in the state carry the table's number, so it must stay the same when other tables come and
+ * go: it is taken from the name. Two names that get the same number cannot be in one topology.
  */
 static int number_of(const char *name)
 {

@@ -6,7 +6,10 @@
 
 /* Fills plan->tables; before the stream, whose expressions look rows up. */
 void load_tables(struct loader *loader, const struct yaml_node *tables);
-/* After the stream's key is known: what is looked up by the entity's key must be partitioned like it. */
+/*
+ * After the stream's key is known: what is looked up by the entity's key must be partitioned like
+ * it.
+ */
 void load_tables_check_keys(struct loader *loader, const struct yaml_node *tables);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * loader: what the files that read one section each share while a topology is loaded. Lives for one call of
- * topology_load_*, on its stack; one thread.
+ * loader: what the files that read one section each share while a topology is loaded. Lives for one
+ * call of topology_load_*, on its stack; one thread.
  *
  *     yaml_tree        text -> positioned nodes
  *     section          checked access to a map's keys and plain values
@@ -10,8 +10,9 @@
  *     load_expression  one expression of the file -> program, errors at their place
  *     lookback         one aggregate call -> window, measures, group
  *
- * Expressions are compiled twice. The first time finds every error and what is read at all; only then are slots laid out
- * (columns that nobody reads are not decoded), and the second time compiles what runs.
+ * Expressions are compiled twice. The first time finds every error and what is read at all; only
+ * then are slots laid out (columns that nobody reads are not decoded), and the second time compiles
+ * what runs.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_LOADER_H
 #define WEIR_PROCESSOR_TOPOLOGY_LOADER_H

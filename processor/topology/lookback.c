@@ -117,7 +117,10 @@ static enum status check_key_is_listed(const struct plan_stream *stream,
     return ST_OK;
 }
 
-/* The key is equal for all events of an entity; that holds for a column that is the key, not for a part of it. */
+/*
+ * The key is equal for all events of an entity; that holds for a column that is the key, not for a
+ * part of it.
+ */
 static bool is_the_key(const struct plan_stream *stream, const char *name)
 {
     return stream->key_text != NULL && strcmp(stream->key_text, name) == 0;
@@ -166,8 +169,8 @@ static const char *node_text(struct frame *frame, const struct node *node)
 }
 
 /*
- * A column that is remembered is its own measure; anything else is computed. While the memory is not laid out
- * its places are those of all names, so computed measures start behind them.
+ * A column that is remembered is its own measure; anything else is computed. While the memory is
+ * not laid out its places are those of all names, so computed measures start behind them.
  */
 static size_t first_computed(const struct frame *frame)
 {

@@ -1,10 +1,14 @@
 /*
- * plan: a topology file after it was checked completely: what to read, remember, compute, and write. Everything that runs
- * (steps, engine, offline tools) works from the plan and never sees YAML. Immutable, shared by all threads.
+ * plan: a topology file after it was checked completely: what to read, remember, compute, and
+ * write. Everything that runs (steps, engine, offline tools) works from the plan and never sees
+ * YAML. Immutable, shared by all threads.
  *
  * Frames. Every event of a stream is evaluated in a frame of values ("slots"), laid out once:
  *     [columns read from the record][fields][aggregates][features]
- * Expressions name slots. `remembered` lists the slots (columns and fields) that the entity log keeps, in its column order.
+ * Expressions name slots. `remembered` lists the slots (columns and fields) that the entity log
+ * keeps, in its column order. It holds all that look-backs take and, unless late events are
+ * evaluated at their own time only, all that features, rules, messages and the id read: so a
+ * remembered event can be evaluated again.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_PLAN_H
 #define WEIR_PROCESSOR_TOPOLOGY_PLAN_H
@@ -31,8 +35,10 @@ struct plan_field {
     const char *text;           /* of the program, normalised */
 };
 
-/* A measure of the entity log that is computed (measure index = remembered_count + its place here). Its slots are
- * indexes into the remembered columns, not into the frame. */
+/*
+ * A measure of the entity log that is computed (measure index = remembered_count + its place here).
+ * Its slots are indexes into the remembered columns, not into the frame.
+ */
 struct plan_measure {
     struct expression *program;
     struct value_type type;
@@ -104,7 +110,7 @@ enum table_scope { TABLE_COPARTITIONED, TABLE_EVERYWHERE };
 
 struct plan_table {
     const char *name;
-    int number; /* 0..255, from the name: rows carry it, so it outlives changes of the file; not an index */
+    int number; /* 0..255, from the name, no index: rows carry it, and outlive a changed file */
     const char *topic;
     enum payload_format format;
     struct schema_document *schema;
@@ -147,8 +153,7 @@ struct plan_rule {
     int64_t repeat_us;
     struct plan_operand *operands;
     size_t operand_count;
-    const int *
-        aggregates; /* indexes of the stream's aggregates that the condition depends on, through features too */
+    const int *aggregates; /* indexes of those that the condition needs, through features too */
     size_t aggregate_count;
     uint32_t version; /* 1 until rules change while running */
 };

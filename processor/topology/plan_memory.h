@@ -1,6 +1,6 @@
 /*
- * plan_memory: everything that a plan points to, given back together: texts and arrays in an arena, compiled programs,
- * message templates, parsed schemas. What `plan.owner` is.
+ * plan_memory: everything that a plan points to, given back together: texts and arrays in an arena,
+ * compiled programs, message templates, parsed schemas. What `plan.owner` is.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_PLAN_MEMORY_H
 #define WEIR_PROCESSOR_TOPOLOGY_PLAN_MEMORY_H

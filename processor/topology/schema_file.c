@@ -7,7 +7,10 @@
 #include "base/memory.h"
 #include "processor/topology/section.h"
 
-/* The whole file; false when it cannot be opened. A file larger than a schema may be is cut, and will not parse. */
+/*
+ * The whole file; false when it cannot be opened. A file larger than a schema may be is cut, and
+ * will not parse.
+ */
 static bool read_file(struct buffer *out, const char *path)
 {
     FILE *file = fopen(path, "rb");

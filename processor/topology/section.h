@@ -1,6 +1,7 @@
 /*
- * section: checked access to the maps and plain values of a topology file. Whatever is wrong is diagnosed at its place;
- * functions then return a harmless default, so that one pass finds as much as possible.
+ * section: checked access to the maps and plain values of a topology file. Whatever is wrong is
+ * diagnosed at its place; functions then return a harmless default, so that one pass finds as much
+ * as possible.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_SECTION_H
 #define WEIR_PROCESSOR_TOPOLOGY_SECTION_H
@@ -8,10 +9,16 @@
 #include "processor/topology/language.h"
 #include "processor/topology/loader.h"
 
-/* The node is a map with known keys and the required ones. `name` is the key node it stands under (or NULL). */
+/*
+ * The node is a map with known keys and the required ones. `name` is the key node it stands under
+ * (or NULL).
+ */
 bool section_check(struct loader *loader, const struct language_section *section,
                    const struct yaml_node *name, const struct yaml_node *node);
-/* The node is a map of names (streams, features ...); at most `max` of them. A missing or empty one is an empty map. */
+/*
+ * The node is a map of names (streams, features ...); at most `max` of them. A missing or empty one
+ * is an empty map.
+ */
 bool section_check_names(struct loader *loader, const struct yaml_node *node, const char *what,
                          size_t max);
 

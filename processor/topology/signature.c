@@ -4,15 +4,16 @@
  *     format                      1
  *     topology                    card-fraud
  *     stream payments             0                    its number
- *     stream payments topic       transactions         also: key, key type, id, time, dedupe, kept (us)
+ *     stream payments topic       transactions         also: key, key type, id, time,
+ *                                                      dedupe and kept (us)
  *     column payments.amount      decimal(2)?          what the entity log remembers
  *     field payments.amount       amount_cents / 100
  *     table profiles              201                  also: topic, key, key type, scope, versions
  *     feature tx_1m               count(over 1m)
  *     rule velocity               tx_1m > 5
  *
- * To change the format: a line that old versions do not know is harmless, they skip it; anything else raises `format`, and a
- * plan reads the formats before it too.
+ * To change the format: a line that old versions do not know is harmless, they skip it; anything
+ * else raises `format`, and a plan reads the formats before it too.
  */
 #include "processor/topology/signature.h"
 
@@ -20,7 +21,10 @@
 
 #include "processor/topology/topology.h"
 
-/* Normalised expressions hold no line breaks but inside texts; one there must not look like a new line. */
+/*
+ * Normalised expressions hold no line breaks but inside texts; one there must not look like a new
+ * line.
+ */
 static void put_value(struct buffer *out, const char *value)
 {
     for (const char *c = value == NULL ? "" : value; *c != '\0'; c++)

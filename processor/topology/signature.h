@@ -1,6 +1,6 @@
 /*
- * signature: the part of a plan that state depends on, as text (plan_state_signature), and that text as facts
- * again. Its format is specified in signature.c.
+ * signature: the part of a plan that state depends on, as text (plan_state_signature), and that
+ * text as facts again. Its format is specified in signature.c.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_SIGNATURE_H
 #define WEIR_PROCESSOR_TOPOLOGY_SIGNATURE_H
@@ -16,7 +16,9 @@ struct signature {
     struct map *facts; /* "what" -> const char *value, in the order of the text */
 };
 
-/* ST_CORRUPT when the text is none; ST_FORMAT_NEWER. To be freed with signature_fini in any case. */
+/*
+ * ST_CORRUPT when the text is none; ST_FORMAT_NEWER. To be freed with signature_fini in any case.
+ */
 MUST_CHECK enum status signature_read(struct signature *out, struct bytes text, struct error *err);
 void signature_fini(struct signature *signature);
 

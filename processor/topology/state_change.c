@@ -1,6 +1,6 @@
 /*
- * state_change: whether the state of one topology can serve another (plan_check_state_change), and in words what
- * becomes of it.
+ * state_change: whether the state of one topology can serve another (plan_check_state_change), and
+ * in words what becomes of it.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -68,8 +68,8 @@ static enum status check_table(const struct plan_table *table, const struct sign
 }
 
 /*
- * A table whose topic was read for another table before goes on where that one stopped: it would lack every row
- * that came until then.
+ * A table whose topic was read for another table before goes on where that one stopped: it would
+ * lack every row that came until then.
  */
 static enum status check_topic_of_new_table(const struct plan_table *table,
                                             const struct signature *old, struct error *err)

@@ -64,6 +64,30 @@ static void compile_all(struct frame *frame, const struct yaml_node *root,
 
 /* ---- what follows from all of it ---- */
 
+/* What was true at the event before counts only as long as that event is kept. */
+static void check_rises(struct loader *loader, const struct frame *frame,
+                        const struct yaml_node *rules)
+{
+    const struct plan *plan = loader->plan;
+    if (frame->stream->remember_us > 0 || frame->window_count > 0)
+        return;
+    for (size_t i = 0; i < plan->rule_count; i++)
+        if (plan->rules[i].repeat == REPEAT_ON_RISE)
+            diagnose(loader->diagnostics,
+                     yaml_map_find(yaml_map_find(rules, plan->rules[i].name), "repeat")->position,
+                     "'on rise' compares with the event before: say how long that one counts, give"
+                     " stream '%s' a 'remember: { for: 30d }'",
+                     frame->stream->name);
+}
+
+static bool has_rise(const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->rule_count; i++)
+        if (plan->rules[i].repeat == REPEAT_ON_RISE)
+            return true;
+    return false;
+}
+
 static void settle_retention(struct loader *loader, struct plan_stream *stream,
                              const struct yaml_node *node)
 {
@@ -85,7 +109,9 @@ static void compile_to_run(struct frame *frame, const struct yaml_node *root,
 {
     struct loader *loader = frame->loader;
     const size_t errors = loader_errors(loader);
-    frame_lay_out(frame, remember.anything || frame->aggregate_count > 0, remember.all);
+    const bool remembers =
+        remember.anything || frame->aggregate_count > 0 || has_rise(loader->plan);
+    frame_lay_out(frame, remembers, remember.all);
     frame_restart(frame);
     loader->programs = loader->memory;
     compile_all(frame, root, stream);
@@ -115,6 +141,7 @@ static void load_stream(struct loader *loader, const struct yaml_node *root,
     if (frame.column_count > 0) {
         compile_all(&frame, root, pair->value);
         load_tables_check_keys(loader, yaml_map_find(root, "tables"));
+        check_rises(loader, &frame, yaml_map_find(root, "rules"));
     }
     if (loader_errors(loader) == 0)
         compile_to_run(&frame, root, pair->value, remember);

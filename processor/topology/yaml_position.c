@@ -54,8 +54,8 @@ static size_t character_size(const char *text, size_t size)
 }
 
 /*
- * The text and its source are walked side by side. They differ in white space (folded lines, indentation) and escapes
- * only, so any white space of one matches any white space of the other.
+ * The text and its source are walked side by side. They differ in white space (folded lines,
+ * indentation) and escapes only, so any white space of one matches any white space of the other.
  */
 struct file_position yaml_position_in(struct bytes file, const struct yaml_node *scalar,
                                       size_t offset)

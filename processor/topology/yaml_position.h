@@ -1,6 +1,6 @@
 /*
- * yaml_position: from a place in a value's text back to the place in the file, through quotes, escapes and folded
- * lines, so that an error inside an expression points at its own character.
+ * yaml_position: from a place in a value's text back to the place in the file, through quotes,
+ * escapes and folded lines, so that an error inside an expression points at its own character.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_YAML_POSITION_H
 #define WEIR_PROCESSOR_TOPOLOGY_YAML_POSITION_H

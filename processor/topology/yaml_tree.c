@@ -55,7 +55,10 @@ static struct file_position position_at(struct parse *parse, size_t offset)
 
 /* ---- what the bytes must be before YAML sees them ---- */
 
-/* The size of the UTF-8 character at `at`, or 0 when it is none (overlong forms and surrogates included). */
+/*
+ * The size of the UTF-8 character at `at`, or 0 when it is none (overlong forms and surrogates
+ * included).
+ */
 static size_t utf8_size(struct bytes text, size_t at)
 {
     const uint8_t lead = text.data[at];
@@ -326,8 +329,8 @@ static bool has_colon_after(const struct parse *parse, const struct yaml_node *k
 }
 
 /*
- * `{ when: if(a, b), severity: low }`: YAML ends the value at the first comma, and `b)` becomes a key without
- * a value. Nothing in a topology is written like that on purpose.
+ * `{ when: if(a, b), severity: low }`: YAML ends the value at the first comma, and `b)` becomes a
+ * key without a value. Nothing in a topology is written like that on purpose.
  */
 struct comma_cut {
     const struct yaml_node *key; /* whose value was cut; NULL: the map starts with a lone key */

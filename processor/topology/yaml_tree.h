@@ -1,11 +1,14 @@
 /*
- * yaml_tree: YAML text as a tree of nodes that know where they stand, and nothing that YAML would swallow.
+ * yaml_tree: YAML text as a tree of nodes that know where they stand, and nothing that YAML would
+ * swallow.
  *
- * A topology is data for people, so what YAML reads as something else than it looks like is refused here, with the
- * quoting that helps: tags, anchors, aliases and merge keys, keys that occur twice or are no plain text, a
- * comma that cuts a value inside { }, several documents, bytes that are no UTF-8.
+ * A topology is data for people, so what YAML reads as something else than it looks like is refused
+ * here, with the quoting that helps: tags, anchors, aliases and merge keys, keys that occur twice
+ * or are no plain text, a comma that cuts a value inside { }, several documents, bytes that are no
+ * UTF-8.
  *
- * The tree owns a copy of the text; nodes live as long as the tree. The one file that includes libfyaml.
+ * The tree owns a copy of the text; nodes live as long as the tree. The one file that includes
+ * libfyaml.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_YAML_TREE_H
 #define WEIR_PROCESSOR_TOPOLOGY_YAML_TREE_H

@@ -1,6 +1,6 @@
 /*
- * Any bytes as a topology file: it loads, or it has errors with places inside the text; never anything else.
- * A file that loads is described, and its state fits itself.
+ * Any bytes as a topology file: it loads, or it has errors with places inside the text; never
+ * anything else. A file that loads is described, and its state fits itself.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,14 +1,18 @@
-/* loaded: a topology text loaded against schemas that live in the test, for the tests of this folder. */
+/*
+ * loaded: a topology text loaded against schemas that live in the test, for the tests of this
+ * folder.
+ */
 #ifndef WEIR_TESTS_UNIT_TOPOLOGY_LOADED_H
 #define WEIR_TESTS_UNIT_TOPOLOGY_LOADED_H
 
 #include "processor/topology/topology.h"
 
 /*
- * tx.avsc: tx, user, card: string; card is sensitive; device, note: string?; country: string; cents, count_of: long;
- *          ok: boolean; rate: double; lat: double?; at: timestamp; raw: bytes; shop.name: string; shop.size: int
- * user.avsc: user: string; country: string; email: string, sensitive; since: timestamp
- * number.avsc: n: long; text: string
+ * tx.avsc      tx, user, card: string; card is sensitive; device, note: string?; country: string;
+ *              cents, count_of: long; ok: boolean; rate: double; lat: double?; at: timestamp;
+ *              raw: bytes; shop.name: string; shop.size: int
+ * user.avsc    user, country: string; email: string, sensitive; since: timestamp
+ * number.avsc  n: long; text: string
  */
 struct loaded {
     struct plan *plan; /* NULL when there are errors */

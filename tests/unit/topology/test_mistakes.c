@@ -1,6 +1,7 @@
 /*
- * Every kind of mistake in a topology file, with its message and its place. A '^' stands where the error must point to; it is
- * taken out before the text is loaded. There must be as many errors as marks: one mistake, one message.
+ * Every kind of mistake in a topology file, with its message and its place. A '^' stands where the
+ * error must point to; it is taken out before the text is loaded. There must be as many errors as
+ * marks: one mistake, one message.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -294,6 +295,8 @@ static const struct mistake meaning_mistakes[] = {
     { "too many events", HEAD "    remember: { for: 1d }\n" FEATURE "last(cents over ^1001)\n",
       "a span of events lies between 1 and 1000" },
     { "events, kept for how long", HEAD FEATURE "last(cents over previous ^1)\n",
+      "give stream 's' a 'remember: { for: 30d }'" },
+    { "on rise, compared with what", HEAD RULE "ok\n    repeat: ^on rise\n",
       "give stream 's' a 'remember: { for: 30d }'" },
     { "delay of events",
       HEAD "    remember: { for: 1d }\n" FEATURE "last(cents over ^5 delay 1m)\n",

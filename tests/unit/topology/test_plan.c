@@ -264,6 +264,10 @@ Test(plan, only_what_is_read_is_decoded_and_remembered)
         { "features in whatever order",
           HEAD "features:\n  a: b + c\n  b: c * 2\n  c: count(over 1h)\n  d: 1 + 1\n",
           "tx user at | c b a d", "tx" },
+        { "on rise, without a look-back",
+          HEAD "    remember: { for: 1d }\nrules:\n  r: { severity: low, when: cents > 5, repeat: "
+               "on rise }\n",
+          "tx user cents at |", "tx cents" },
         { "the key in a group of its own", HEAD "features:\n  n: count(over 1h by user, card)\n",
           "tx user card at | n", "tx card" },
     };

@@ -182,7 +182,10 @@ Test(state_change, a_signature_that_is_none_is_refused)
     }
 }
 
-/* State outlives versions: this text was written by the first one. Change it only together with the format. */
+/*
+ * State outlives versions: this text was written by the first one. Change it only together with the
+ * format.
+ */
 Test(state_change, the_signature_is_stable)
 {
     struct loaded loaded = load_sound(BEFORE);
