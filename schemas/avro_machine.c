@@ -8,8 +8,9 @@
 #include "schemas/utf8.h"
 
 /*
- * Every read goes through one of the four inline functions below, which check against `end`. They take
- * the position by pointer; nothing that is not inlined does, or it could not stay in a register.
+ * Every read goes through one of the four inline functions below, which check against `end`. They
+ * take the position by pointer; nothing that is not inlined does, or it could not stay in a
+ * register.
  */
 enum { VARINT_BYTES_MAX = 10 };
 
@@ -71,7 +72,7 @@ read_varint(const uint8_t **at, const uint8_t *end, uint64_t *out)
 static inline __attribute__((always_inline)) enum avro_fault
 read_long(const uint8_t **at, const uint8_t *end, int64_t *out)
 {
-    uint64_t x;
+    uint64_t x = 0; /* gcc 12 does not see that a fault leaves it unread */
     const enum avro_fault fault = read_varint(at, end, &x);
     if (fault == FAULT_NONE)
         *out = (int64_t)(x >> 1) ^ -(int64_t)(x & 1);
@@ -101,8 +102,8 @@ take_run(const uint8_t **at, const uint8_t *end, struct bytes *out)
 }
 
 /*
- * Slots are written field by field: a whole value put together first is copied through the stack, and
- * waits there for its bytes to be stored (measured: twice the time of the whole record).
+ * Slots are written field by field: a whole value put together first is copied through the stack,
+ * and waits there for its bytes to be stored (measured: twice the time of the whole record).
  */
 static inline __attribute__((always_inline)) struct value *set_kind(struct value *slot,
                                                                     enum value_kind kind)
@@ -139,8 +140,8 @@ static double float_of(struct bytes b)
 }
 
 /*
- * The blocks of an array or map up to its end: calls `skip` for each block of `count` items. A
- * negative count comes with the block's size in bytes, which is enough to skip it.
+ * The number of items in the next block of an array or map, 0 at its end. A negative count comes
+ * with the block's size in bytes: such blocks are skipped here.
  */
 static enum avro_fault next_block(struct avro_machine *machine, uint64_t *count)
 {
@@ -180,13 +181,11 @@ static enum avro_fault skip_blocks(struct avro_machine *machine, uint32_t item_s
         enum avro_fault fault = next_block(machine, &count);
         if (fault != FAULT_NONE || count == 0)
             return fault;
+        /* ends with the datum: items here have a byte at least; those without go to skip_items */
         for (; count > 0; count--) {
-            const uint8_t *before = machine->at;
             fault = avro_machine_run(machine, item_step, depth + 1);
             if (fault != FAULT_NONE)
                 return fault;
-            if (machine->at == before) /* then no item has bytes: don't count to 2^60 */
-                break;
         }
     }
 }

@@ -206,39 +206,16 @@ static enum status check_reader_union(struct avro_resolution *resolution,
                 schema_kind_text(writer, from));
 }
 
-static bool same_kind(const struct schema *writer, const struct schema *reader)
-{
-    return writer->kind == reader->kind;
-}
-
-static bool same_full_name(const struct schema *writer, const struct schema *reader)
-{
-    return same_kind(writer, reader) &&
-           (writer->name == NULL || strcmp(writer->name, reader->name) == 0);
-}
-
-static bool any_kind(const struct schema *writer, const struct schema *reader)
-{
-    (void)writer;
-    (void)reader;
-    return true;
-}
-
 const struct schema *avro_resolution_branch(struct avro_resolution *resolution,
                                             const struct schema *writer,
                                             const struct schema *reader)
 {
-    static bool (*const passes[])(const struct schema *,
-                                  const struct schema *) = { same_full_name, same_kind, any_kind };
-
     ENSURE(writer->kind != SCHEMA_UNION);
     if (reader->kind != SCHEMA_UNION)
         return check_pair(resolution, writer, reader, NULL) == ST_OK ? reader : NULL;
-    for (size_t pass = 0; pass < sizeof passes / sizeof *passes; pass++)
-        for (size_t i = 0; i < reader->count; i++)
-            if (passes[pass](writer, reader->branches[i]) &&
-                check_pair(resolution, writer, reader->branches[i], NULL) == ST_OK)
-                return reader->branches[i];
+    for (size_t i = 0; i < reader->count; i++)
+        if (check_pair(resolution, writer, reader->branches[i], NULL) == ST_OK)
+            return reader->branches[i];
     return NULL;
 }
 

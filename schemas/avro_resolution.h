@@ -4,9 +4,8 @@
  *
  * Where the specification of 1.11 leaves room:
  *  - names of records, enums and fixed match without their namespace, and so do aliases;
- *  - of a reader's union, the first branch of the same kind and full name is taken, then the first
- *    of the same kind and name, then the first that the value is promoted to (the order of Avro's
- *    Java library);
+ *  - of a reader's union, the first branch that fits is taken (Avro's Java library prefers the same
+ *    type to a promotion; nobody can see the difference, as columns are of unions with null only);
  *  - a reader's decimal wants a decimal of the same precision and scale, in bytes or in a fixed;
  *  - a writer's union is readable when at least one of its branches other than null is. Borrows the
  *    two trees. One thread.

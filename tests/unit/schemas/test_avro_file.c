@@ -334,6 +334,23 @@ Test(avro_file, damage_never_crashes)
     drop(path);
 }
 
+Test(avro_file, a_block_without_its_sync_marker_is_corrupt)
+{
+    char *path = temporary_path();
+    struct buffer content;
+    struct error err;
+    int count;
+    buffer_init(&content);
+    write_file(path, NULL, 40);
+    load(path, &content);
+    content.data[content.size - 1] ^= 1;
+    store(path, buffer_view(&content));
+    cr_assert_eq(read_all(path, &count, &err), ST_CORRUPT);
+    cr_assert(strstr(err.text, "block 1: the sync marker is missing") != NULL, "%s", err.text);
+    buffer_fini(&content);
+    drop(path);
+}
+
 Test(avro_file, says_what_is_wrong)
 {
     struct avro_input *reader = NULL;
