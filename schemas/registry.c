@@ -16,13 +16,28 @@ void registry_close(struct registry **registry)
 enum status registry_find(struct registry *registry, int32_t id, const struct schema **out,
                           struct error *err)
 {
-    return registry->type->find(registry, id, out, err);
+    const struct schema_document *document = NULL;
+    TRY(registry->type->find(registry, id, &document, err));
+    *out = schema_root(document);
+    return ST_OK;
 }
 
 enum status registry_fetch(struct registry *registry, int32_t id, int64_t timeout_ms,
                            const struct schema **out, struct error *err)
 {
-    return registry->type->fetch(registry, id, timeout_ms, out, err);
+    const struct schema_document *document = NULL;
+    TRY(registry->type->fetch(registry, id, timeout_ms, &document, err));
+    *out = schema_root(document);
+    return ST_OK;
+}
+
+enum status registry_fetch_text(struct registry *registry, int32_t id, int64_t timeout_ms,
+                                struct bytes *out, struct error *err)
+{
+    const struct schema_document *document = NULL;
+    TRY(registry->type->fetch(registry, id, timeout_ms, &document, err));
+    *out = schema_text(document);
+    return ST_OK;
 }
 
 enum status registry_register(struct registry *registry, const char *subject, struct bytes text,

@@ -53,6 +53,10 @@ MUST_CHECK enum status registry_find(struct registry *registry, int32_t id,
 /* The same, but waits up to timeout_ms for the answer (start-up, tools). */
 MUST_CHECK enum status registry_fetch(struct registry *registry, int32_t id, int64_t timeout_ms,
                                       const struct schema **out, struct error *err);
+/* The same for its text as it was registered; borrowed until close. */
+MUST_CHECK enum status registry_fetch_text(struct registry *registry, int32_t id,
+                                           int64_t timeout_ms, struct bytes *out,
+                                           struct error *err);
 
 /*
  * Registers `text` under `subject` (normally "<topic>-value") and gives its id; the same text again

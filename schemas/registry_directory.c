@@ -120,7 +120,7 @@ static enum status scan(struct registry_directory *directory, bool strict, struc
 
 /* Under the lock. */
 static enum status look_up(struct registry_directory *directory, int32_t id, bool scan_now,
-                           const struct schema **out, struct error *err)
+                           const struct schema_document **out, struct error *err)
 {
     const struct schema_document *document = registry_ids_find(directory->ids, id);
     if (document == NULL &&
@@ -134,11 +134,11 @@ static enum status look_up(struct registry_directory *directory, int32_t id, boo
     }
     if (document == NULL)
         return FAIL(err, ST_UNKNOWN_SCHEMA, "%s has no file for schema id %d", directory->path, id);
-    *out = schema_root(document);
+    *out = document;
     return ST_OK;
 }
 
-static enum status directory_find(struct registry *self, int32_t id, const struct schema **out,
+static enum status directory_find(struct registry *self, int32_t id, const struct schema_document **out,
                                   struct error *err)
 {
     struct registry_directory *directory = of(self);
@@ -149,7 +149,7 @@ static enum status directory_find(struct registry *self, int32_t id, const struc
 }
 
 static enum status directory_fetch(struct registry *self, int32_t id, int64_t timeout_ms,
-                                   const struct schema **out, struct error *err)
+                                   const struct schema_document **out, struct error *err)
 {
     struct registry_directory *directory = of(self);
     (void)timeout_ms;

@@ -168,12 +168,12 @@ static void *run(void *context)
 /* ---- finding ---- */
 
 /* Under the lock. */
-static enum status look_up(struct registry_http *http, int32_t id, const struct schema **out,
+static enum status look_up(struct registry_http *http, int32_t id, const struct schema_document **out,
                            struct error *err)
 {
     const struct schema_document *document = registry_ids_find(http->ids, id);
     if (document != NULL) {
-        *out = schema_root(document);
+        *out = document;
         return ST_OK;
     }
     bool is_new;
@@ -186,7 +186,7 @@ static enum status look_up(struct registry_http *http, int32_t id, const struct 
                 http->last_error[0] == '\0' ? "" : ": ", http->last_error);
 }
 
-static enum status http_find(struct registry *self, int32_t id, const struct schema **out,
+static enum status http_find(struct registry *self, int32_t id, const struct schema_document **out,
                              struct error *err)
 {
     struct registry_http *http = of(self);
@@ -197,7 +197,7 @@ static enum status http_find(struct registry *self, int32_t id, const struct sch
 }
 
 static enum status http_fetch(struct registry *self, int32_t id, int64_t timeout_ms,
-                              const struct schema **out, struct error *err)
+                              const struct schema_document **out, struct error *err)
 {
     struct registry_http *http = of(self);
     const int64_t deadline_ms = now_ms() + timeout_ms;

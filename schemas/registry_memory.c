@@ -19,7 +19,7 @@ static struct registry_memory *of(struct registry *self)
     return (struct registry_memory *)self;
 }
 
-static enum status memory_find(struct registry *self, int32_t id, const struct schema **out,
+static enum status memory_find(struct registry *self, int32_t id, const struct schema_document **out,
                                struct error *err)
 {
     struct registry_memory *memory = of(self);
@@ -28,12 +28,12 @@ static enum status memory_find(struct registry *self, int32_t id, const struct s
     pthread_mutex_unlock(&memory->lock);
     if (document == NULL)
         return FAIL(err, ST_UNKNOWN_SCHEMA, "no schema was registered with id %d", id);
-    *out = schema_root(document);
+    *out = document;
     return ST_OK;
 }
 
 static enum status memory_fetch(struct registry *self, int32_t id, int64_t timeout_ms,
-                                const struct schema **out, struct error *err)
+                                const struct schema_document **out, struct error *err)
 {
     (void)timeout_ms;
     return memory_find(self, id, out, err);

@@ -8,12 +8,12 @@
 
 #include "schemas/registry.h"
 
-/* Each as the function of registry.h of that name. */
+/* Each as the function of registry.h of that name; find and fetch give the whole document. */
 struct registry_type {
-    enum status (*find)(struct registry *self, int32_t id, const struct schema **out,
+    enum status (*find)(struct registry *self, int32_t id, const struct schema_document **out,
                         struct error *err);
     enum status (*fetch)(struct registry *self, int32_t id, int64_t timeout_ms,
-                         const struct schema **out, struct error *err);
+                         const struct schema_document **out, struct error *err);
     enum status (*register_text)(struct registry *self, const char *subject, struct bytes text,
                                  int64_t timeout_ms, int32_t *id, struct error *err);
     void (*health)(struct registry *self, struct registry_health *out); /* `out` is zeroed */

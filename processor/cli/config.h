@@ -41,7 +41,7 @@ struct config {
     char *schemas;
     int64_t session_timeout_us;
     int64_t replication;
-    bool dev;
+    bool dev, create_topics;
     char *log_level, *log_format;
 };
 

@@ -3,9 +3,10 @@
 
 #include "base/log.h"
 #include "processor/cli/command.h"
+#include "processor/cli/connection.h"
 #include "processor/cli/interrupt.h"
-#include "processor/cli/load.h"
 #include "processor/cli/service.h"
+#include "processor/kafka/topic_check.h"
 
 static bool uses_avro(const struct plan *plan)
 {
@@ -27,26 +28,45 @@ static enum status serve(const struct plan *plan, const struct config *config, s
     return service_run(service, stop, err);
 }
 
-static enum status run_with(const struct arguments *arguments, struct config *config, struct error *err)
+/* Missing internal topics are made; what would lose state is refused before anything is read. */
+static enum status prepare_topics(struct connection *connection, struct error *err)
 {
-    AUTO(plan_destroy) struct plan *plan = NULL;
+    const struct topic_check_options options = {
+        .plan = connection->plan,
+        .topics = &connection->topics,
+        .replication = (int)connection->config.replication,
+        .dev = connection->config.dev,
+        .create = connection->config.create_topics,
+    };
+    struct topic_findings findings;
+    TRY(topic_check_run(&findings, connection->admin, &options, err));
+    for (size_t i = 0; i < findings.count; i++) {
+        const struct topic_finding *finding = &findings.items[i];
+        if (finding->state == TOPIC_MADE)
+            LOG_INFO("topic.made", "topic=%s partitions=%d", finding->topic, (int)finding->partition_count);
+        else if (finding->state != TOPIC_FINE)
+            return FAIL(err, ST_NOT_FOUND, "topic '%s' %s", finding->topic, finding->text);
+    }
+    return ST_OK;
+}
+
+static enum status run_with(struct connection *connection, const struct arguments *arguments, struct error *err)
+{
     AUTO(registry_close) struct registry *registry = NULL;
     const atomic_bool *stop = interrupt_flag();
-    TRY(config_load(config, arguments_text(arguments, "config", NULL), err));
-    TRY(load_topology(&plan, arguments, config, err));
-    if (config->brokers[0] == '\0')
-        return FAIL(err, ST_INVALID, "where is Kafka? set brokers in weir.yaml, or WEIR_BROKERS");
-    if (uses_avro(plan))
-        TRY(config_open_registry(config, &registry, err));
-    return serve(plan, config, registry, stop, err);
+    TRY(connection_open(connection, arguments, err));
+    TRY(prepare_topics(connection, err));
+    if (uses_avro(connection->plan))
+        TRY(config_open_registry(&connection->config, &registry, err));
+    return serve(connection->plan, &connection->config, registry, stop, err);
 }
 
 static int run(const struct arguments *arguments)
 {
     struct error err;
-    struct config config = { .brokers = NULL };
-    const enum status st = run_with(arguments, &config, &err);
-    config_fini(&config);
+    struct connection connection;
+    const enum status st = run_with(&connection, arguments, &err);
+    connection_close(&connection);
     return st == ST_OK ? EXIT_CODE_OK : command_failed(&err);
 }
 
