@@ -81,16 +81,6 @@ static void report(struct loader *loader, const struct yaml_node *value, struct 
                           yaml_position_in(loader->text, value, position.offset), "%s", text));
 }
 
-static const char *normal_text(struct loader *loader, const struct nodes *nodes)
-{
-    struct buffer text;
-    buffer_init(&text);
-    node_format(&text, nodes_root(nodes));
-    const char *copy = arena_copy_string(loader->arena, buffer_text(&text));
-    buffer_fini(&text);
-    return copy;
-}
-
 bool load_expression(struct loader *loader, struct loaded_expression *out,
                      const struct yaml_node *name, const struct yaml_node *value, struct unit *unit)
 {
@@ -112,7 +102,7 @@ bool load_expression(struct loader *loader, struct loaded_expression *out,
         return false;
     }
     out->expression = plan_memory_keep_expression(loader->programs, &expression);
-    out->text = normal_text(loader, out->nodes);
+    out->text = loader_node_text(loader, nodes_root(out->nodes));
     return !unit->poisoned && unit->needs == NULL;
 }
 

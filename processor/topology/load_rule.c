@@ -8,13 +8,6 @@
 #include "processor/topology/load_expression.h"
 #include "processor/topology/section.h"
 
-const char *severity_name(enum severity severity)
-{
-    static const char *const names[] = { "low", "medium", "high", "critical" };
-    ENSURE((size_t)severity < sizeof names / sizeof names[0]);
-    return names[severity];
-}
-
 /* ---- options ---- */
 
 static void load_repeat(struct loader *loader, struct plan_rule *rule, const struct yaml_node *node)
@@ -78,14 +71,6 @@ void load_rule_options(struct loader *loader, const struct yaml_node *rules)
 
 /* ---- condition and message ---- */
 
-static const struct yaml_pair *find_pair(const struct yaml_node *node, const char *key)
-{
-    for (size_t i = 0; i < node->count; i++)
-        if (strcmp(node->pairs[i].key->text, key) == 0)
-            return &node->pairs[i];
-    return NULL;
-}
-
 static struct unit rule_unit(struct frame *frame)
 {
     return (struct unit){ .kind = UNIT_EVENT,
@@ -142,8 +127,8 @@ void load_rule_programs(struct frame *frame, const struct yaml_node *rules)
 {
     for (size_t i = 0; i < frame->loader->plan->rule_count; i++) {
         struct plan_rule *rule = &frame->loader->plan->rules[i];
-        const struct yaml_pair *when = find_pair(rule_node(rules, rule), "when");
-        const struct yaml_pair *message = find_pair(rule_node(rules, rule), "message");
+        const struct yaml_pair *when = yaml_map_find_pair(rule_node(rules, rule), "when");
+        const struct yaml_pair *message = yaml_map_find_pair(rule_node(rules, rule), "message");
         if (when != NULL)
             load_when(frame, rule, when);
         if (message != NULL)
@@ -180,16 +165,6 @@ static const char *constant_text(struct loader *loader, const struct expression 
     return copy;
 }
 
-static const char *node_text(struct loader *loader, const struct node *node)
-{
-    struct buffer text;
-    buffer_init(&text);
-    node_format(&text, node);
-    const char *copy = arena_copy_string(loader->arena, buffer_text(&text));
-    buffer_fini(&text);
-    return copy;
-}
-
 /* A part of a condition that compiled as a whole; NULL when it means nothing alone. */
 static struct expression *compile_part(struct frame *frame, const struct node *node,
                                        bool *sensitive)
@@ -213,12 +188,12 @@ static void add_operand(struct frame *frame, struct plan_rule *rule, const struc
     operand.left = compile_part(frame, from->left, &operand.sensitive);
     if (operand.left == NULL)
         return;
-    operand.left_text = node_text(loader, from->left);
+    operand.left_text = loader_node_text(frame->loader, from->left);
     if (from->right == NULL) {
         operand.right_text = arena_copy_string(loader->arena, from->right_text);
     } else {
         operand.right = compile_part(frame, from->right, &operand.sensitive);
-        operand.right_text = node_text(loader, from->right);
+        operand.right_text = loader_node_text(frame->loader, from->right);
         if (operand.right != NULL && is_constant(operand.right)) {
             operand.right_text = constant_text(loader, operand.right);
             operand.right = NULL;

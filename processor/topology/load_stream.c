@@ -166,14 +166,6 @@ struct remember load_stream_remember(struct frame *frame, const struct yaml_node
 
 /* ---- key, id, time, fields ---- */
 
-static const struct yaml_pair *find_pair(const struct yaml_node *node, const char *key)
-{
-    for (size_t i = 0; i < node->count; i++)
-        if (strcmp(node->pairs[i].key->text, key) == 0)
-            return &node->pairs[i];
-    return NULL;
-}
-
 struct key_columns {
     struct frame *frame;
     const char *names[COLUMNS_MAX];
@@ -218,7 +210,7 @@ static struct expression *load_record_program(struct frame *frame, const struct 
                                               const struct record_program *wanted,
                                               struct unit *unit, const char **text)
 {
-    const struct yaml_pair *pair = find_pair(node, wanted->key);
+    const struct yaml_pair *pair = yaml_map_find_pair(node, wanted->key);
     if (pair == NULL || frame->column_count == 0)
         return NULL;
     *unit = (struct unit){ .kind = UNIT_COLUMN,

@@ -58,10 +58,7 @@ static struct expression *load_program(struct loader *loader, const struct plan_
                                        const struct yaml_node *node, const char *key,
                                        const char **text)
 {
-    const struct yaml_pair *pair = NULL;
-    for (size_t i = 0; i < node->count; i++)
-        if (strcmp(node->pairs[i].key->text, key) == 0)
-            pair = &node->pairs[i];
+    const struct yaml_pair *pair = yaml_map_find_pair(node, key);
     if (pair == NULL || table->decoder_column_count == 0)
         return NULL;
     struct unit unit = { .kind = UNIT_TABLE, .loader = loader, .table = table };

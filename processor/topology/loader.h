@@ -50,4 +50,7 @@ static inline size_t loader_errors(const struct loader *loader)
     return loader->diagnostics->errors;
 }
 
+/* The normalised text of a node, in the plan's arena. */
+const char *loader_node_text(const struct loader *loader, const struct node *node);
+
 #endif

@@ -3,19 +3,13 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "processor/topology/measure.h"
 
 enum { LOOKBACK_DAYS_MAX = 3660 };
 
 static const int64_t lookback_max_us = (int64_t)LOOKBACK_DAYS_MAX * 24 * 3600 * 1000000;
 
-/* What an aggregate takes, and what it gives. */
-struct function {
-    const char *name;
-    enum aggregate_kind kind;
-    enum { TAKES_ANYTHING, TAKES_EXACT_NUMBERS, TAKES_ORDERED } takes;
-};
-
-static const struct function functions[] = {
+static const struct lookback_function functions[] = {
     { "count", AGGREGATE_COUNT, TAKES_ANYTHING },
     { "sum", AGGREGATE_SUM, TAKES_EXACT_NUMBERS },
     { "avg", AGGREGATE_AVG, TAKES_EXACT_NUMBERS },
@@ -27,7 +21,7 @@ static const struct function functions[] = {
     { "last", AGGREGATE_LAST, TAKES_ANYTHING },
 };
 
-static const struct function *find_function(const char *name)
+static const struct lookback_function *find_function(const char *name)
 {
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
         if (strcmp(functions[i].name, name) == 0)
@@ -35,7 +29,7 @@ static const struct function *find_function(const char *name)
     return NULL;
 }
 
-/* ---- stream, span, group: what the call says ---- */
+/* ---- what the call says ---- */
 
 static enum status check_stream(const struct frame *frame, const struct aggregate_call *call,
                                 struct expression_position *position, struct error *err)
@@ -117,152 +111,6 @@ static enum status check_key_is_listed(const struct plan_stream *stream,
     return ST_OK;
 }
 
-/*
- * The key is equal for all events of an entity; that holds for a column that is the key, not for a
- * part of it.
- */
-static bool is_the_key(const struct plan_stream *stream, const char *name)
-{
-    return stream->key_text != NULL && strcmp(stream->key_text, name) == 0;
-}
-
-static enum status plan_group(struct unit *measure, struct aggregate_spec *spec,
-                              const struct aggregate_call *call,
-                              struct expression_position *position, struct error *err)
-{
-    const struct scope scope = unit_scope(measure);
-    for (size_t i = 0; i < call->by_count; i++) {
-        struct scope_name found;
-        *position = call->by_positions[i];
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(call->by[i], call->by[j]) == 0)
-                return FAIL(err, ST_INVALID, "'by' names '%s' twice", call->by[i]);
-        if (is_the_key(measure->frame->stream, call->by[i]))
-            continue;
-        const bool was_sensitive = measure->sensitive;
-        if (!scope.find_name(measure, call->by[i], &found))
-            return FAIL(err, ST_INVALID, "%s",
-                        measure->refusal != NULL
-                            ? measure->refusal
-                            : arena_format(measure->loader->arena,
-                                           "'by %s': there is no such column or field",
-                                           call->by[i]));
-        measure->sensitive = was_sensitive; /* how many there are in a group does not show which */
-        if (spec->group_count == AGGREGATE_GROUP_MAX)
-            return FAIL(err, ST_INVALID, "'by' takes at most %d names beside the key",
-                        AGGREGATE_GROUP_MAX);
-        spec->group[spec->group_count++] = found.slot;
-    }
-    return ST_OK;
-}
-
-/* ---- measures: argument and condition ---- */
-
-static const char *node_text(struct frame *frame, const struct node *node)
-{
-    struct buffer text;
-    buffer_init(&text);
-    node_format(&text, node);
-    const char *copy = arena_copy_string(frame->loader->arena, buffer_text(&text));
-    buffer_fini(&text);
-    return copy;
-}
-
-/*
- * A column that is remembered is its own measure; anything else is computed. While the memory is
- * not laid out its places are those of all names, so computed measures start behind them.
- */
-static size_t first_computed(const struct frame *frame)
-{
-    return frame->laid_out ? frame->stream->remembered_count : frame->count;
-}
-
-static enum status plan_measure(struct unit *unit, const struct node *node, int *out,
-                                struct value_type *type, struct expression_position *position,
-                                struct error *err)
-{
-    struct frame *frame = unit->frame;
-    const struct scope scope = unit_scope(unit);
-    *position = node_position(node);
-    struct expression *compiled = NULL;
-    TRY(expression_compile(&compiled, node, &scope, position, err));
-    struct expression *program = plan_memory_keep_expression(frame->loader->programs, &compiled);
-    *type = expression_type(program);
-    struct scope_name column;
-    const char *name = node_name(node);
-    if (name != NULL && scope.find_name(unit, name, &column)) {
-        *out = column.slot;
-        return ST_OK;
-    }
-    const char *text = node_text(frame, node);
-    size_t i = 0;
-    while (i < frame->measure_count && strcmp(frame->measures[i].text, text) != 0)
-        i++;
-    if (i == frame->measure_count)
-        frame->measures[frame->measure_count++] =
-            (struct plan_measure){ .program = program, .type = *type, .text = text };
-    *out = (int)(first_computed(frame) + i);
-    return ST_OK;
-}
-
-static enum status check_argument(const struct function *function, struct value_type type,
-                                  const char *text, struct error *err)
-{
-    char type_text[VALUE_TYPE_TEXT_SIZE];
-    const bool is_exact = type.kind == VALUE_INT || type.kind == VALUE_DECIMAL;
-    if (type.kind == VALUE_NULL)
-        return FAIL(err, ST_INVALID, "%s of null is nothing", function->name);
-    if (function->takes == TAKES_EXACT_NUMBERS && type.kind == VALUE_DOUBLE)
-        return FAIL(err, ST_INVALID,
-                    "%s of a double depends on the order of the events: say how many digits count:"
-                    " %s(decimal(%s, 2) ...)",
-                    function->name, function->name, text);
-    if (function->takes == TAKES_EXACT_NUMBERS && !is_exact)
-        return FAIL(err, ST_INVALID, "%s takes an integer or a decimal; '%s' is %s", function->name,
-                    text, value_type_text(type, type_text));
-    if (function->takes == TAKES_ORDERED && (type.kind == VALUE_BOOL || type.kind == VALUE_BYTES))
-        return FAIL(err, ST_INVALID, "%s takes something that has an order; '%s' is %s",
-                    function->name, text, value_type_text(type, type_text));
-    return ST_OK;
-}
-
-static enum status plan_argument(struct unit *measure, const struct function *function,
-                                 struct aggregate_spec *spec, const struct aggregate_call *call,
-                                 struct expression_position *position, struct error *err)
-{
-    spec->argument = -1;
-    if (call->argument == NULL) {
-        ENSURE(function->kind == AGGREGATE_COUNT); /* the parser wants it for all others */
-        return ST_OK;
-    }
-    TRY(plan_measure(measure, call->argument, &spec->argument, &spec->argument_type, position,
-                     err));
-    if (measure->poisoned)
-        return ST_OK;
-    *position = call->argument_position;
-    TRY(check_argument(function, spec->argument_type, node_text(measure->frame, call->argument),
-                       err));
-    *position = call->position;
-    return ST_OK;
-}
-
-static enum status plan_condition(struct unit *measure, struct aggregate_spec *spec,
-                                  const struct aggregate_call *call,
-                                  struct expression_position *position, struct error *err)
-{
-    spec->condition = -1;
-    if (call->condition == NULL)
-        return ST_OK;
-    struct value_type type;
-    TRY(plan_measure(measure, call->condition, &spec->condition, &type, position, err));
-    if (measure->poisoned || type.kind == VALUE_BOOL)
-        return ST_OK;
-    char text[VALUE_TYPE_TEXT_SIZE];
-    *position = node_position(call->condition);
-    return FAIL(err, ST_INVALID, "'where' takes a condition that is true or false; this is %s",
-                value_type_text(type, text));
-}
-
 /* ---- window, type, text ---- */
 
 static int plan_window(struct frame *frame, const struct aggregate_call *call)
@@ -322,9 +170,9 @@ static const char *call_text(struct frame *frame, const struct aggregate_call *c
     buffer_init(&text);
     buffer_printf(&text, "%s(", call->function);
     if (call->argument != NULL)
-        buffer_printf(&text, "%s ", node_text(frame, call->argument));
+        buffer_printf(&text, "%s ", loader_node_text(frame->loader, call->argument));
     if (call->condition != NULL)
-        buffer_printf(&text, "where %s ", node_text(frame, call->condition));
+        buffer_printf(&text, "where %s ", loader_node_text(frame->loader, call->condition));
     buffer_printf(&text, "over %s", call->previous ? "previous " : "");
     if (call->span_us > 0)
         put_duration(&text, call->span_us);
@@ -370,18 +218,20 @@ static void add_aggregate(struct unit *unit, const struct plan_aggregate *aggreg
 
 /* Argument, condition and group; what they find out goes to the unit. */
 static enum status plan_measures(struct unit *unit, struct plan_aggregate *aggregate,
-                                 const struct function *function, const struct aggregate_call *call,
+                                 const struct lookback_function *function,
+                                 const struct aggregate_call *call,
                                  struct expression_position *position, struct error *err)
 {
     struct frame *frame = unit->frame;
     struct unit measure = { .kind = UNIT_MEASURE, .loader = frame->loader, .frame = frame };
-    enum status status = plan_argument(&measure, function, &aggregate->spec, call, position, err);
+    enum status status =
+        measure_argument(&measure, &aggregate->spec, function, call, position, err);
     if (status == ST_OK)
-        status = plan_condition(&measure, &aggregate->spec, call, position, err);
+        status = measure_condition(&measure, &aggregate->spec, call, position, err);
     if (status == ST_OK)
         status = check_key_is_listed(frame->stream, call, position, err);
     if (status == ST_OK)
-        status = plan_group(&measure, &aggregate->spec, call, position, err);
+        status = measure_group(&measure, &aggregate->spec, call, position, err);
     aggregate->sensitive = measure.sensitive;
     if (measure.refusal != NULL)
         unit->refusal = measure.refusal;
@@ -397,7 +247,7 @@ enum status lookback_plan(struct unit *unit, const struct aggregate_call *call,
                           struct error *err)
 {
     struct frame *frame = unit->frame;
-    const struct function *function = find_function(call->function);
+    const struct lookback_function *function = find_function(call->function);
     ENSURE(function != NULL);
     *position = call->position;
     TRY(check_stream(frame, call, position, err));

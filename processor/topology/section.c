@@ -102,18 +102,13 @@ bool section_check_names(struct loader *loader, const struct yaml_node *node, co
 const struct yaml_node *section_value(struct loader *loader, const struct yaml_node *map,
                                       const char *key)
 {
-    for (size_t i = 0; i < map->count; i++) {
-        const struct yaml_pair *pair = &map->pairs[i];
-        if (strcmp(pair->key->text, key) != 0)
-            continue;
-        if (pair->value->broken)
-            return NULL;
-        if (pair->value->kind != YAML_NULL)
-            return pair->value;
-        diagnose(loader->diagnostics, pair->key->position,
-                 "'%s' has no value: give one, or leave the key out", key);
+    const struct yaml_pair *pair = yaml_map_find_pair(map, key);
+    if (pair == NULL || pair->value->broken)
         return NULL;
-    }
+    if (pair->value->kind != YAML_NULL)
+        return pair->value;
+    diagnose(loader->diagnostics, pair->key->position,
+             "'%s' has no value: give one, or leave the key out", key);
     return NULL;
 }
 

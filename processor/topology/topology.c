@@ -13,15 +13,7 @@
 #include "processor/topology/load_table.h"
 #include "processor/topology/lookback.h"
 #include "processor/topology/section.h"
-
-void plan_destroy(struct plan **plan)
-{
-    if (*plan == NULL)
-        return;
-    struct plan_memory *memory = (*plan)->owner;
-    *plan = NULL; /* it lies in its own memory */
-    plan_memory_destroy(&memory);
-}
+#include "processor/topology/yaml_bytes.h"
 
 /* ---- the sections ---- */
 

@@ -7,8 +7,7 @@
  * or are no plain text, a comma that cuts a value inside { }, several documents, bytes that are no
  * UTF-8.
  *
- * The tree owns a copy of the text; nodes live as long as the tree. The one file that includes
- * libfyaml.
+ * The tree owns a copy of the text; nodes live as long as the tree.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_YAML_TREE_H
 #define WEIR_PROCESSOR_TOPOLOGY_YAML_TREE_H
@@ -19,7 +18,7 @@
 #include "base/bytes.h"
 #include "processor/topology/diagnostics.h"
 
-enum { YAML_TEXT_MAX = 1 << 20, YAML_DEPTH_MAX = 32 };
+enum { YAML_DEPTH_MAX = 32 };
 
 enum yaml_kind { YAML_NULL, YAML_SCALAR, YAML_LIST, YAML_MAP };
 enum yaml_style { YAML_PLAIN, YAML_SINGLE_QUOTED, YAML_DOUBLE_QUOTED, YAML_BLOCK };
@@ -51,6 +50,8 @@ void yaml_tree_destroy(struct yaml_tree **tree);
 struct yaml_node *yaml_tree_root(const struct yaml_tree *tree);
 struct bytes yaml_tree_text(const struct yaml_tree *tree);
 
+/* A key and its value, or NULL. */
+const struct yaml_pair *yaml_map_find_pair(const struct yaml_node *map, const char *key);
 /* The value of a key, or NULL. */
 struct yaml_node *yaml_map_find(const struct yaml_node *map, const char *key);
 

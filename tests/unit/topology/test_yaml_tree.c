@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "processor/topology/yaml_bytes.h"
 #include "processor/topology/yaml_position.h"
 #include "processor/topology/yaml_tree.h"
 
