@@ -72,14 +72,6 @@ static void check_rises(struct loader *loader, const struct frame *frame,
                      frame->stream->name);
 }
 
-static bool has_rise(const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->rule_count; i++)
-        if (plan->rules[i].repeat == REPEAT_ON_RISE)
-            return true;
-    return false;
-}
-
 static void settle_retention(struct loader *loader, struct plan_stream *stream,
                              const struct yaml_node *node)
 {
@@ -101,9 +93,7 @@ static void compile_to_run(struct frame *frame, const struct yaml_node *root,
 {
     struct loader *loader = frame->loader;
     const size_t errors = loader_errors(loader);
-    const bool remembers =
-        remember.anything || frame->aggregate_count > 0 || has_rise(loader->plan);
-    frame_lay_out(frame, remembers, remember.all);
+    frame_lay_out(frame, remember.anything || frame->aggregate_count > 0, remember.all);
     frame_restart(frame);
     loader->programs = loader->memory;
     compile_all(frame, root, stream);

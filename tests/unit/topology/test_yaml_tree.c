@@ -165,3 +165,33 @@ Test(yaml_tree, a_file_may_be_as_large_as_the_limit_and_no_larger)
     }
     buffer_fini(&text);
 }
+
+Test(yaml_tree, only_utf8_is_text)
+{
+    static const struct {
+        const char *text;
+        bool is_text;
+    } rows[] = {
+        { "\xc2\x80 \xdf\xbf", true },
+        { "\xe0\xa0\x80 \xed\x9f\xbf \xee\x80\x80 \xef\xbf\xbd", true },
+        { "\xf0\x90\x80\x80 \xf4\x8f\xbf\xbf", true },
+        { "\x80", false },             /* a continuation without a start */
+        { "\xc1\xbf", false },         /* overlong */
+        { "\xe0\x9f\xbf", false },     /* overlong */
+        { "\xed\xa0\x80", false },     /* a surrogate */
+        { "\xf0\x8f\xbf\xbf", false }, /* overlong */
+        { "\xf4\x90\x80\x80", false }, /* beyond U+10FFFF */
+        { "\xf5\x80\x80\x80", false },
+        { "\xe2\x82", false }, /* cut */
+        { "\xe2\x28\xa1", false },
+        { "\xff", false },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct diagnostics diagnostics;
+        diagnostics_init(&diagnostics, "t.yaml");
+        cr_expect_eq(yaml_check_bytes(bytes_of_string(rows[i].text), &diagnostics), rows[i].is_text,
+                     "row %zu", i);
+        cr_expect_eq(diagnostics.errors == 0, rows[i].is_text, "row %zu", i);
+        diagnostics_fini(&diagnostics);
+    }
+}
