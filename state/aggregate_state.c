@@ -1,0 +1,396 @@
+#include "state/aggregate_state.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/ensure.h"
+
+/* --- wide integers ---------------------------------------------------------------------------- */
+
+static void wide_add_wide(struct wide *into, const struct wide *x)
+{
+    unsigned carry = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint128 sum = (uint128)into->parts[i] + x->parts[i] + carry;
+        into->parts[i] = (uint64_t)sum;
+        carry = (unsigned)(sum >> 64);
+    }
+}
+
+static void wide_negate(struct wide *w)
+{
+    const struct wide one = { { 1, 0, 0, 0 } };
+    for (int i = 0; i < 4; i++)
+        w->parts[i] = ~w->parts[i];
+    wide_add_wide(w, &one);
+}
+
+static struct wide wide_of(int128 x)
+{
+    const uint64_t sign = x < 0 ? UINT64_MAX : 0;
+    const uint128 bits = (uint128)x;
+    return (struct wide){ { (uint64_t)bits, (uint64_t)(bits >> 64), sign, sign } };
+}
+
+void wide_add(struct wide *into, int128 x)
+{
+    const struct wide w = wide_of(x);
+    wide_add_wide(into, &w);
+}
+
+void wide_subtract(struct wide *from, int128 x)
+{
+    struct wide w = wide_of(x);
+    wide_negate(&w);
+    wide_add_wide(from, &w);
+}
+
+static int128 square(int64_t x)
+{
+    return (int128)x * x; /* at most 2^126 */
+}
+
+void wide_add_square(struct wide *into, int64_t x)
+{
+    wide_add(into, square(x));
+}
+
+void wide_subtract_square(struct wide *from, int64_t x)
+{
+    wide_subtract(from, square(x));
+}
+
+bool wide_to_int128(int128 *out, const struct wide *w)
+{
+    const uint64_t sign = (w->parts[1] >> 63) != 0 ? UINT64_MAX : 0;
+    if (w->parts[2] != sign || w->parts[3] != sign)
+        return false;
+    *out = (int128)(((uint128)w->parts[1] << 64) | w->parts[0]);
+    return true;
+}
+
+static bool wide_is_negative(const struct wide *w)
+{
+    return (w->parts[3] >> 63) != 0;
+}
+
+/* Bits [low, low + 64) of a non-negative number. */
+static uint64_t bits_from(const struct wide *w, int low)
+{
+    const int part = low / 64, shift = low % 64;
+    uint64_t bits = w->parts[part] >> shift;
+    if (shift != 0 && part + 1 < 4)
+        bits |= w->parts[part + 1] << (64 - shift);
+    return bits;
+}
+
+static bool any_below(const struct wide *w, int low)
+{
+    for (int i = 0; i < low / 64; i++) {
+        if (w->parts[i] != 0)
+            return true;
+    }
+    return low % 64 != 0 && (w->parts[low / 64] & ((UINT64_C(1) << (low % 64)) - 1)) != 0;
+}
+
+double wide_to_double(const struct wide *number)
+{
+    struct wide w = *number;
+    const bool negative = wide_is_negative(&w);
+    if (negative)
+        wide_negate(&w);
+    int part = 3;
+    while (part > 0 && w.parts[part] == 0)
+        part--;
+    if (w.parts[part] == 0)
+        return 0.0;
+    const int top = part * 64 + 63 - __builtin_clzll(w.parts[part]);
+    double result;
+    if (top < 64) {
+        result = (double)w.parts[0];
+    } else {
+        /* The upper 64 bits, with everything below folded into the last one: far below a
+         * double's 53, so it only breaks ties. */
+        const int low = top - 63;
+        const uint64_t bits = bits_from(&w, low) | any_below(&w, low);
+        result = ldexp((double)bits, low);
+    }
+    return negative ? -result : result;
+}
+
+static struct wide wide_times(const struct wide *a, uint64_t n)
+{
+    struct wide product = { { 0 } };
+    uint64_t carry = 0;
+    for (int i = 0; i < 4; i++) {
+        const uint128 part = (uint128)a->parts[i] * n + carry;
+        product.parts[i] = (uint64_t)part;
+        carry = (uint64_t)(part >> 64);
+    }
+    return product;
+}
+
+static struct wide wide_square(int128 b)
+{
+    const uint128 magnitude = b < 0 ? (uint128)-b : (uint128)b;
+    const uint64_t low = (uint64_t)magnitude, high = (uint64_t)(magnitude >> 64);
+    const uint128 middle = (uint128)low * high; /* counted twice, at bit 64 */
+    const uint128 low_square = (uint128)low * low, high_square = (uint128)high * high;
+    struct wide result = { { (uint64_t)low_square, (uint64_t)(low_square >> 64),
+                             (uint64_t)high_square, (uint64_t)(high_square >> 64) } };
+    const struct wide twice = { { 0, (uint64_t)middle << 1, (uint64_t)(middle >> 63),
+                                  (uint64_t)(middle >> 127) } };
+    wide_add_wide(&result, &twice);
+    return result;
+}
+
+struct wide wide_variance(uint64_t n, const struct wide *a, int128 b)
+{
+    struct wide product = wide_times(a, n);
+    struct wide minus = wide_square(b);
+    wide_negate(&minus);
+    wide_add_wide(&product, &minus);
+    return product;
+}
+
+/* --- adding and taking away ------------------------------------------------------------------- */
+
+void aggregate_state_fini(struct aggregate_state *state)
+{
+    map_destroy(&state->values);
+}
+
+void aggregate_state_clear(struct aggregate_state *state)
+{
+    struct map *values = state->values;
+    if (values != NULL)
+        map_clear(values);
+    *state = (struct aggregate_state){ .values = values };
+}
+
+static bool integer_of(const struct value *v, int128 *out)
+{
+    switch (v->kind) {
+    case VALUE_INT:
+    case VALUE_DURATION:
+    case VALUE_TIMESTAMP:
+        *out = v->i;
+        return true;
+    case VALUE_DECIMAL:
+        *out = v->decimal;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void add_number(struct aggregate_state *state, const struct value *argument, bool squares)
+{
+    int128 x;
+    const bool is_integer = integer_of(argument, &x);
+    ENSURE(is_integer);
+    wide_add(&state->sum, x);
+    if (!squares)
+        return;
+    if (int128_fits_int64(x))
+        wide_add_square(&state->squares, (int64_t)x);
+    else
+        state->unfit++;
+}
+
+static void remove_number(struct aggregate_state *state, const struct value *argument, bool squares)
+{
+    int128 x;
+    const bool is_integer = integer_of(argument, &x);
+    ENSURE(is_integer);
+    wide_subtract(&state->sum, x);
+    if (!squares)
+        return;
+    if (int128_fits_int64(x))
+        wide_subtract_square(&state->squares, (int64_t)x);
+    else
+        state->unfit--;
+}
+
+static bool is_more_extreme(const struct aggregate_spec *spec, const struct value *a,
+                            const struct value *b)
+{
+    const int order = value_compare(a, b);
+    return spec->kind == AGGREGATE_MIN ? order < 0 : order > 0;
+}
+
+static void read_key(const struct aggregate_spec *spec, struct bytes key, struct value *out)
+{
+    struct reader in = reader_of(key);
+    const enum status st = value_read(out, &in, spec->argument_type, NULL);
+    ENSURE(st == ST_OK);
+}
+
+static void add_value(struct aggregate_state *state, const struct aggregate_spec *spec,
+                      const struct value *argument, struct buffer *scratch)
+{
+    if (state->values == NULL)
+        map_create(&state->values, sizeof(int64_t));
+    buffer_clear(scratch);
+    value_write(scratch, argument);
+    int64_t *count = map_insert(state->values, buffer_view(scratch), NULL);
+    (*count)++;
+    if (spec->kind == AGGREGATE_DISTINCT || state->stale)
+        return;
+    if (state->count > 0 && !is_more_extreme(spec, argument, &state->extreme))
+        return;
+    state->extreme = *argument;
+    /* Text must outlive the argument: it is read from the map's key when asked for. */
+    state->stale = argument->kind == VALUE_STRING || argument->kind == VALUE_BYTES;
+}
+
+static void remove_value(struct aggregate_state *state, const struct aggregate_spec *spec,
+                         const struct value *argument, struct buffer *scratch)
+{
+    buffer_clear(scratch);
+    value_write(scratch, argument);
+    int64_t *count = map_find(state->values, buffer_view(scratch));
+    ENSURE(count != NULL && *count > 0);
+    if (--*count > 0)
+        return;
+    if (spec->kind != AGGREGATE_DISTINCT && !state->stale &&
+        value_compare(argument, &state->extreme) == 0)
+        state->stale = true;
+    map_remove(state->values, buffer_view(scratch));
+}
+
+void aggregate_state_add(struct aggregate_state *state, const struct aggregate_spec *spec,
+                         const struct value *argument, struct buffer *scratch)
+{
+    switch (spec->kind) {
+    case AGGREGATE_COUNT:
+    case AGGREGATE_FIRST:
+    case AGGREGATE_LAST:
+        break;
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        add_number(state, argument, false);
+        break;
+    case AGGREGATE_STDDEV:
+        add_number(state, argument, true);
+        break;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+    case AGGREGATE_DISTINCT:
+        add_value(state, spec, argument, scratch);
+        break;
+    }
+    state->count++;
+}
+
+void aggregate_state_remove(struct aggregate_state *state, const struct aggregate_spec *spec,
+                            const struct value *argument, struct buffer *scratch)
+{
+    ENSURE(state->count > 0);
+    switch (spec->kind) {
+    case AGGREGATE_COUNT:
+    case AGGREGATE_FIRST:
+    case AGGREGATE_LAST:
+        break;
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        remove_number(state, argument, false);
+        break;
+    case AGGREGATE_STDDEV:
+        remove_number(state, argument, true);
+        break;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+    case AGGREGATE_DISTINCT:
+        remove_value(state, spec, argument, scratch);
+        break;
+    }
+    state->count--;
+}
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+static struct value sum_result(const struct aggregate_state *state,
+                               const struct aggregate_spec *spec)
+{
+    int128 sum;
+    if (!wide_to_int128(&sum, &state->sum))
+        return value_null();
+    if (spec->argument_type.kind == VALUE_DECIMAL)
+        return value_decimal(sum, spec->argument_type.scale);
+    if (!int128_fits_int64(sum))
+        return value_null();
+    return spec->argument_type.kind == VALUE_DURATION ? value_duration((int64_t)sum)
+                                                      : value_int((int64_t)sum);
+}
+
+static double unit_of(const struct aggregate_state *state, const struct aggregate_spec *spec)
+{
+    const unsigned scale =
+        spec->argument_type.kind == VALUE_DECIMAL ? spec->argument_type.scale : 0;
+    return int128_to_double((int128)state->count * int128_power_of_ten(scale));
+}
+
+static struct value stddev_result(const struct aggregate_state *state,
+                                  const struct aggregate_spec *spec)
+{
+    int128 sum;
+    if (state->unfit > 0 || !wide_to_int128(&sum, &state->sum))
+        return value_null();
+    const struct wide variance = wide_variance((uint64_t)state->count, &state->squares, sum);
+    return value_double(sqrt(wide_to_double(&variance)) / unit_of(state, spec));
+}
+
+static struct value extreme_result(struct aggregate_state *state, const struct aggregate_spec *spec,
+                                   struct arena *arena)
+{
+    if (state->stale) {
+        struct map_iterator it = map_iterate(state->values);
+        for (bool first = true; map_next(&it); first = false) {
+            struct value candidate;
+            read_key(spec, it.key, &candidate);
+            if (first || is_more_extreme(spec, &candidate, &state->extreme))
+                state->extreme = candidate;
+        }
+        state->stale = false;
+    }
+    struct value result = state->extreme;
+    if (result.kind == VALUE_STRING || result.kind == VALUE_BYTES)
+        result.text = arena_copy(arena, result.text);
+    return result;
+}
+
+struct value aggregate_state_result(struct aggregate_state *state,
+                                    const struct aggregate_spec *spec, struct arena *arena)
+{
+    static const struct aggregate_state none;
+    const struct aggregate_state *known = state == NULL ? &none : state;
+    switch (spec->kind) {
+    case AGGREGATE_COUNT:
+        return value_int(known->count);
+    case AGGREGATE_DISTINCT:
+        return value_int(known->values == NULL ? 0 : (int64_t)map_count(known->values));
+    case AGGREGATE_SUM:
+        return sum_result(known, spec);
+    default:
+        break;
+    }
+    if (known->count == 0)
+        return value_null();
+    switch (spec->kind) {
+    case AGGREGATE_AVG:
+        return value_double(wide_to_double(&known->sum) / unit_of(known, spec));
+    case AGGREGATE_STDDEV:
+        return stddev_result(known, spec);
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+        return extreme_result(state, spec, arena);
+    default:
+        UNREACHABLE();
+    }
+}
+
+uint64_t aggregate_state_footprint(const struct aggregate_state *state)
+{
+    return sizeof *state + (state->values == NULL ? 0 : map_footprint(state->values));
+}

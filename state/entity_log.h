@@ -1,0 +1,174 @@
+/*
+ * entity_log: what one key (a user, a card) did lately, and exact look-back aggregates over it.
+ *
+ * An entity remembers events, not counters. Its events are kept in order (time, then arrival),
+ * packed: the newest in the entity's head row, older ones in sealed chunk rows, written once and
+ * rewritten only when a late event lands in them. Aggregates are never stored: they live with the
+ * entity in a bounded cache of loaded entities, add one event and drop the expired ones (amortised
+ * O(1) whatever the window), and are rebuilt from the events when an entity is loaded. So a feature
+ * that is added tomorrow starts warm, and state is only what happened.
+ *
+ * Order and look-back. Event x is before y when x.time < y.time, or the times are equal and x
+ * arrived first. For the event e at time t a window holds, among the events up to and with e:
+ *     over SPAN             t - span < x.time
+ *     over previous SPAN    the same without e
+ *     ... delay D           t - D - span < x.time <= t - D   (which excludes e by itself)
+ *     over N / previous N   the newest N events that match (condition, group, argument not null)
+ *                           with t - look-back < x.time
+ * An aggregate takes the events of its window whose condition is true (null is not), whose group
+ * values equal e's group values (null equals null), and whose argument is not null. count, distinct
+ * of nothing are 0, sum is 0 (exact), the others null.
+ *
+ * Exactness: count, distinct: int. sum: int stays int (overflow of 64 bits gives null), decimal
+ * keeps its scale. avg, stddev (population): one division of exact 128-bit sums at the end, a
+ * double. min, max, first, last: the argument's type. A double argument must be scaled before (the
+ * plan refuses it).
+ *
+ * Rows (KEY_ENTITY_LOG): [1][stream u8][varint key size][key][0] head, [1][stream][varint key
+ * size][key][1][chunk number BE64] chunk.
+ * Head: u8 format = 1 | varint next chunk number | varint chunk count, per chunk: varint number,
+ * varint events, zigzag first time - the last chunk's last time, varint last - first time | the
+ * open events, as a chunk row (event_chunk.h).
+ * Events carry their layout number (layouts.h), so that rows written before a change of columns
+ * stay readable: a column that did not exist then is null.
+ *
+ * One task's thread. Borrows the overlay and the spec.
+ */
+#ifndef WEIR_STATE_ENTITY_LOG_H
+#define WEIR_STATE_ENTITY_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "schemas/value.h"
+#include "state/layouts.h"
+#include "state/overlay.h"
+
+enum aggregate_kind {
+    AGGREGATE_COUNT,
+    AGGREGATE_SUM,
+    AGGREGATE_AVG,
+    AGGREGATE_MIN,
+    AGGREGATE_MAX,
+    AGGREGATE_STDDEV,
+    AGGREGATE_DISTINCT,
+    AGGREGATE_FIRST,
+    AGGREGATE_LAST
+};
+
+struct window_spec {
+    int64_t span_us;     /* > 0, or 0 when span_events is set */
+    int64_t span_events; /* > 0, or 0; at most ENTITY_SPAN_EVENTS_MAX */
+    int64_t delay_us;    /* 0: none; only with span_us */
+    bool previous;
+};
+enum {
+    ENTITY_SPAN_EVENTS_MAX = 1000,
+    AGGREGATE_GROUP_MAX = 4,
+    ENTITY_ALERTED_MAX = 255,
+    ENTITY_EVENT_BYTES_MAX = 64 * 1024, /* of one event's remembered columns: a few fit any row */
+};
+
+/* Measures are what aggregates take: measure i < column_count is column i, the others are
+ * computed from the columns. */
+struct aggregate_spec {
+    enum aggregate_kind kind;
+    int window;    /* index into windows */
+    int argument;  /* measure, or -1: count() */
+    int condition; /* a bool measure, or -1 */
+    int group[AGGREGATE_GROUP_MAX];
+    int group_count; /* the stream's key is not among them: it is always equal */
+    struct value_type argument_type;
+};
+
+struct entity_log_spec {
+    uint8_t stream;
+    const struct layout_column *columns; /* the remembered columns, name and type */
+    size_t column_count;
+    size_t measure_count; /* >= column_count */
+    /* Fills measures[column_count .. measure_count) from columns; total, deterministic, no I/O. */
+    void (*measure)(void *context, const struct value *columns, struct value *measures,
+                    struct arena *arena);
+    void *measure_context;
+    const struct window_spec *windows;
+    size_t window_count;
+    const struct aggregate_spec *aggregates;
+    size_t aggregate_count;
+    int64_t retention_us; /* events older than the entity's newest by more may be forgotten */
+    int64_t look_back_us; /* of windows of N events; retention_us less the accepted lateness */
+    size_t chunk_events;  /* 0: 32 */
+    size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
+    uint64_t cache_bytes; /* of loaded entities */
+};
+
+struct entity_log;
+struct entity;
+
+MUST_CHECK enum status entity_log_create(struct entity_log **out,
+                                         const struct entity_log_spec *borrowed_spec,
+                                         struct overlay *borrowed_overlay,
+                                         struct layouts *borrowed_layouts, struct error *err);
+void entity_log_destroy(struct entity_log **log);
+
+/* Row keys that a batch will need, for overlay_prefetch: appends the head's key; nothing if the
+ * entity is loaded. */
+void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct buffer *out);
+
+/* The entity, loaded or new; valid until the transaction ends. */
+MUST_CHECK enum status entity_log_acquire(struct entity_log *log, struct bytes key,
+                                          struct entity **out, struct error *err);
+
+struct entity_event {
+    int64_t time_us;
+    int64_t offset; /* in the stream's partition */
+    const struct value *columns;
+};
+
+/* Where an event of this time would go: the number of events before it. */
+MUST_CHECK enum status entity_position_of(struct entity *entity, int64_t time_us, size_t *position,
+                                          struct error *err);
+size_t entity_event_count(const struct entity *entity);
+/* Inserts in order (after all events of the same time) and gives the position. ST_TOO_LARGE when
+ * its row would be. */
+MUST_CHECK enum status entity_insert(struct entity *entity, const struct entity_event *event,
+                                     size_t *position, struct error *err);
+/* All aggregates as of the event at `position`; out has aggregate_count values; text lives in the
+ * arena or the entity (until the next call on it). Cheap when positions go forward. */
+MUST_CHECK enum status entity_aggregates(struct entity *entity, size_t position, struct value *out,
+                                         struct arena *arena, struct error *err);
+/* The event at a position, its columns decoded into `columns` (column_count values), text in the
+ * arena. */
+MUST_CHECK enum status entity_event_at(struct entity *entity, size_t position,
+                                       struct entity_event *out, struct value *columns,
+                                       struct arena *arena, struct error *err);
+
+/* The set of rules that alerted on the event, as 32-bit ids. */
+MUST_CHECK enum status entity_has_alerted(struct entity *entity, size_t position, uint32_t rule_id,
+                                          bool *alerted, struct error *err);
+MUST_CHECK enum status entity_set_alerted(struct entity *entity, size_t position, uint32_t rule_id,
+                                          struct error *err);
+
+/* The events that aggregate `index` took for the event at `position`, newest first, at most `max`;
+ * returns how many there are in all. `each` gets position, time and offset. */
+size_t entity_contributors(struct entity *entity, size_t index, size_t position, size_t max,
+                           void (*each)(void *context, size_t position, int64_t time_us,
+                                        int64_t offset),
+                           void *context);
+
+/* Writes every changed entity's rows into the overlay; before the tail record is made. */
+MUST_CHECK enum status entity_log_flush(struct entity_log *log, struct error *err);
+/* After overlay_commit / overlay_abort: trims the cache / forgets every entity that was changed. */
+void entity_log_commit(struct entity_log *log);
+void entity_log_abort(struct entity_log *log);
+/* Deletes the entity's rows if its newest event is older than `before_us`; else says when to ask
+ * again (its newest event's time). For the expiry timers. */
+MUST_CHECK enum status entity_log_expire(struct entity_log *log, struct bytes key,
+                                         int64_t before_us, bool *deleted, int64_t *newest_us,
+                                         struct error *err);
+uint64_t entity_log_footprint(const struct entity_log *log);
+
+#endif
