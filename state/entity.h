@@ -1,0 +1,78 @@
+/*
+ * entity: one key's events and running aggregates in memory. The part of the entity log that knows
+ * nothing of rows and caches.
+ *
+ * Events have absolute indexes, counted from the entity's first event ever; forgetting the oldest
+ * changes no other's. A position (entity_log.h) is an index less the first remembered one's.
+ * Private to the entity log.
+ */
+#ifndef WEIR_STATE_ENTITY_H
+#define WEIR_STATE_ENTITY_H
+
+#include "state/aggregate_state.h"
+#include "state/entity_log.h"
+#include "state/event_chunk.h"
+
+/* Where a window stands: its aggregates hold exactly the events [low, high). */
+struct window_edges {
+    uint64_t low, high;
+};
+
+struct entity {
+    struct entity_log *log;
+    struct entity *newer, *older; /* the cache's order of use */
+    uint8_t *key;
+    size_t key_size;
+
+    struct event_chunk *chunks; /* sealed, oldest first, then the open one: always at least one */
+    size_t chunk_count;
+    uint64_t next_number;
+    uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
+    size_t dropped_count;
+
+    struct window_edges *edges;
+    struct aggregate_state *states; /* per aggregate: without groups */
+    struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
+
+    bool touched; /* in this transaction */
+    bool dirty;   /* rows must be written */
+    bool stored;  /* the overlay has a head row */
+    uint64_t footprint;
+};
+
+/* What the log gives its entities to work with. */
+struct entity_scratch {
+    struct arena *arena;
+    struct value *columns;
+    struct value *measures;
+    const struct entity *measured; /* whose event the measures are of, or NULL */
+    uint64_t measured_index;
+    struct buffer group, value, rest;
+};
+struct entity_scratch *entity_scratch_of(struct entity_log *log);
+const struct entity_log_spec *entity_spec_of(const struct entity_log *log);
+/* Of the current layout. */
+const struct layout_mapping *entity_mapping_of(const struct entity_log *log);
+/* The columns of an event's packed rest; text points into it. */
+MUST_CHECK enum status entity_decode(const struct entity *entity, struct bytes rest,
+                                     struct value *columns, struct error *err);
+/* Reads a sealed chunk's row. */
+MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk,
+                                         struct error *err);
+
+void entity_init(struct entity *entity, struct entity_log *log, struct bytes key);
+void entity_fini(struct entity *entity);
+/* As if it had never had an event. */
+void entity_reset(struct entity *entity);
+static inline struct event_chunk *entity_open_chunk(struct entity *entity)
+{
+    return &entity->chunks[entity->chunk_count - 1];
+}
+uint64_t entity_first_index(const struct entity *entity);
+uint64_t entity_end_index(const struct entity *entity);
+int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */
+/* Seals full chunks and drops expired ones; before rows are written. */
+void entity_tidy(struct entity *entity);
+void entity_measure_footprint(struct entity *entity);
+
+#endif

@@ -1,0 +1,381 @@
+/* The cache of loaded entities, and their rows. What an entity does with its events is entity.c. */
+#include "state/entity_log.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/map.h"
+#include "base/memory.h"
+#include "state/entity.h"
+#include "state/keys.h"
+
+enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, CHUNKS_MAX = 1 << 20, ARENA_BLOCK = 4096 };
+
+struct entity_log {
+    const struct entity_log_spec *spec;
+    struct overlay *overlay;
+    struct layouts *layouts;
+    const struct layout_mapping *mapping;
+    uint32_t layout;
+    struct map *entities;           /* key -> struct entity * */
+    struct entity *newest, *oldest; /* order of use */
+    uint64_t footprint;
+    struct entity **touched; /* in this transaction */
+    size_t touched_count, touched_capacity;
+    struct entity_scratch scratch;
+    struct buffer row_key, row;
+};
+
+struct entity_scratch *entity_scratch_of(struct entity_log *log)
+{
+    return &log->scratch;
+}
+
+const struct entity_log_spec *entity_spec_of(const struct entity_log *log)
+{
+    return log->spec;
+}
+
+const struct layout_mapping *entity_mapping_of(const struct entity_log *log)
+{
+    return log->mapping;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+enum status entity_log_create(struct entity_log **out, const struct entity_log_spec *spec,
+                              struct overlay *overlay, struct layouts *layouts, struct error *err)
+{
+    ENSURE(*out == NULL && spec->measure_count >= spec->column_count);
+    AUTO(entity_log_destroy) struct entity_log *log = mem_alloc(sizeof *log);
+    log->spec = spec;
+    log->overlay = overlay;
+    log->layouts = layouts;
+    map_create(&log->entities, sizeof(struct entity *));
+    arena_create(&log->scratch.arena, ARENA_BLOCK);
+    log->scratch.columns = mem_alloc_array(spec->column_count + 1, sizeof(struct value));
+    log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
+    TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
+    TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
+                        err));
+    *out = TAKE(log);
+    return ST_OK;
+}
+
+static void unlink_entity(struct entity_log *log, struct entity *entity)
+{
+    *(entity->newer == NULL ? &log->newest : &entity->newer->older) = entity->older;
+    *(entity->older == NULL ? &log->oldest : &entity->older->newer) = entity->newer;
+    entity->newer = entity->older = NULL;
+}
+
+static void link_newest(struct entity_log *log, struct entity *entity)
+{
+    entity->older = log->newest;
+    entity->newer = NULL;
+    *(log->newest == NULL ? &log->oldest : &log->newest->newer) = entity;
+    log->newest = entity;
+}
+
+static void forget(struct entity_log *log, struct entity *entity)
+{
+    unlink_entity(log, entity);
+    log->footprint -= entity->footprint;
+    map_remove(log->entities, bytes_of(entity->key, entity->key_size));
+    if (log->scratch.measured == entity)
+        log->scratch.measured = NULL;
+    entity_fini(entity);
+    mem_free(entity);
+}
+
+void entity_log_destroy(struct entity_log **log_ref)
+{
+    struct entity_log *log = TAKE(*log_ref);
+    if (log == NULL)
+        return;
+    while (log->newest != NULL)
+        forget(log, log->newest);
+    map_destroy(&log->entities);
+    arena_destroy(&log->scratch.arena);
+    mem_free(log->scratch.columns);
+    mem_free(log->scratch.measures);
+    buffer_fini(&log->scratch.group);
+    buffer_fini(&log->scratch.value);
+    buffer_fini(&log->scratch.rest);
+    buffer_fini(&log->row_key);
+    buffer_fini(&log->row);
+    mem_free(log->touched);
+    mem_free(log);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static void put_row_key(const struct entity_log *log, struct bytes key, uint8_t kind,
+                        struct buffer *out)
+{
+    buffer_put_u8(out, KEY_ENTITY_LOG);
+    buffer_put_u8(out, log->spec->stream);
+    buffer_put_run(out, key);
+    buffer_put_u8(out, kind);
+}
+
+static struct bytes head_key(struct entity_log *log, struct bytes key)
+{
+    buffer_clear(&log->row_key);
+    put_row_key(log, key, ROW_HEAD, &log->row_key);
+    return buffer_view(&log->row_key);
+}
+
+static struct bytes chunk_key(const struct entity *entity, uint64_t number)
+{
+    struct entity_log *log = entity->log;
+    buffer_clear(&log->row_key);
+    put_row_key(log, bytes_of(entity->key, entity->key_size), ROW_CHUNK, &log->row_key);
+    buffer_put_be64(&log->row_key, number);
+    return buffer_view(&log->row_key);
+}
+
+static void write_head(const struct entity *entity, struct buffer *out)
+{
+    buffer_put_u8(out, HEAD_FORMAT);
+    buffer_put_varint(out, entity->next_number);
+    buffer_put_varint(out, entity->chunk_count - 1);
+    int64_t last_us = 0;
+    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
+        const struct event_chunk *chunk = &entity->chunks[i];
+        buffer_put_varint(out, chunk->number);
+        buffer_put_varint(out, chunk->count);
+        buffer_put_zigzag(out, chunk->first_us - last_us);
+        buffer_put_varint(out, (uint64_t)(chunk->last_us - chunk->first_us));
+        last_us = chunk->last_us;
+    }
+    event_chunk_write(&entity->chunks[entity->chunk_count - 1], entity->log->layout, out);
+}
+
+static enum status malformed(struct error *err)
+{
+    return FAIL(err, ST_CORRUPT, "the head row of an entity is malformed");
+}
+
+static enum status read_directory_entry(struct reader *in, struct event_chunk *chunk,
+                                        int64_t *last_us, uint64_t *start, struct error *err)
+{
+    chunk->number = reader_varint(in);
+    const uint64_t count = reader_varint(in);
+    const int64_t gap_us = reader_zigzag(in);
+    const uint64_t extent_us = reader_varint(in);
+    if (in->failed || count == 0 || count > UINT32_MAX || extent_us > INT64_MAX ||
+        __builtin_add_overflow(*last_us, gap_us, &chunk->first_us) ||
+        __builtin_add_overflow(chunk->first_us, (int64_t)extent_us, &chunk->last_us))
+        return malformed(err);
+    chunk->count = (size_t)count;
+    chunk->start = *start;
+    *start += count;
+    *last_us = chunk->last_us;
+    return ST_OK;
+}
+
+static enum status read_head(struct entity *entity, struct bytes row, struct error *err)
+{
+    struct entity_log *log = entity->log;
+    struct reader in = reader_of(row);
+    if (reader_u8(&in) != HEAD_FORMAT)
+        return malformed(err);
+    entity->next_number = reader_varint(&in);
+    const uint64_t sealed = reader_varint(&in);
+    if (in.failed || sealed > CHUNKS_MAX || sealed > reader_left(&in) / 4)
+        return malformed(err);
+    struct event_chunk *chunks = mem_alloc_array((size_t)sealed + 1, sizeof *chunks);
+    event_chunk_fini(&entity->chunks[0]);
+    mem_free(entity->chunks);
+    entity->chunks = chunks;
+    entity->chunk_count = (size_t)sealed + 1;
+    int64_t last_us = 0;
+    uint64_t start = 0;
+    for (uint64_t i = 0; i < sealed; i++) {
+        TRY(read_directory_entry(&in, &chunks[i], &last_us, &start, err));
+        if (i > 0 && chunks[i].first_us < chunks[i - 1].last_us)
+            return malformed(err);
+    }
+    chunks[sealed].start = start;
+    TRY(event_chunk_read(&chunks[sealed], &in, log->layouts, log->spec->columns,
+                         log->spec->column_count, log->layout, err));
+    if (sealed > 0 && chunks[sealed].count > 0 && chunks[sealed].first_us < last_us)
+        return malformed(err);
+    return ST_OK;
+}
+
+enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    struct entity_log *log = entity->log;
+    struct bytes row;
+    TRY(overlay_get(log->overlay, chunk_key(entity, chunk->number), &row, err));
+    if (row.data == NULL)
+        return FAIL(err, ST_CORRUPT, "a chunk of an entity's events is missing");
+    struct reader in = reader_of(row);
+    const struct event_chunk expected = *chunk;
+    chunk->count = 0;
+    const enum status st = event_chunk_read(chunk, &in, log->layouts, log->spec->columns,
+                                            log->spec->column_count, log->layout, err);
+    if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
+        chunk->last_us == expected.last_us)
+        return ST_OK;
+    event_chunk_fini(chunk);
+    *chunk = expected; /* still not loaded */
+    return st != ST_OK ? st
+                       : FAIL(err, ST_CORRUPT,
+                              "a chunk of an entity's events is not the one its head names");
+}
+
+static enum status write_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    struct entity_log *log = entity->log;
+    buffer_clear(&log->row);
+    event_chunk_write(chunk, log->layout, &log->row);
+    TRY(overlay_put(log->overlay, chunk_key(entity, chunk->number), buffer_view(&log->row), err));
+    chunk->dirty = false;
+    return ST_OK;
+}
+
+static enum status write_rows(struct entity *entity, struct error *err)
+{
+    struct entity_log *log = entity->log;
+    entity_tidy(entity);
+    for (size_t i = 0; i < entity->dropped_count; i++)
+        overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
+    entity->dropped_count = 0;
+    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
+        if (entity->chunks[i].dirty)
+            TRY(write_chunk(entity, &entity->chunks[i], err));
+    }
+    buffer_clear(&log->row);
+    write_head(entity, &log->row);
+    TRY(overlay_put(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)),
+                    buffer_view(&log->row), err));
+    entity_open_chunk(entity)->dirty = false;
+    entity->stored = true;
+    entity->dirty = false;
+    return ST_OK;
+}
+
+/* --- use -------------------------------------------------------------------------------------- */
+
+void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct buffer *out)
+{
+    if (map_find(log->entities, key) == NULL)
+        put_row_key(log, key, ROW_HEAD, out);
+}
+
+static enum status load(struct entity_log *log, struct bytes key, struct entity **out,
+                        struct error *err)
+{
+    struct bytes row;
+    TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
+    struct entity *entity = mem_alloc(sizeof *entity);
+    entity_init(entity, log, key);
+    if (row.data != NULL) {
+        const enum status st = read_head(entity, row, err);
+        if (st != ST_OK) {
+            entity_fini(entity);
+            mem_free(entity);
+            return st;
+        }
+        entity->stored = true;
+    }
+    *(struct entity **)map_insert(log->entities, key, NULL) = entity;
+    link_newest(log, entity);
+    entity_measure_footprint(entity);
+    log->footprint += entity->footprint;
+    *out = entity;
+    return ST_OK;
+}
+
+static void touch(struct entity_log *log, struct entity *entity)
+{
+    if (entity->touched)
+        return;
+    if (log->touched_count == log->touched_capacity) {
+        log->touched_capacity = log->touched_capacity == 0 ? 256 : log->touched_capacity * 2;
+        log->touched = mem_resize_array(log->touched, log->touched_capacity, sizeof *log->touched);
+    }
+    log->touched[log->touched_count++] = entity;
+    entity->touched = true;
+    unlink_entity(log, entity);
+    link_newest(log, entity);
+}
+
+enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct entity **out,
+                               struct error *err)
+{
+    struct entity **known = map_find(log->entities, key);
+    struct entity *entity = known == NULL ? NULL : *known;
+    if (entity == NULL)
+        TRY(load(log, key, &entity, err));
+    touch(log, entity);
+    *out = entity;
+    return ST_OK;
+}
+
+enum status entity_log_flush(struct entity_log *log, struct error *err)
+{
+    for (size_t i = 0; i < log->touched_count; i++) {
+        if (log->touched[i]->dirty)
+            TRY(write_rows(log->touched[i], err));
+    }
+    return ST_OK;
+}
+
+static void trim_cache(struct entity_log *log)
+{
+    while (log->footprint > log->spec->cache_bytes && log->oldest != NULL)
+        forget(log, log->oldest);
+}
+
+void entity_log_commit(struct entity_log *log)
+{
+    for (size_t i = 0; i < log->touched_count; i++) {
+        struct entity *entity = log->touched[i];
+        ENSURE(!entity->dirty);
+        entity->touched = false;
+        log->footprint -= entity->footprint;
+        entity_measure_footprint(entity);
+        log->footprint += entity->footprint;
+    }
+    log->touched_count = 0;
+    trim_cache(log);
+}
+
+void entity_log_abort(struct entity_log *log)
+{
+    for (size_t i = 0; i < log->touched_count; i++)
+        forget(log, log->touched[i]);
+    log->touched_count = 0;
+}
+
+enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t before_us,
+                              bool *deleted, int64_t *newest_us, struct error *err)
+{
+    struct entity *entity;
+    *deleted = false;
+    TRY(entity_log_acquire(log, key, &entity, err));
+    *newest_us = entity_newest_us(entity);
+    if (*newest_us >= before_us)
+        return ST_OK;
+    for (size_t i = 0; i + 1 < entity->chunk_count; i++)
+        overlay_delete(log->overlay, chunk_key(entity, entity->chunks[i].number));
+    for (size_t i = 0; i < entity->dropped_count; i++)
+        overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
+    if (entity->stored)
+        overlay_delete(log->overlay, head_key(log, key));
+    if (log->scratch.measured == entity)
+        log->scratch.measured = NULL;
+    entity_reset(entity);
+    entity->dirty = entity->stored = false;
+    *deleted = true;
+    return ST_OK;
+}
+
+uint64_t entity_log_footprint(const struct entity_log *log)
+{
+    return log->footprint + map_footprint(log->entities);
+}

@@ -1,0 +1,220 @@
+#include "state/event_chunk.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+
+enum { EVENTS_IN_ROW_MAX = 1 << 20 };
+
+void event_chunk_fini(struct event_chunk *chunk)
+{
+    mem_free(chunk->places);
+    buffer_fini(&chunk->bytes);
+    *chunk = (struct event_chunk){ .count = 0 };
+}
+
+size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
+{
+    size_t low = 0, high = chunk->count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (chunk->places[middle].time_us <= time_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void reserve(struct event_chunk *chunk, size_t count)
+{
+    if (count <= chunk->capacity)
+        return;
+    size_t capacity = chunk->capacity == 0 ? 8 : chunk->capacity;
+    while (capacity < count)
+        capacity *= 2;
+    chunk->places = mem_resize_array(chunk->places, capacity, sizeof *chunk->places);
+    chunk->capacity = capacity;
+}
+
+static void set_extent(struct event_chunk *chunk)
+{
+    if (chunk->count == 0)
+        return;
+    chunk->first_us = chunk->places[0].time_us;
+    chunk->last_us = chunk->places[chunk->count - 1].time_us;
+}
+
+void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
+                        struct bytes rest)
+{
+    ENSURE(chunk->loaded && i <= chunk->count);
+    reserve(chunk, chunk->count + 1);
+    memmove(chunk->places + i + 1, chunk->places + i, (chunk->count - i) * sizeof *chunk->places);
+    chunk->places[i] =
+        (struct event_place){ time_us, offset, (uint32_t)chunk->bytes.size, (uint32_t)rest.size };
+    buffer_put_bytes(&chunk->bytes, rest);
+    chunk->count++;
+    chunk->dirty = true;
+    set_extent(chunk);
+}
+
+/* Rewrites the bytes in order, without what was replaced. */
+static void compact(struct event_chunk *chunk)
+{
+    struct buffer bytes;
+    buffer_init(&bytes);
+    for (size_t i = 0; i < chunk->count; i++) {
+        const uint32_t at = (uint32_t)bytes.size;
+        buffer_put_bytes(&bytes, event_chunk_rest(chunk, i));
+        chunk->places[i].at = at;
+    }
+    buffer_fini(&chunk->bytes);
+    chunk->bytes = bytes;
+}
+
+void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
+{
+    ENSURE(chunk->loaded && i < chunk->count);
+    chunk->places[i].at = (uint32_t)chunk->bytes.size;
+    chunk->places[i].size = (uint32_t)rest.size;
+    buffer_put_bytes(&chunk->bytes, rest);
+    chunk->dirty = true;
+}
+
+void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into)
+{
+    ENSURE(chunk->loaded && n <= chunk->count && into->count == 0);
+    into->loaded = true;
+    into->start = chunk->start;
+    for (size_t i = 0; i < n; i++)
+        event_chunk_insert(into, i, chunk->places[i].time_us, chunk->places[i].offset,
+                           event_chunk_rest(chunk, i));
+    memmove(chunk->places, chunk->places + n, (chunk->count - n) * sizeof *chunk->places);
+    chunk->count -= n;
+    chunk->start += n;
+    chunk->dirty = true;
+    set_extent(chunk);
+    compact(chunk);
+}
+
+enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24 };
+
+size_t event_chunk_row_size(const struct event_chunk *chunk)
+{
+    size_t size = HEADER_SIZE;
+    for (size_t i = 0; i < chunk->count; i++)
+        size += chunk->places[i].size + EVENT_OVERHEAD;
+    return size;
+}
+
+void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out)
+{
+    ENSURE(chunk->loaded);
+    const int64_t base_us = chunk->count > 0 ? chunk->places[0].time_us : 0;
+    const int64_t base_offset = chunk->count > 0 ? chunk->places[0].offset : 0;
+    buffer_put_varint(out, layout);
+    buffer_put_varint(out, chunk->count);
+    buffer_put_zigzag(out, base_us);
+    buffer_put_zigzag(out, base_offset);
+    for (size_t i = 0; i < chunk->count; i++) {
+        buffer_put_zigzag(out, chunk->places[i].time_us - base_us);
+        buffer_put_zigzag(out, chunk->places[i].offset - base_offset);
+        buffer_put_run(out, event_chunk_rest(chunk, i));
+    }
+}
+
+/* The alerted rules stay as they are, the columns are read by the old layout and written by the
+ * new one. */
+static enum status convert_rest(const struct layout_mapping *mapping, struct bytes rest,
+                                struct value *columns, size_t column_count, struct buffer *out,
+                                struct error *err)
+{
+    struct reader in = reader_of(rest);
+    const uint64_t alerted = reader_varint(&in);
+    if (in.failed || alerted > reader_left(&in) / 4)
+        return FAIL(err, ST_CORRUPT, "an event's alerted rules are malformed");
+    const size_t head = (size_t)(in.at - rest.data) + 4 * (size_t)alerted;
+    reader_take(&in, 4 * (size_t)alerted);
+    TRY(layout_read_values(mapping, &in, columns, err));
+    buffer_clear(out);
+    buffer_put(out, rest.data, head);
+    layout_write_values(out, columns, column_count);
+    return ST_OK;
+}
+
+static enum status check_rest(const struct layout_mapping *mapping, struct bytes rest,
+                              struct error *err)
+{
+    struct reader in = reader_of(rest);
+    const uint64_t alerted = reader_varint(&in);
+    if (in.failed || alerted > reader_left(&in) / 4)
+        return FAIL(err, ST_CORRUPT, "an event's alerted rules are malformed");
+    reader_take(&in, 4 * (size_t)alerted);
+    TRY(layout_skip_values(mapping, &in, err));
+    return reader_done(&in) ? ST_OK : FAIL(err, ST_CORRUPT, "an event's columns are malformed");
+}
+
+struct chunk_reading {
+    const struct layout_mapping *mapping;
+    struct value *columns;
+    size_t column_count;
+    bool same_layout;
+    struct buffer converted;
+};
+
+static enum status read_event(struct event_chunk *chunk, struct reader *in, int64_t base_us,
+                              int64_t base_offset, struct chunk_reading *reading, struct error *err)
+{
+    int64_t time_us, offset;
+    const bool overflow = __builtin_add_overflow(base_us, reader_zigzag(in), &time_us) ||
+                          __builtin_add_overflow(base_offset, reader_zigzag(in), &offset);
+    struct bytes rest = reader_run(in);
+    if (in->failed || overflow || (chunk->count > 0 && time_us < chunk->last_us))
+        return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
+    if (reading->same_layout) {
+        TRY(check_rest(reading->mapping, rest, err));
+    } else {
+        TRY(convert_rest(reading->mapping, rest, reading->columns, reading->column_count,
+                         &reading->converted, err));
+        rest = buffer_view(&reading->converted);
+    }
+    event_chunk_insert(chunk, chunk->count, time_us, offset, rest);
+    return ST_OK;
+}
+
+enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struct layouts *layouts,
+                             const struct layout_column *columns, size_t column_count,
+                             uint32_t layout, struct error *err)
+{
+    ENSURE(!chunk->loaded);
+    const uint64_t found_layout = reader_varint(in);
+    const uint64_t count = reader_varint(in);
+    const int64_t base_us = reader_zigzag(in);
+    const int64_t base_offset = reader_zigzag(in);
+    if (in->failed || count > EVENTS_IN_ROW_MAX || found_layout > UINT32_MAX)
+        return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
+    struct chunk_reading reading = { .column_count = column_count,
+                                     .same_layout = found_layout == layout };
+    TRY(layouts_mapping(layouts, (uint32_t)found_layout, columns, column_count, &reading.mapping,
+                        err));
+    reading.columns = mem_alloc_array(column_count + 1, sizeof *reading.columns);
+    chunk->loaded = true;
+    chunk->count = 0;
+    enum status st = ST_OK;
+    for (uint64_t i = 0; i < count && st == ST_OK; i++)
+        st = read_event(chunk, in, base_us, base_offset, &reading, err);
+    mem_free(reading.columns);
+    buffer_fini(&reading.converted);
+    chunk->dirty = false;
+    TRY(st);
+    return reader_done(in)
+               ? ST_OK
+               : FAIL(err, ST_CORRUPT, "an entity's events do not end where their row does");
+}
+
+uint64_t event_chunk_footprint(const struct event_chunk *chunk)
+{
+    return sizeof *chunk + chunk->capacity * sizeof *chunk->places + chunk->bytes.capacity;
+}

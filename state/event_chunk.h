@@ -1,0 +1,65 @@
+/*
+ * event_chunk: a run of one entity's events in order, in memory as they are stored: an index (time,
+ * offset, place) over the packed rest of each event. A chunk whose row has not been read yet knows
+ * only its extent.
+ *
+ * The row (of a sealed chunk, and the open events at the end of the head row):
+ *     varint layout | varint count | zigzag base time | zigzag base offset
+ *     | per event: zigzag time - base, zigzag offset - base, varint size of the rest, the rest
+ *     the rest of an event: varint number of rules that alerted, each BE32
+ *         | the columns (layouts.h)
+ */
+#ifndef WEIR_STATE_EVENT_CHUNK_H
+#define WEIR_STATE_EVENT_CHUNK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "schemas/value.h"
+#include "state/layouts.h"
+
+struct event_place {
+    int64_t time_us;
+    int64_t offset;
+    uint32_t at, size; /* the rest, in the chunk's bytes */
+};
+
+struct event_chunk {
+    uint64_t number; /* names the row; the open chunk has none */
+    uint64_t start;  /* index of its first event among all events of the entity, ever */
+    int64_t first_us, last_us;
+    size_t count;
+    bool loaded, dirty;
+    struct event_place *places; /* loaded: `count` of them, in order */
+    size_t capacity;
+    struct buffer bytes;
+};
+
+void event_chunk_fini(struct event_chunk *chunk);
+/* How many of its events have time <= time_us. Loaded only. */
+size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us);
+/* Inserts at place i; `rest` is copied. */
+void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
+                        struct bytes rest);
+void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
+static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
+{
+    return bytes_of(chunk->bytes.data + chunk->places[i].at, chunk->places[i].size);
+}
+/* Moves the first n events into `into`, which is empty. */
+void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);
+/* Bytes that the row would have. */
+size_t event_chunk_row_size(const struct event_chunk *chunk);
+
+void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out);
+/* Reads until the reader's end. Events of another layout are rewritten to `columns`. ST_CORRUPT. */
+MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, struct reader *in,
+                                        struct layouts *layouts,
+                                        const struct layout_column *columns, size_t column_count,
+                                        uint32_t layout, struct error *err);
+uint64_t event_chunk_footprint(const struct event_chunk *chunk);
+
+#endif
