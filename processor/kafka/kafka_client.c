@@ -1,6 +1,7 @@
 #include "processor/kafka/kafka_client.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -23,8 +24,16 @@ static enum log_level level_of(int syslog_level)
     return syslog_level == SYSLOG_DEBUG ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 }
 
+/* librdkafka takes it for a producer's, warns, and then does use it to retry reading offsets. */
+static bool is_wrong_warning(const char *facility, const char *text)
+{
+    return strcmp(facility, "CONFWARN") == 0 && strstr(text, "retry.backoff") != NULL;
+}
+
 static void on_log(const rd_kafka_t *client, int level, const char *facility, const char *text)
 {
+    if (is_wrong_warning(facility, text))
+        return;
     LOG_AT(level_of(level), "kafka.client", "client=%s facility=%s text=%s",
            LOG_Q(client == NULL ? "" : rd_kafka_name(client)), facility, LOG_Q(text));
 }
