@@ -216,9 +216,16 @@ static bool is_zero(const struct value *literal)
     return literal->kind == VALUE_DOUBLE ? literal->d == 0 : number_unscaled(literal) == 0;
 }
 
+/* NULL unless the right side is one. */
+static const struct value *literal_divisor(const struct sides *sides)
+{
+    const struct node *right = sides->node->children[1];
+    return right->kind == NODE_LITERAL ? &right->literal : NULL;
+}
+
 static enum status refuse_zero(struct compiler *compiler, const struct sides *sides)
 {
-    const struct value *divisor = constant_of(compiler, &sides->right);
+    const struct value *divisor = literal_divisor(sides);
     if (divisor == NULL || !is_zero(divisor))
         return ST_OK;
     return COMPILER_FAIL(compiler, sides->node->children[1]->position,
@@ -234,7 +241,7 @@ static enum status compile_division(struct compiler *compiler, struct compiled *
         return refuse(compiler, sides);
     TRY(refuse_zero(compiler, sides));
     int power;
-    const struct value *divisor = constant_of(compiler, &sides->right);
+    const struct value *divisor = literal_divisor(sides);
     if (is_exact(sides->left.type) && divisor != NULL && power_of_ten_of(&power, divisor))
         return compile_shift(compiler, out, sides, power);
     return emit_kind(compiler, out, sides, OPERATION_DIVIDE_DOUBLE, VALUE_DOUBLE);

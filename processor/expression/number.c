@@ -98,8 +98,10 @@ bool decimal_of_double(int128 *out, double d, unsigned scale)
 {
     static const double product_max = 0x1p46; /* leaves 6 bits to see a tie in */
     ENSURE(scale <= DECIMAL_SCALE_MAX);
-    if (!isfinite(d))
+    if (!(fabs(d) < 0x1p127))
         return false;
+    if (fabs(d) >= 0x1p53) /* a whole number: exact, whatever its shortest text */
+        return decimal_rescale(out, (int128)d, 0, scale);
     const double product = d * powers_of_ten[scale];
     if (fabs(product) < product_max) {
         const double rounded = round(product);

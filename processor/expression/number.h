@@ -27,7 +27,8 @@ static inline int128 number_unscaled(const struct value *v)
 bool decimal_rescale(int128 *out, int128 unscaled, unsigned from, unsigned to);
 /*
  * The decimal of that scale nearest to d as people read it, in its shortest text: 0.285 rounds to
- * 0.29, although the double is a little less. false when it is not finite or does not fit.
+ * 0.29, although the double is a little less. Whole numbers from 2^53 on are converted exactly.
+ * false when it is not finite or does not fit.
  */
 bool decimal_of_double(int128 *out, double d, unsigned scale);
 /* Cuts the fraction off; false when it does not fit. */

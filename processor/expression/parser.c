@@ -219,39 +219,56 @@ static enum status parse_prefixed(struct parser *parser, const struct node **out
     return ST_OK;
 }
 
-/* "-5" is one literal, so that the smallest int can be written. */
-static enum status parse_negative_literal(struct parser *parser, const struct node **out)
+/* false: no number or duration, or its negative is too large. */
+static bool negate_literal(struct value *literal)
 {
-    const struct token *first = parser->token;
-    struct value literal = first[1].literal;
-    parser->token += 2;
-    if (literal.kind == VALUE_DOUBLE)
-        literal = value_double(-literal.d);
-    else if (literal.kind == VALUE_DECIMAL)
-        literal.decimal = -literal.decimal;
-    else
-        literal.i = first[1].needs_minus ? INT64_MIN : -literal.i;
-    struct node *node = parser_add_node(parser, NODE_LITERAL, first);
-    node->literal = literal;
-    *out = node;
-    return ST_OK;
+    switch ((enum value_kind)literal->kind) {
+    case VALUE_INT:
+    case VALUE_DURATION:
+        return !__builtin_sub_overflow(0, literal->i, &literal->i);
+    case VALUE_DECIMAL:
+        literal->decimal = -literal->decimal; /* the lexer's are far from the limit */
+        return true;
+    case VALUE_DOUBLE:
+        *literal = value_double(-literal->d);
+        return true;
+    default:
+        return false;
+    }
 }
 
+static const struct node *add_negation(struct parser *parser, const struct token *first,
+                                       const struct node *operand)
+{
+    struct value literal = operand->literal;
+    const bool folds = operand->kind == NODE_LITERAL && negate_literal(&literal);
+    struct node *node = parser_add_node(parser, folds ? NODE_LITERAL : NODE_NEGATE, first);
+    if (folds)
+        node->literal = literal;
+    else
+        set_children(parser, node, &operand, 1);
+    return node;
+}
+
+/* "-5", and -(5) too, is one literal: its normalised text is that of -5. */
 static enum status parse_unary(struct parser *parser, const struct node **out)
 {
     const struct token *first = parser->token;
     if (first->kind != TOKEN_OPERATOR || first->op != OPERATOR_SUBTRACT)
         return parse_primary(parser, out);
-    if (first[1].kind == TOKEN_NUMBER || first[1].kind == TOKEN_DURATION)
-        return parse_negative_literal(parser, out);
     parser->token++;
+    if (parser->token->needs_minus) {
+        parser->token++;
+        struct node *smallest = parser_add_node(parser, NODE_LITERAL, first);
+        smallest->literal = value_int(INT64_MIN);
+        *out = smallest;
+        return ST_OK;
+    }
     const struct node *operand = NULL;
     TRY(enter(parser));
     TRY(parse_unary(parser, &operand));
     leave(parser);
-    struct node *node = parser_add_node(parser, NODE_NEGATE, first);
-    set_children(parser, node, &operand, 1);
-    *out = node;
+    *out = add_negation(parser, first, operand);
     return ST_OK;
 }
 

@@ -138,6 +138,7 @@ Test(functions, conversions)
         { "decimal(-1.005e0, 2)", "decimal(2) -1.01" },
         { "decimal(1e20, 18)", "decimal(18) 100000000000000000000.000000000000000000" },
         { "decimal(1e21, 18)", "decimal(18) null, overflow" },
+        { "decimal(9223372036854775807e0, 1)", "decimal(1) 9223372036854775808.0" },
         { "decimal(vast, 2)", "decimal(2) null, overflow" },
         { "decimal(123456789012.345e0, 2)", "decimal(2) 123456789012.35" },
         { "decimal(yes, 1)", "decimal(1) 1.0" },
@@ -241,6 +242,9 @@ Test(functions, a_text_that_grows_too_long_is_an_overflow)
     world.slots[world_slot("raw")].text = bytes_of(large, FUNCTION_TEXT_MAX);
     cr_expect_str_eq(world_run(&world, "length(concat(country, empty))"), "int 1048576");
     cr_expect_str_eq(world_run(&world, "concat(country, 'a')"), "string null, overflow");
+    large[9] = 'x';
+    cr_expect_str_eq(world_run(&world, "length(replace(country, 'x', 'y'))"), "int 1048576");
+    cr_expect_str_eq(world_run(&world, "replace(country, 'x', 'yy')"), "string null, overflow");
     cr_expect_str_eq(world_run(&world, "string(raw)"), "string null, overflow");
     cr_expect_str_eq(world_run(&world, "concat(raw, 'a')"), "string null, overflow");
     mem_free(large);

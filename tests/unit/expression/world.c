@@ -116,6 +116,14 @@ int world_slot(const char *name)
     return found.slot;
 }
 
+const char *world_name(int slot, struct value_type *type)
+{
+    if (slot >= NAME_COUNT)
+        return NULL;
+    *type = names[slot].type;
+    return names[slot].name;
+}
+
 static int find_table(void *context, const char *name)
 {
     (void)context;
@@ -198,6 +206,20 @@ static bool find_row(int table, const struct value *key, struct value row[3])
     if (table == TABLE_BLOCKED)
         return bytes_equal(key->text, BYTES_LITERAL("DE"));
     return first || second;
+}
+
+bool world_row_of(const char *table, const struct value *key, const char *column, struct value *out)
+{
+    struct value row[3];
+    int index = 0;
+    struct value_type type;
+    const int number = find_table(NULL, table);
+    cr_assert(column == NULL || find_table_column(NULL, number, column, &index, &type));
+    if (!find_row(number, key, row))
+        return false;
+    if (column != NULL)
+        *out = row[index];
+    return true;
 }
 
 static enum status lookup(void *tables, int table, const struct value *key, int column,

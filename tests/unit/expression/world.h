@@ -27,6 +27,11 @@ void world_init(struct world *world);
 void world_fini(struct world *world);
 /* The slot of a name; the test fails when there is none. */
 int world_slot(const char *name);
+/* The names in slot order: NULL behind the last. */
+const char *world_name(int slot, struct value_type *type);
+/* The row that `lookup` finds; false when there is none. */
+bool world_row_of(const char *table, const struct value *key, const char *column,
+                  struct value *out);
 
 /*
  * Parses, compiles and evaluates. What came of it, valid until the next call:
