@@ -57,3 +57,13 @@ enum status load_topology(struct plan **out, const struct arguments *arguments, 
     diagnostics_fini(&diagnostics);
     return st;
 }
+
+bool load_uses_avro(const struct plan *plan)
+{
+    bool avro = plan->alerts.format == FORMAT_AVRO;
+    for (size_t i = 0; i < plan->stream_count; i++)
+        avro |= plan->streams[i].format == FORMAT_AVRO;
+    for (size_t i = 0; i < plan->table_count; i++)
+        avro |= plan->tables[i].format == FORMAT_AVRO;
+    return avro;
+}

@@ -13,5 +13,7 @@ MUST_CHECK enum status load_topology(struct plan **out, const struct arguments *
                                      struct error *err);
 /* Finds files that are part of the binary: "card-fraud.yaml", "transaction.avsc". For topology_options. */
 bool load_embedded(void *context, const char *name, struct bytes *content);
+/* Does anything that it reads or writes need a schema registry? */
+bool load_uses_avro(const struct plan *plan);
 
 #endif

@@ -5,18 +5,9 @@
 #include "processor/cli/command.h"
 #include "processor/cli/connection.h"
 #include "processor/cli/interrupt.h"
+#include "processor/cli/load.h"
 #include "processor/cli/service.h"
 #include "processor/kafka/topic_check.h"
-
-static bool uses_avro(const struct plan *plan)
-{
-    bool avro = plan->alerts.format == FORMAT_AVRO;
-    for (size_t i = 0; i < plan->stream_count; i++)
-        avro |= plan->streams[i].format == FORMAT_AVRO;
-    for (size_t i = 0; i < plan->table_count; i++)
-        avro |= plan->tables[i].format == FORMAT_AVRO;
-    return avro;
-}
 
 static enum status serve(const struct plan *plan, const struct config *config, struct registry *registry,
                          const atomic_bool *stop, struct error *err)
@@ -56,7 +47,7 @@ static enum status run_with(struct connection *connection, const struct argument
     const atomic_bool *stop = interrupt_flag();
     TRY(connection_open(connection, arguments, err));
     TRY(prepare_topics(connection, err));
-    if (uses_avro(connection->plan))
+    if (load_uses_avro(connection->plan))
         TRY(config_open_registry(&connection->config, &registry, err));
     return serve(connection->plan, &connection->config, registry, stop, err);
 }
