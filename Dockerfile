@@ -23,6 +23,7 @@ COPY --from=build /out/ /
 # No account is needed for a numeric user; Kubernetes can check that it is not root.
 USER 65532:65532
 WORKDIR /var/lib/weir
+ENV WEIR_STATE=/var/lib/weir WEIR_HTTP=0.0.0.0:8080
 VOLUME /var/lib/weir
 EXPOSE 8080
 ENTRYPOINT ["/usr/bin/weir"]
