@@ -1,10 +1,24 @@
 /*
- * dedupe: has this id been seen within the last `span`? Exact (128-bit hashes of ids), by event
- * time.
+ * dedupe: has this id been seen within the last `span`? By event time, exact but for collisions of
+ * 128-bit hashes.
  *
- * Rows: [3][stream u8][id hash 16] -> varint event time; and, per minute of event time and
- * transaction, an expiry list [3][stream u8 | 0x80][minute BE64][sequence BE64] -> the hashes
- * added, so that forgetting needs no scan of all ids.
+ * An event at time t is a duplicate when an event with the same id that was none was seen at a time
+ * within span of t, either way, and not more than span before the newest event checked so far. The
+ * second half is what makes forgetting invisible: what no longer counts may be gone already or not,
+ * depending on when transactions ended.
+ *
+ * Rows of a stream (a number below 0x80):
+ *     [3][stream][hash of the id, 16]
+ *         -> zigzag time_us | varint sequence of its list
+ *     [3][stream | 0x80][minute of time_us, BE64, sign bit flipped][sequence BE64]
+ *         -> the hashes of one list, 16 each
+ *     [3][stream | 0x80]
+ *         -> zigzag newest time_us | varint next sequence
+ *
+ * The lists, one per minute and transaction (more if they get long), say what to forget without a
+ * look at the ids: an id is in exactly one list, and when it counts anew it moves.
+ *
+ * One task's thread. Borrows the overlay.
  */
 #ifndef WEIR_STATE_DEDUPE_H
 #define WEIR_STATE_DEDUPE_H
@@ -12,6 +26,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "state/overlay.h"
@@ -20,17 +35,18 @@ struct dedupe;
 MUST_CHECK enum status dedupe_create(struct dedupe **out, uint8_t stream, int64_t span_us,
                                      struct overlay *borrowed, struct error *err);
 void dedupe_destroy(struct dedupe **dedupe);
-/* *duplicate: the id was seen at a time within span_us of time_us (either way). Otherwise
- * remembers it at time_us. */
+/* Remembers the id at time_us if it is no duplicate. */
 MUST_CHECK enum status dedupe_check(struct dedupe *dedupe, struct hash128 id, int64_t time_us,
                                     bool *duplicate, struct error *err);
+/* Appends the key that dedupe_check will get, for overlay_prefetch. */
 void dedupe_prefetch_key(const struct dedupe *dedupe, struct hash128 id, struct buffer *out);
-/* Forgets ids older than stream_time - span (a bounded number of rows per call; call it before
- * every flush). */
+/* Forgets ids that no longer count and are older than stream_time_us - span, a bounded number
+ * per call (but more than came in since the last). Call it before every flush. */
 MUST_CHECK enum status dedupe_expire(struct dedupe *dedupe, int64_t stream_time_us,
                                      struct error *err);
-/* Writes the transaction's expiry lists into the overlay. */
+/* Writes the transaction's lists into the overlay; before the tail record is made. */
 MUST_CHECK enum status dedupe_flush(struct dedupe *dedupe, struct error *err);
+/* After overlay_commit / overlay_abort. */
 void dedupe_commit(struct dedupe *dedupe);
 void dedupe_abort(struct dedupe *dedupe);
 
