@@ -160,6 +160,11 @@ enum generator_encoding traffic_encoding(const struct traffic *traffic)
     return traffic->payments.encoding;
 }
 
+uint64_t traffic_delivered(const struct traffic *traffic)
+{
+    return kafka_writer_delivered(traffic->writer);
+}
+
 /* --- writing -------------------------------------------------------------------------------------- */
 
 static enum status write_profiles(struct traffic *traffic, struct generator *generator,

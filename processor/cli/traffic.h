@@ -36,6 +36,8 @@ MUST_CHECK enum status traffic_write(struct traffic *traffic, const struct gener
                                      struct error *err);
 /* Waits until everything is acknowledged. */
 MUST_CHECK enum status traffic_flush(struct traffic *traffic, struct error *err);
+/* How many records were acknowledged, those of tables too. */
+uint64_t traffic_delivered(const struct traffic *traffic);
 
 /* The stream that takes payments, or ST_INVALID. */
 MUST_CHECK enum status traffic_find_stream(const struct plan_stream **out, const struct plan *plan,

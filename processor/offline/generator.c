@@ -241,11 +241,22 @@ static void enqueue_again(struct generator *generator, const struct payment *pay
         return;
     struct payment again = *payment;
     again.duplicate = true;
+    again.ends_burst = false;
     again.arrival_us += prng_between(&generator->prng, 1, AGAIN_MAX_S) * SECOND_US;
     enqueue(generator, &again);
 }
 
 /* --- attacks -------------------------------------------------------------------------------------- */
+
+static struct payment *last_to_arrive(struct burst *burst)
+{
+    struct payment *last = &burst->payments[0];
+    for (size_t i = 1; i < burst->count; i++) {
+        if (burst->payments[i].arrival_us >= last->arrival_us)
+            last = &burst->payments[i];
+    }
+    return last;
+}
 
 uint32_t generator_attack_at(struct generator *generator, enum generator_attack attack,
                              int64_t time_ms)
@@ -255,6 +266,7 @@ uint32_t generator_attack_at(struct generator *generator, enum generator_attack 
     const uint32_t victim = pick_victim(generator, seconds_after_start(generator, burst.start_us));
     burst.victim = world_user(&generator->world, victim);
     generator_attack_plan(&burst, attack);
+    last_to_arrive(&burst)->ends_burst = true;
     generator->attack_counts[attack]++;
     generator->bursts++;
     int64_t last_us = 0;
@@ -270,6 +282,12 @@ uint32_t generator_attack_at(struct generator *generator, enum generator_attack 
     generator->habits[victim].quiet_until_s =
         seconds_after_start(generator, last_us) + QUIET_AFTER_ATTACK_S;
     return generator->bursts;
+}
+
+void generator_set_rate(struct generator *generator, double per_second)
+{
+    ENSURE(per_second > 0);
+    generator->options.per_second = per_second;
 }
 
 uint64_t generator_attack_count(const struct generator *generator, enum generator_attack attack)
@@ -498,6 +516,7 @@ static void describe(struct generator *generator, const struct payment *payment,
         .misplaced = payment->poison == POISON_wrong_partition,
         .attack = payment->attack,
         .burst = payment->burst,
+        .ends_burst = payment->ends_burst,
         .poison = payment->poison,
         .duplicate = payment->duplicate,
         .has_place = payment->has_place,

@@ -77,7 +77,8 @@ struct generator_event {
     struct bytes key;   /* none: the record has no key */
     bool misplaced;     /* must not lie in the partition of its key */
     enum generator_attack attack;
-    uint32_t burst; /* counts the attacks from 1; 0: none */
+    uint32_t burst;  /* counts the attacks from 1; 0: none */
+    bool ends_burst; /* the last of its attack to arrive, but for duplicates */
     enum generator_poison poison;
     bool duplicate;
     /* In the order of schemas/transaction.avsc; text lives until the next event. */
@@ -95,6 +96,8 @@ void generator_destroy(struct generator **generator);
 
 /* The event that arrives next. */
 void generator_next(struct generator *generator, struct generator_event *event);
+/* From the next payment on. */
+void generator_set_rate(struct generator *generator, double per_second);
 /* Begins an attack at an event time that has not been reached; gives its burst number. */
 uint32_t generator_attack_at(struct generator *generator, enum generator_attack attack,
                              int64_t time_ms);

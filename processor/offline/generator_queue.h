@@ -23,7 +23,7 @@ struct payment {
     int8_t device; /* from 0, or PAYMENT_... */
     int8_t city; /* whose country the payment is made in */
     uint8_t attack, poison;
-    bool has_place, duplicate;
+    bool has_place, duplicate, ends_burst;
     struct world_place place;
 };
 
