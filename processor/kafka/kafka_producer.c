@@ -75,17 +75,19 @@ static void forget_transaction(struct kafka_producer *producer)
 
 /* --- open and close ------------------------------------------------------------------------------------ */
 
-/* Asks for the topic, which also tells the client who leads it. */
+/* Asks for the topic, which also tells the client who leads it. One that does not exist has no handle. */
 static enum status open_topic(struct kafka_producer *producer, size_t index, struct error *err)
 {
     struct topic *topic = &producer->topics[index];
     const char *name = producer->settings->options.topics[index];
+    TRY(kafka_client_partition_count(producer->client, name, &topic->partition_count, err));
+    if (topic->partition_count == 0)
+        return ST_OK;
     topic->handle = rd_kafka_topic_new(producer->client, name, NULL);
     if (topic->handle == NULL)
         return kafka_errors_fail(err, rd_kafka_last_error(), "topic '%s'", name);
-    TRY(kafka_client_partition_count(producer->client, name, &topic->partition_count, err));
     const size_t count = (size_t)topic->partition_count;
-    topic->first_offsets = mem_alloc_array(count + 1, sizeof *topic->first_offsets);
+    topic->first_offsets = mem_alloc_array(count, sizeof *topic->first_offsets);
     return ST_OK;
 }
 

@@ -31,6 +31,8 @@ static const struct {
     { EVERYBODY, DEFAULT, "log.connection.close", "false" },
     { EVERYBODY, FIXED, "allow.auto.create.topics", "false" },
     { EVERYBODY, DEFAULT_OR_NOT, "retry.backoff.max.ms", "100" },
+    /* Closing a client would wait a second for its last figures (KIP-714). */
+    { EVERYBODY, DEFAULT_OR_NOT, "enable.metrics.push", "false" },
 
     { CONSUMERS, FIXED, "enable.auto.commit", "false" },
     { CONSUMERS, FIXED, "enable.auto.offset.store", "false" },
