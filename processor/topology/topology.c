@@ -130,12 +130,14 @@ static void load_stream(struct loader *loader, const struct yaml_node *root,
     frame_fini(&frame);
 }
 
-static void load_root(struct loader *loader, const struct yaml_node *root)
+static void load_root(struct loader *loader, const struct yaml_node *root,
+                      struct plan_memory *scratch)
 {
     if (!section_check(loader, &section_topology, NULL, root))
         return;
     load_name(loader, root);
     load_tables(loader, yaml_map_find(root, "tables"));
+    loader->programs = scratch; /* the stream's are compiled twice; those of tables once */
     const struct yaml_pair *stream = NULL;
     if (load_stream_find(loader, yaml_map_find(root, "streams"), &stream))
         load_stream(loader, root, stream);
@@ -171,10 +173,10 @@ enum status topology_load_text(struct plan **out, const char *name, struct bytes
                              .text = yaml_tree_text(tree),
                              .arena = plan_memory_arena(memory),
                              .memory = memory,
-                             .programs = scratch,
+                             .programs = memory,
                              .plan = plan_create(memory, name) };
     if (yaml_tree_root(tree) != NULL)
-        load_root(&loader, yaml_tree_root(tree));
+        load_root(&loader, yaml_tree_root(tree), scratch);
     diagnostics_sort(diagnostics);
     if (diagnostics->errors > 0)
         return FAIL(err, ST_INVALID, "%s has %zu error%s", name, diagnostics->errors,
