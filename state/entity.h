@@ -1,6 +1,6 @@
 /*
- * entity: one key's events and running aggregates in memory. The part of the entity log that knows
- * nothing of rows and caches.
+ * entity: one key's events in memory. The part of the entity log that knows nothing of rows and
+ * caches; its aggregates are entity_windows.h's.
  *
  * Events have absolute indexes, counted from the entity's first event ever; forgetting the oldest
  * changes no other's. A position (entity_log.h) is an index less the first remembered one's.
@@ -60,6 +60,9 @@ MUST_CHECK enum status entity_decode(const struct entity *entity, struct bytes r
 MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk,
                                          struct error *err);
 
+/* The same value, its text in the arena. */
+struct value entity_keep_value(const struct value *v, struct arena *arena);
+
 void entity_init(struct entity *entity, struct entity_log *log, struct bytes key);
 void entity_fini(struct entity *entity);
 /* As if it had never had an event. */
@@ -70,6 +73,16 @@ static inline struct event_chunk *entity_open_chunk(struct entity *entity)
 }
 uint64_t entity_first_index(const struct entity *entity);
 uint64_t entity_end_index(const struct entity *entity);
+/* The chunk that holds the index, loaded. */
+MUST_CHECK enum status entity_find_chunk(struct entity *entity, uint64_t index,
+                                         struct event_chunk **out, struct error *err);
+MUST_CHECK enum status entity_place_of(struct entity *entity, uint64_t index,
+                                       const struct event_place **out, struct error *err);
+/* The index of the first event with time > time_us. */
+MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
+                                          struct error *err);
+/* Decodes the event's columns and computes its measures into the scratch. */
+MUST_CHECK enum status entity_measure(struct entity *entity, uint64_t index, struct error *err);
 int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */
 /* Seals full chunks and drops expired ones; before rows are written. */
 void entity_tidy(struct entity *entity);

@@ -1,0 +1,30 @@
+/*
+ * entity_windows: an entity's windows and the running aggregates over them. A window follows the
+ * event that is evaluated: what its edges pass is added to its aggregates or taken away.
+ * Private to the entity log.
+ */
+#ifndef WEIR_STATE_ENTITY_WINDOWS_H
+#define WEIR_STATE_ENTITY_WINDOWS_H
+
+#include "state/entity.h"
+
+void entity_windows_init(struct entity *entity);
+void entity_windows_fini(struct entity *entity);
+/* Of an entity that starts again, its indexes too. */
+void entity_windows_clear(struct entity *entity);
+uint64_t entity_windows_footprint(const struct entity *entity);
+
+/* An event went in at this index: a window that reaches over it must count it, one that lies behind
+ * it moves up. */
+MUST_CHECK enum status entity_windows_inserted(struct entity *entity, uint64_t index,
+                                               struct error *err);
+/* The events before `end` are gone: a window that reached there is rebuilt when it is needed. */
+void entity_windows_forgot(struct entity *entity, uint64_t end);
+
+/* Moves the window to where it stands for the event at this index. */
+MUST_CHECK enum status entity_window_move(struct entity *entity, int window, uint64_t index,
+                                          struct error *err);
+/* How many events aggregate i holds, of this group. */
+int64_t entity_window_members(struct entity *entity, size_t i, struct bytes group);
+
+#endif
