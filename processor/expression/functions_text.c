@@ -1,10 +1,18 @@
-/* functions_text: strings. UTF-8 by code points where positions count, by bytes elsewhere. */
+/*
+ * functions_text: strings. UTF-8 by code points where positions count, by bytes elsewhere. An empty
+ * string may have no data at all.
+ */
 #define _GNU_SOURCE /* memmem, mempcpy */
 #include <string.h>
 
 #include "base/ensure.h"
 #include "processor/expression/functions.h"
 #include "processor/expression/text.h"
+
+static uint8_t *append(uint8_t *to, struct bytes part)
+{
+    return part.size == 0 ? to : mempcpy(to, part.data, part.size);
+}
 
 FUNCTION_HEAD(function_length)
 {
@@ -46,7 +54,9 @@ FUNCTION_HEAD(function_trim)
     size_t start = 0;
     while (start < text.size && is_space(text.data[start]))
         start++;
-    return value_string(bytes_of(text.data + start, text.size - start));
+    if (start < text.size)
+        text = bytes_of(text.data + start, text.size - start);
+    return value_string(text);
 }
 
 /* As in SQL: positions before the first character count, but hold nothing. */
@@ -58,7 +68,7 @@ FUNCTION_HEAD(function_substring)
     if (count == 3 && __builtin_add_overflow(from, arguments[2].i, &end))
         end = arguments[2].i > 0 ? INT64_MAX : INT64_MIN;
     const int64_t first = from > 1 ? from : 1;
-    if (end <= first)
+    if (end <= first || text.size == 0)
         return value_string(bytes_of(text.data, 0));
     const size_t start = text_offset_of(text, (size_t)(first - 1));
     const struct bytes rest = bytes_of(text.data + start, text.size - start);
@@ -75,8 +85,8 @@ FUNCTION_HEAD(function_ends_with)
     const struct bytes text = arguments[0].text, suffix = arguments[1].text;
     if (suffix.size > text.size)
         return value_bool(false);
-    const struct bytes end = bytes_of(text.data + (text.size - suffix.size), suffix.size);
-    return value_bool(bytes_equal(end, suffix));
+    return value_bool(suffix.size == 0 ||
+                      memcmp(text.data + (text.size - suffix.size), suffix.data, suffix.size) == 0);
 }
 
 /* The offset of the first occurrence at or behind `from`; the size of the text if there is none. */
@@ -97,7 +107,7 @@ FUNCTION_HEAD(function_contains)
 FUNCTION_HEAD(function_replace)
 {
     const struct bytes text = arguments[0].text, what = arguments[1].text, by = arguments[2].text;
-    if (what.size == 0)
+    if (what.size == 0 || text.size == 0)
         return arguments[0];
     size_t occurrences = 0;
     for (size_t at = find(text, 0, what); at < text.size; at = find(text, at + what.size, what))
@@ -114,11 +124,11 @@ FUNCTION_HEAD(function_replace)
     size_t from = 0;
     for (; occurrences > 0; occurrences--) {
         const size_t at = find(text, from, what);
-        to = mempcpy(to, text.data + from, at - from);
-        to = mempcpy(to, by.data, by.size);
+        to = append(to, bytes_of(text.data + from, at - from));
+        to = append(to, by);
         from = at + what.size;
     }
-    memcpy(to, text.data + from, text.size - from);
+    append(to, bytes_of(text.data + from, text.size - from));
     return value_string(out);
 }
 
@@ -178,7 +188,6 @@ FUNCTION_HEAD(function_concat)
     struct bytes out = bytes_of(arena_alloc(context->arena, size), size);
     uint8_t *to = (uint8_t *)out.data;
     for (size_t i = 0; i < count; i++)
-        if (parts[i].size > 0)
-            to = mempcpy(to, parts[i].data, parts[i].size);
+        to = append(to, parts[i]);
     return value_string(out);
 }

@@ -180,7 +180,9 @@ static bool spelled_number_of(struct spelled_number *out, struct bytes text)
     *out = (struct spelled_number){ .negative = false };
     text = trim(text);
     size_t at = 0;
-    if (text.size > 0 && (text.data[0] == '-' || text.data[0] == '+'))
+    if (text.size == 0)
+        return false;
+    if ((text.data[0] == '-' || text.data[0] == '+'))
         out->negative = text.data[at++] == '-';
     out->start = (const char *)text.data + at;
     size_t digits = count_digits(text, at);

@@ -14,16 +14,12 @@ static void put_text(struct operand *operand, struct bytes text)
 {
     static const char cut_mark[] = "...";
     const size_t max = sizeof operand->right_text - 1;
-    size_t size = text.size;
-    if (size > max) {
-        size = max - (sizeof cut_mark - 1);
-        while (size > 0 && (text.data[size] & 0xc0) == 0x80) /* whole characters only */
-            size--;
-    }
+    const bool is_cut = text.size > max;
+    size_t size = is_cut ? max - (sizeof cut_mark - 1) : text.size;
+    while (is_cut && size > 0 && (text.data[size] & 0xc0) == 0x80) /* whole characters only */
+        size--;
     memcpy(operand->right_text, text.data, size);
-    operand->right_text[size] = '\0';
-    if (size < text.size)
-        strcat(operand->right_text, cut_mark);
+    memcpy(operand->right_text + size, is_cut ? cut_mark : "", is_cut ? sizeof cut_mark : 1);
 }
 
 static void add(struct listing *listing, const struct operand *operand)

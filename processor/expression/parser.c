@@ -76,7 +76,7 @@ static void set_children(struct parser *parser, struct node *node,
                          const struct node *const *children, size_t count)
 {
     const struct bytes copy =
-        arena_copy(parser->arena, bytes_of(children, count * sizeof *children));
+        arena_copy(parser->arena, bytes_of(children, count * sizeof(const struct node *)));
     node->children = (const struct node *const *)(const void *)copy.data;
     node->child_count = count;
     for (size_t i = 0; i < count; i++)

@@ -33,6 +33,7 @@ static const struct {
     { "yes", { VALUE_BOOL, 0, false }, { .kind = VALUE_BOOL, .b = true } },
     { "unsure", { VALUE_BOOL, 0, true }, { .kind = VALUE_NULL } },
     { "s", { VALUE_STRING, 0, false }, TEXT("Hello \xff\u20ac") },
+    { "blank", { VALUE_STRING, 0, false }, { .kind = VALUE_STRING } },
     { "raw",
       { VALUE_BYTES, 0, false },
       { .kind = VALUE_BYTES, .text = { (const uint8_t *)"", 0 } } },

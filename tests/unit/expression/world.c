@@ -59,7 +59,7 @@ static const struct name {
     { "no", { VALUE_BOOL, 0, false }, BOOL(false) },
     { "unsure", { VALUE_BOOL, 0, true }, NOTHING },
     { "s", { VALUE_STRING, 0, false }, TEXT("Hello, W\u00f6rld") },
-    { "empty", { VALUE_STRING, 0, false }, TEXT("") },
+    { "empty", { VALUE_STRING, 0, false }, { .kind = VALUE_STRING } },
     { "country", { VALUE_STRING, 0, false }, TEXT("DE") },
     { "digits", { VALUE_STRING, 0, false }, TEXT(" 42 ") },
     { "user", { VALUE_STRING, 0, false }, TEXT("u1") },
