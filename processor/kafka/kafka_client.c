@@ -108,12 +108,18 @@ enum status kafka_client_partition_count(rd_kafka_t *client, const char *topic, 
     return st;
 }
 
+/* The id comes with metadata, which a client that has nothing to do asks for a second later. */
 enum status kafka_client_cluster_id(rd_kafka_t *client, char **out, struct error *err)
 {
+    const struct rd_kafka_metadata *metadata = NULL;
+    const rd_kafka_resp_err_t code =
+        rd_kafka_metadata(client, 0, NULL, &metadata, KAFKA_CLIENT_TIMEOUT_MS);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return kafka_errors_fail(err, code, "asking for the cluster's id");
+    rd_kafka_metadata_destroy(metadata);
     char *id = rd_kafka_clusterid(client, KAFKA_CLIENT_TIMEOUT_MS);
     if (id == NULL)
-        return FAIL(err, ST_BROKER_BUSY, "no broker told the cluster's id within %d s",
-                    KAFKA_CLIENT_TIMEOUT_MS / 1000);
+        return FAIL(err, ST_KAFKA, "the brokers do not tell their cluster's id");
     *out = mem_copy_string(id);
     rd_kafka_mem_free(client, id);
     return ST_OK;

@@ -8,11 +8,11 @@
 #include "processor/kafka/kafka_client.h"
 #include "processor/kafka/kafka_errors.h"
 
-enum { NOT_ASSIGNED = -1 };
+enum { NOT_ASSIGNED = -1, INTRODUCTION_MS = 5000 };
 
-/* The next offset to hand out of each partition of a topic, or NOT_ASSIGNED. */
-struct positions {
-    int64_t *next;
+struct topic {
+    rd_kafka_topic_t *handle; /* made when first assigned */
+    int64_t *next;            /* to hand out, by partition, or NOT_ASSIGNED */
     int32_t count;
 };
 
@@ -20,7 +20,7 @@ struct kafka_fetch {
     rd_kafka_t *client;
     const struct kafka_settings *settings;
     rd_kafka_queue_t *queue;
-    struct positions *topics;
+    struct topic *topics;
     rd_kafka_message_t **messages;
     struct log_record *records;
     struct error deferred; /* found behind records that had to be handed out first */
@@ -49,8 +49,11 @@ void kafka_fetch_destroy(struct kafka_fetch **fetch_ref)
     if (fetch == NULL)
         return;
     rd_kafka_queue_destroy(fetch->queue);
-    for (size_t i = 0; i < fetch->settings->options.topic_count; i++)
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++) {
+        if (fetch->topics[i].handle != NULL)
+            rd_kafka_topic_destroy(fetch->topics[i].handle);
         mem_free(fetch->topics[i].next);
+    }
     mem_free(fetch->topics);
     mem_free(fetch->messages);
     mem_free(fetch->records);
@@ -74,7 +77,7 @@ static void forget_positions(struct kafka_fetch *fetch)
 
 static void note_position(struct kafka_fetch *fetch, const struct log_position *position)
 {
-    struct positions *topic = &fetch->topics[position->topic];
+    struct topic *topic = &fetch->topics[position->topic];
     if (position->partition >= topic->count) {
         const int32_t count = position->partition + 1;
         topic->next = mem_resize_array(topic->next, (size_t)count, sizeof *topic->next);
@@ -83,6 +86,23 @@ static void note_position(struct kafka_fetch *fetch, const struct log_position *
         topic->count = count;
     }
     topic->next[position->partition] = position->offset < 0 ? 0 : position->offset;
+}
+
+/*
+ * A client that is sent to a topic it has not heard of finds its leader up to a second later; asked
+ * about it, at once. When asking fails it goes on trying by itself.
+ */
+static void introduce(struct kafka_fetch *fetch, int number)
+{
+    struct topic *topic = &fetch->topics[number];
+    if (topic->handle != NULL)
+        return;
+    const char *name = kafka_settings_topic_name(fetch->settings, number);
+    const struct rd_kafka_metadata *metadata = NULL;
+    topic->handle = rd_kafka_topic_new(fetch->client, name, NULL);
+    if (topic->handle != NULL && rd_kafka_metadata(fetch->client, 0, topic->handle, &metadata,
+                                                   INTRODUCTION_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
 }
 
 enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_position *positions,
@@ -95,6 +115,7 @@ enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_posit
                (size_t)positions[i].topic < fetch->settings->options.topic_count);
         /* librdkafka takes -1 for the end. */
         ENSURE(positions[i].offset >= 0 || positions[i].offset == RD_KAFKA_OFFSET_BEGINNING);
+        introduce(fetch, positions[i].topic);
         note_position(fetch, &positions[i]);
     }
     fetch->deferred.status = ST_OK;
