@@ -129,20 +129,25 @@ static const struct sent *find_sent(const struct demo_board *board, struct bytes
     return sent->number == number && sent->at_us != 0 ? sent : NULL;
 }
 
+/* For %.*s. */
+#define SHOW(text) \
+    (int)((text).data == NULL ? 4 : (text).size), \
+        (const char *)((text).data == NULL ? (const uint8_t *)"null" : (text).data)
+
 /* What a reader wants to know of an alert whose rule has no message: the condition's values. */
 static const char *message_of(const struct alert *alert, char *text, size_t size)
 {
     if (alert->rule->message != NULL) {
-        snprintf(text, size, "%.*s", (int)alert->message.size, (const char *)alert->message.data);
+        snprintf(text, size, "%.*s", SHOW(alert->message));
         return text;
     }
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < alert->operand_count && used < size; i++) {
         const struct alert_operand *operand = &alert->operands[i];
-        used += (size_t)snprintf(text + used, size - used, "%s%s %.*s", i == 0 ? "" : ", ",
-                                 operand->operand, (int)operand->value.size,
-                                 operand->value.data == NULL ? "" : (const char *)operand->value.data);
+        used += (size_t)snprintf(text + used, size - used, "%s%s %.*s %s %.*s",
+                                 i == 0 ? "" : ", ", operand->operand, SHOW(operand->value),
+                                 operand->comparison, SHOW(operand->limit));
     }
     return text;
 }
@@ -164,14 +169,13 @@ static void show_alert(struct demo_board *board, const struct alert *alert,
         printf("{\"at_s\":%.3f,\"severity\":\"%s\",\"rule\":\"%s\",\"entity\":\"%.*s\","
                "\"event_id\":\"%.*s\",\"latency_ms\":%.1f,\"message\":%s,\"attack\":\"%s\"}\n",
                at_s, severity_name(alert->rule->severity), alert->rule->name,
-               (int)alert->entity.size, (const char *)alert->entity.data, (int)alert->event.id.size,
-               (const char *)alert->event.id.data, (double)latency_us / 1000, LOG_Q(message),
-               attack);
+               SHOW(alert->entity), SHOW(alert->event.id), (double)latency_us / 1000,
+               LOG_Q(message), attack);
     } else {
         printf("%7.1fs  %s%-8s  %-17s%s  %-9.*s %6.1f ms  %s%s%s%s\n", at_s,
                colour_of(board, alert->rule->severity), severity_name(alert->rule->severity),
-               alert->rule->name, board->colour ? "\033[0m" : "", (int)alert->entity.size,
-               (const char *)alert->entity.data, (double)latency_us / 1000, message,
+               alert->rule->name, board->colour ? "\033[0m" : "", SHOW(alert->entity),
+               (double)latency_us / 1000, message,
                event->attack == ATTACK_NONE ? "" : "  [attack: ", attack,
                event->attack == ATTACK_NONE ? "" : "]");
     }

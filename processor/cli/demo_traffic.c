@@ -90,6 +90,8 @@ enum status demo_traffic_create(struct demo_traffic **out,
         .encoding = traffic_encoding(options->traffic),
     };
     TRY(generator_create(&traffic->generator, &generator, err));
+    /* Before the workers look how much of the tables they must know before the first event. */
+    TRY(traffic_write_tables(options->traffic, traffic->generator, err));
     *out = TAKE(traffic);
     return ST_OK;
 }
@@ -155,7 +157,6 @@ static enum status send_history(struct demo_traffic *traffic, struct generator_e
     for (int i = 0; i < SLOW_BURNS; i++)
         generator_attack_at(generator, ATTACK_slow_burn,
                             traffic->live_ms - SLOW_BURN_MS + i * (int64_t)MINUTE_MS);
-    TRY(traffic_write_tables(traffic->options.traffic, generator, err));
     for (;;) {
         generator_next(generator, next);
         if (next->arrival_ms >= traffic->live_ms)

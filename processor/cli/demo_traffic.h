@@ -26,6 +26,7 @@ struct demo_traffic_options {
     int64_t seconds; /* of live payments; 0: until interrupted */
 };
 
+/* Writes the tables, too. */
 MUST_CHECK enum status demo_traffic_create(struct demo_traffic **out,
                                            const struct demo_traffic_options *options,
                                            struct error *err);

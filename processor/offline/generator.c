@@ -36,6 +36,9 @@ enum {
     TEXT_SIZE = 40
 };
 
+/* Of the logarithm of what a user pays; wider, and ordinary payments would look unusual. */
+#define AMOUNT_SPREAD 0.45
+
 /* Ahead of every clock that will run this. */
 static const int64_t future_us = (int64_t)20 * 365 * DAY_S * SECOND_US;
 
@@ -325,7 +328,7 @@ static double draw_normal(struct prng *prng)
 
 static int64_t draw_amount(struct prng *prng, const struct world_user *user, int price_percent)
 {
-    const double cents = stable_exp(user->log_amount + 0.6 * draw_normal(prng));
+    const double cents = stable_exp(user->log_amount + AMOUNT_SPREAD * draw_normal(prng));
     int64_t amount = (int64_t)cents * price_percent / 100;
     /* Prices like 9.99 and 20.00 are what people see on their statements. */
     if (prng_chance(prng, 1, 3))

@@ -38,7 +38,7 @@ enum {
 };
 
 /* Groceries, fuel, restaurants, fashion, travel, electronics: what each costs, compared. */
-static const int price_percent[] = { 70, 90, 80, 120, 180, 200 };
+static const int price_percent[] = { 75, 90, 85, 110, 140, 150 };
 
 /* What is drawn for one inhabitant depends on nobody else. */
 static struct prng inhabitant(const struct world *world, uint64_t kind, uint32_t index)
