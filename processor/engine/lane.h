@@ -72,6 +72,7 @@ struct lane {
     int64_t tail_offset; /* a lower bound of where the last committed seq lies */
     int64_t trimmed_offset;
     int64_t checkpoint_ended_us;
+    bool changed; /* records were committed since the last checkpoint began: its own commits are no reason for the next */
 
     /* LANE_COPY */
     int table;

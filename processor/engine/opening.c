@@ -299,6 +299,7 @@ static enum status restore_ended(struct worker *worker, struct lane *lane, enum 
     job_cancel(&lane->restore_job);
     restore_fini(&lane->restore);
     TRY(make_task(worker, lane, err));
+    lane->changed = overlay_active_count(lane->overlay) > 0; /* the tail brought rows that the next checkpoint must have */
     lane->state = LANE_CLAIMING;
     return ST_OK;
 }

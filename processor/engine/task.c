@@ -85,6 +85,25 @@ static enum status make_log(struct task *task, size_t number, struct error *err)
     return entity_log_create(&task->streams[number].log, spec, task->overlay, task->layouts, err);
 }
 
+/* How far behind a late event what holds at an event can change: the longest look-back of a rule. */
+static void find_reach(const struct plan *plan, struct stream_state *stream)
+{
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        const struct plan_rule *rule = &plan->rules[i];
+        if (rule->stream != stream->plan->number)
+            continue;
+        stream->has_rises |= rule->repeat == REPEAT_ON_RISE;
+        for (size_t j = 0; j < rule->aggregate_count; j++) {
+            const struct aggregate_spec *aggregate = &stream->plan->aggregates[rule->aggregates[j]].spec;
+            const struct window_spec *window = &stream->plan->windows[aggregate->window];
+            const int64_t reach_us = window->span_us > 0 ? window->span_us + window->delay_us
+                                                         : stream->plan->retention_us - stream->plan->accept_late_us;
+            if (reach_us > stream->reach_us)
+                stream->reach_us = reach_us;
+        }
+    }
+}
+
 static enum status make_stream(struct task *task, size_t number, struct error *err)
 {
     const struct plan_stream *plan = &task->plan->streams[number];
@@ -92,6 +111,7 @@ static enum status make_stream(struct task *task, size_t number, struct error *e
     stream->plan = plan;
     stream->newest_us = INT64_MIN;
     task->committed_newest_us[number] = INT64_MIN;
+    find_reach(task->plan, stream);
     stream->slots = mem_alloc_array(plan->slot_count + 1, sizeof *stream->slots);
     stream->other_slots = mem_alloc_array(plan->slot_count + 1, sizeof *stream->other_slots);
     stream->columns = mem_alloc_array(plan->remembered_count + 1, sizeof *stream->columns);

@@ -319,6 +319,7 @@ static void merge(struct worker *worker, struct lane *lane)
     for (size_t i = 0; i < lane->input_count; i++)
         lane->inputs[i].committed = lane->inputs[i].position;
     lane->committed = lane->pending;
+    lane->changed |= lane->touched;
     journal_runs_clear(&lane->runs);
     lane->touched = false;
     lane->touched_records = 0;

@@ -528,7 +528,7 @@ static bool checkpoint_is_due(const struct worker *worker, const struct lane *la
 {
     if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
         return false;
-    if (lane->committed.seq == lane->committed.checkpoint.seq || overlay_active_count(lane->overlay) == 0)
+    if (!lane->changed || overlay_active_count(lane->overlay) == 0)
         return false;
     const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 2);
     const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
@@ -568,6 +568,7 @@ static enum status tend_checkpoints(struct worker *worker, bool forced, struct e
         if (checkpoint_is_due(worker, lane, forced)) {
             const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
             checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
+            lane->changed = false;
         }
     }
     return ST_OK;

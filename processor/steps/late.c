@@ -35,16 +35,33 @@ static bool is_near(const struct event *event, int64_t before_us, int64_t time_u
     return time_us - before_us < plan->retention_us - plan->accept_late_us;
 }
 
+/* How many of the newer events the event in hand can change: those whose look-back reaches back to it, and for `on rise` the
+ * next one, whose predecessor it becomes. */
+static enum status count_changed(struct event *event, size_t newer_count, struct error *err)
+{
+    size_t reached;
+    int64_t last_us;
+    event->newer_count = newer_count;
+    if (__builtin_add_overflow(event->time_us, event->stream->reach_us - 1, &last_us))
+        return ST_OK;
+    TRY(entity_position_of(event->entity, last_us, &reached, err));
+    event->newer_count = reached > event->position ? reached - event->position : 0;
+    if (event->newer_count == 0 && event->stream->has_rises)
+        event->newer_count = 1;
+    return ST_OK;
+}
+
 enum status late_prepare(struct event *event, struct error *err)
 {
     const size_t count = entity_event_count(event->entity);
     TRY(entity_position_of(event->entity, event->time_us, &event->position, err));
-    event->newer_count = count - event->position;
-    if (event->newer_count == 0)
+    event->late = event->position < count;
+    if (!event->late)
         return ST_OK;
     event->context->counters->late++;
     if (event->stream->plan->late_own_time)
         return ST_OK;
+    TRY(count_changed(event, count - event->position, err));
 
     const struct plan *plan = event->context->plan;
     const size_t words = rule_words(plan);
@@ -148,7 +165,7 @@ static enum status raise_turned(struct event *event, const struct entity_event *
 
 enum status late_finish(struct event *event, const uint64_t *own_truth, struct error *err)
 {
-    if (event->newer_count == 0 || event->stream->plan->late_own_time)
+    if (!event->late || event->stream->plan->late_own_time)
         return ST_OK;
     const struct plan *plan = event->context->plan;
     const size_t words = rule_words(plan);
@@ -169,6 +186,8 @@ enum status late_finish(struct event *event, const uint64_t *own_truth, struct e
         before_us = remembered.time_us;
         event->context->counters->reevaluated++;
     }
+    if (event->position + 1 + event->newer_count < entity_event_count(event->entity))
+        return ST_OK; /* what held at the newest event still holds there */
     for (size_t i = 0; i < plan->rule_count; i++) {
         if (plan->rules[i].repeat == REPEAT_ON_RISE && plan->rules[i].stream == event->stream->plan->number)
             TRY(decision_keep_true(event, i, rule_in(truth_before, i), err));

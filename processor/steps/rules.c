@@ -21,7 +21,7 @@ static enum status raise_own(struct event *event, const uint64_t *truth, const u
 static enum status keep_rises_in_order(struct event *event, const uint64_t *truth, struct error *err)
 {
     const struct plan *plan = event->context->plan;
-    if (event->newer_count > 0)
+    if (event->late)
         return ST_OK; /* the newest event is another one: late_finish keeps what is true there */
     for (size_t i = 0; i < plan->rule_count; i++) {
         if (plan->rules[i].repeat == REPEAT_ON_RISE && plan->rules[i].stream == event->stream->plan->number)

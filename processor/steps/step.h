@@ -69,6 +69,8 @@ struct stream_state {
     struct value *columns;      /* remembered columns, scratch */
     struct value *aggregates;   /* aggregate results, scratch */
     uint64_t *truth;            /* scratch bit sets of rules */
+    int64_t reach_us;           /* a late event can change what holds at events less than this after it */
+    bool has_rises;             /* a rule repeats on rise: the event after a late one may change too */
 };
 
 struct event {
@@ -82,7 +84,8 @@ struct event {
     bool done;
     struct entity *entity;
     size_t position;    /* in the entity's order */
-    size_t newer_count; /* remembered events after it: more than none makes it late */
+    bool late;          /* remembered events come after it */
+    size_t newer_count; /* of those, how many it can have changed: they are evaluated again */
     /* Of a late event (late.h), in the record's arena: the rules true at the event before it, and per newer event the
      * rules that would alert there without it. NULL when it is in order. */
     uint64_t *truth_before;
