@@ -1,6 +1,7 @@
 /*
- * template: a message with expressions in braces, "{tx_1m} payments in one minute". `{{` and `}}` are braces.
- * A null value prints as "unknown". A position in an error counts from the start of the template.
+ * template: a message with expressions in braces, "{tx_1m} payments in one minute"; `{{` and `}}`
+ * are braces. A null value prints as "unknown". A position in an error counts from the start of the
+ * template. Immutable once compiled, shared by threads.
  */
 #ifndef WEIR_PROCESSOR_EXPRESSION_TEMPLATE_H
 #define WEIR_PROCESSOR_EXPRESSION_TEMPLATE_H

@@ -267,6 +267,25 @@ Test(comparison, tables_may_be_refused)
     world_fini(&world);
 }
 
+static enum status only_bare_names(void *context, int table, const struct node *key,
+                                   struct error *err)
+{
+    (void)context;
+    (void)table;
+    return node_name(key) != NULL ? ST_OK : FAIL(err, ST_INVALID, "only a bare name");
+}
+
+Test(comparison, a_table_key_may_be_refused)
+{
+    struct world world;
+    world_init(&world);
+    world.scope.check_table_key = only_bare_names;
+    cr_expect_str_eq(world_run(&world, "user in profiles"), "bool true");
+    cr_expect_str_eq(world_run(&world, "profiles[lower(user)].age"),
+                     "error 9+11: only a bare name");
+    world_fini(&world);
+}
+
 Test(comparison, a_failed_lookup_keeps_its_first_status)
 {
     struct world world;
