@@ -49,14 +49,15 @@ enum status tail_write(const struct commit_metadata *metadata, const struct tail
         .input_count = input_count,
         .record_bytes_max = record_bytes_max == 0 ? TAIL_RECORD_BYTES : record_bytes_max,
     };
-    TRY(pack(&packer, rows, row_count, err));
+    buffer_init(&packer.record);
+    enum status status = pack(&packer, rows, row_count, err);
+    ENSURE(status == ST_OK); /* only `emit` can fail */
 
     packer.part_count = packer.part;
     packer.part = 0;
     packer.emit = emit;
     packer.context = context;
-    buffer_init(&packer.record);
-    const enum status status = pack(&packer, rows, row_count, err);
+    status = pack(&packer, rows, row_count, err);
     buffer_fini(&packer.record);
     ENSURE(status != ST_OK || packer.part == packer.part_count);
     return status;
