@@ -108,6 +108,7 @@ def check_headers(root):
     def compile_alone(path):
         result = subprocess.run(
             ["cc", "-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", str(root),
+             '-DWEIR_VERSION="0"',
              "-x", "c", "-include", str(path), "/dev/null"],
             capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         return None if result.returncode == 0 else f"{path}: {result.stderr.strip()[:400]}"

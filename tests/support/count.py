@@ -24,6 +24,9 @@ def count_junit(path):
     cases = list(ElementTree.parse(path).iter("testcase"))
     passed, failed = 0, int(not cases)  # a runner that found nothing to run has failed
     for case in cases:
+        if case.get("status") == "notrun":
+            failed += 1  # ctest did not find the program
+            continue
         if case.find("skipped") is not None:
             continue
         bad = case.find("failure") is not None or case.find("error") is not None
