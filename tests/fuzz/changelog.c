@@ -1,7 +1,7 @@
 /*
- * Any bytes as what belongs to a changelog and a commit: identity, end mark, the store's position and the
- * committed metadata. Read or refused, never read beyond their end; what is accepted is written back
- * as something that reads the same.
+ * Any bytes as what belongs to a changelog and a commit: identity, end mark, the store's position
+ * and the committed metadata. Read or refused, never read beyond their end; what is accepted is
+ * written back as something that reads the same.
  */
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /*
- * Any bytes as the records of a tail (runs: a length, then a record): read or refused, never read beyond
- * their end; no row comes out of a transaction that is not whole; and what comes out, written and read
- * again, is the same.
+ * Any bytes as the records of a tail (runs: a length, then a record): read or refused, never read
+ * beyond their end; no row comes out of a transaction that is not whole; and what comes out,
+ * written and read again, is the same.
  */
 #include <stdint.h>
 
