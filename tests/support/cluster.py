@@ -3,7 +3,7 @@
 For tests: `with Cluster() as cluster:` starts both in a folder of their own and ends them at the
 end, also when the test's process is killed. For playing: `python3 cluster.py start|stop|status DIR`
 leaves them running, known by the pids in DIR. `cluster.py with COMMAND...` runs a command beside
-them, with @BROKERS@ and @REGISTRY@ in its arguments filled in.
+them, with WEIR_BROKERS and WEIR_REGISTRY_URL in its environment.
 
 The jars and the registry are where `./dev setup` put them: $WEIR_CACHE, or ~/.cache/weir.
 """
@@ -494,8 +494,8 @@ def _stop(state):
 
 def _run_with(command):
     with Cluster() as cluster:
-        filled = [each.replace("@BROKERS@", cluster.bootstrap)
-                  .replace("@REGISTRY@", cluster.registry.url) for each in command]
+        environment = {**os.environ, "WEIR_BROKERS": cluster.bootstrap,
+                       "WEIR_REGISTRY_URL": cluster.registry.url}
         # Ctrl-C goes to the command as well; it ends by itself, then the cluster ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -503,7 +503,7 @@ def _run_with(command):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             _die_with_parent()
 
-        return subprocess.call(filled, preexec_fn=before_exec)
+        return subprocess.call(command, env=environment, preexec_fn=before_exec)
 
 
 def main(arguments):
