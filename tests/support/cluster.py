@@ -379,6 +379,10 @@ class Cluster:
     def consume(self, topic, isolation="read_committed", start=None, timeout_s=120):
         """Every message from the beginning (or from {partition: offset} of `start`) to the end as
         it is now: the last stable offset, or with read_uncommitted the high watermark."""
+        return list(self.each_message(topic, isolation, start, timeout_s))
+
+    def each_message(self, topic, isolation="read_committed", start=None, timeout_s=120):
+        """The same, one after the other: for more than fits into memory."""
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
         consumer = Consumer({
@@ -390,18 +394,17 @@ class Cluster:
             left = set(partitions)
             consumer.assign([TopicPartition(topic, each, (start or {}).get(each, OFFSET_BEGINNING))
                              for each in partitions])
-            messages, deadline = [], time.monotonic() + timeout_s
+            deadline = time.monotonic() + timeout_s
             while left:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{topic}: partitions {sorted(left)} not read to their end")
                 for message in consumer.consume(10000, 0.5):
                     if message.error() is None:
-                        messages.append(message)
+                        yield message
                     elif message.error().code() == KafkaError._PARTITION_EOF:
                         left.discard(message.partition())
                     else:
                         raise RuntimeError(f"{topic}: {message.error()}")
-            return messages
         finally:
             consumer.close()
 
