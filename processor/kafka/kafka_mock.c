@@ -62,6 +62,8 @@ enum status kafka_mock_open(struct kafka_mock **out, int broker_count, struct er
     map_create(&mock->committed, sizeof(struct committed));
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "3", NULL,
+                      0); /* not that the host itself has no brokers */
     mock->host = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (mock->host == NULL) {
         rd_kafka_conf_destroy(conf);

@@ -62,6 +62,7 @@ struct generator {
     uint64_t attack_counts[ATTACK_COUNT];
     /* The text of the event handed out. */
     char id[TEXT_SIZE], user[TEXT_SIZE], card[TEXT_SIZE], merchant[TEXT_SIZE], device[TEXT_SIZE];
+    char row_id[TEXT_SIZE]; /* of the table row handed out */
 };
 
 /* --- names ---------------------------------------------------------------------------------------- */
@@ -553,7 +554,7 @@ void generator_profile(struct generator *generator, uint32_t index, struct gener
     const struct world_user user = world_user(&generator->world, index);
     int64_t updated_ms = generator->options.start_ms - (int64_t)PROFILE_AGE_S * 1000;
     *out = (struct generator_profile){
-        .user_id = name_user(generator->user, index),
+        .user_id = name_user(generator->row_id, index),
         .country = bytes_of_string(world_country(user.city)),
         .updated_at_ms = updated_ms < 0 ? 0 : updated_ms,
     };
@@ -571,7 +572,7 @@ void generator_blocked_merchant(struct generator *generator, uint32_t index,
     static const char *const reasons[] = { "stolen terminal", "chargebacks", "money mule" };
     const uint32_t merchant = world_blocked_merchant(&generator->world, index);
     *out = (struct generator_blocked_merchant){
-        .merchant_id = name_merchant(generator->merchant, merchant),
+        .merchant_id = name_merchant(generator->row_id, merchant),
         .reason = bytes_of_string(reasons[index % (sizeof reasons / sizeof reasons[0])]),
     };
 }

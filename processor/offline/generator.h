@@ -104,7 +104,7 @@ uint32_t generator_attack_at(struct generator *generator, enum generator_attack 
 /* How many attacks of that name have begun. */
 uint64_t generator_attack_count(const struct generator *generator, enum generator_attack attack);
 
-/* The rows of the tables; text lives until the next call. */
+/* The rows of the tables; text lives until the next row. */
 struct generator_profile {
     struct bytes user_id, country;
     int64_t updated_at_ms;
