@@ -262,7 +262,8 @@ const struct command command_backtest = {
     .operands = "TOPOLOGY",
     .summary = "Run a topology over a file: what would it have alerted?",
     .description = "Reads files through the same engine that runs live and prints alerts per rule; with a label column also\n"
-                   "precision and recall. Alerts are the same, byte for byte, as the live ones but for their mode.",
+                   "precision and recall. State starts empty, and nothing is written but what is asked for; the alerts' mode is\n"
+                   "`replay`.",
     .example = "weir backtest topologies/handbook.yaml --input transactions.csv.gz --alerts alerts.jsonl",
     .options = options,
     .run = run,

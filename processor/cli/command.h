@@ -5,6 +5,8 @@
 #ifndef WEIR_PROCESSOR_CLI_COMMAND_H
 #define WEIR_PROCESSOR_CLI_COMMAND_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "processor/cli/arguments.h"
 
@@ -23,6 +25,7 @@ struct command {
     const char *description;
     const char *example;
     const struct option *options; /* ends with a NULL name; the common ones are added */
+    bool lists_settings;          /* --help shows weir.yaml's too */
     int (*run)(const struct arguments *arguments);
 };
 

@@ -115,8 +115,9 @@ const struct command command_export = {
     .operands = "TOPOLOGY",
     .summary = "Write a past range of the input to a file, for backtests and audits.",
     .description = "Reads streams from --from to --to (record times, or offsets of every partition) and tables up to now, and keeps\n"
-                   "topic, partition, offset and timestamp of every record.",
-    .example = "weir export card-fraud.yaml --from 2026-01-31T00:00:00Z --to 2026-02-01T00:00:00Z --output january.avro",
+                   "topic, partition, offset and timestamp of every record. A backtest knows only what is in the file: begin as\n"
+                   "much earlier as the rules look back.",
+    .example = "weir export velocity.yaml --from 2026-01-31T00:00:00Z --to 2026-02-01T00:00:00Z --output january.avro",
     .options = options,
     .run = run,
 };

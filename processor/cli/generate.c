@@ -386,7 +386,7 @@ const struct command command_generate = {
         "events in the order of their arrival, some late, out of order, twice or broken, and attacks: slow_burn,\n"
         "velocity, straddle, out_of_order_straddle, test_then_spend, high_amount, blocked_merchant,\n"
         "impossible_travel, new_device, location_mismatch.",
-    .example = "weir generate card-fraud.yaml --batch 1000000 --poison 0.001 --truth truth.jsonl",
+    .example = "weir generate card-fraud-local.yaml --batch 1000000 --poison 0.001 --truth truth.jsonl",
     .options = options,
     .run = run,
 };

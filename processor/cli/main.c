@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "processor/cli/command.h"
+#include "processor/cli/config.h"
 #include "processor/engine/version.h"
 #include "processor/expression/expression.h"
 
@@ -40,7 +41,8 @@ int command_failed(const struct error *err)
 
 static void print_usage(FILE *out)
 {
-    fputs("weir finds payment fraud while the payment is still in flight.\n\nusage: weir COMMAND [ARGUMENTS]\n\n", out);
+    fputs("weir reads events from Kafka, keeps what each customer did lately, evaluates rules and writes alerts.\n\n"
+          "usage: weir COMMAND [ARGUMENTS]\n\n", out);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char head[48];
         snprintf(head, sizeof head, "%s %s", commands[i]->name, commands[i]->operands);
@@ -58,11 +60,25 @@ static void print_options(const struct option *options)
     }
 }
 
+static void print_settings(void)
+{
+    struct buffer text;
+    buffer_init(&text);
+    config_describe(&text);
+    fputs("\nsettings, in weir.yaml or the environment (registry.url is WEIR_REGISTRY_URL there); KEY_file names a file\n"
+          "that holds the value:\n", stdout);
+    fputs(buffer_text(&text), stdout);
+    buffer_fini(&text);
+}
+
 static void print_help(const struct command *command)
 {
-    printf("usage: weir %s %s [OPTIONS]\n\n%s\n\n", command->name, command->operands, command->description);
+    const char *space = command->operands[0] == '\0' ? "" : " ";
+    printf("usage: weir %s%s%s [OPTIONS]\n\n%s\n\n", command->name, space, command->operands, command->description);
     print_options(command->options);
     print_options(common_options);
+    if (command->lists_settings)
+        print_settings();
     printf("\nexample:\n  %s\n", command->example);
 }
 

@@ -30,7 +30,7 @@ const struct command command_plan = {
     .summary = "Show what a topology will read, keep, compute and write.",
     .description = "Shows streams, tables, what is remembered and for how long, features with their types, rules with\n"
                    "the operands that may be null, and the topics that will be written.",
-    .example = "weir plan topologies/card-fraud.yaml",
+    .example = "weir plan topologies/card-fraud-local.yaml",
     .options = options,
     .run = run,
 };

@@ -72,7 +72,7 @@ static int run(const struct arguments *arguments)
 
 static const struct option options[] = {
     { "yes", NULL, "Do it." },
-    { "journal", NULL, "Delete the journal too: earlier decisions can no longer be replayed." },
+    { "journal", NULL, "Delete the journal too, the record of what was processed and decided." },
     { "dev", NULL, "One broker is enough: replication 1." },
     { "config", "FILE", "Settings; default: ./weir.yaml." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
@@ -85,7 +85,7 @@ const struct command command_reset = {
     .summary = "Forget a topology's state and offsets, so that it starts anew.",
     .description = "Deletes the group's offsets and the topics tail, changelog and reference, and makes them again, empty.\n"
                    "Every process of the topology must be stopped. Inputs and alerts stay.",
-    .example = "weir reset card-fraud.yaml --yes",
+    .example = "weir reset velocity.yaml --yes",
     .options = options,
     .run = run,
 };

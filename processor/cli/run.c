@@ -72,8 +72,9 @@ const struct command command_run = {
     .operands = "TOPOLOGY",
     .summary = "Run a topology, live, against Kafka.",
     .description = "Reads the topology's topics, keeps its state, evaluates its rules and writes alerts, exactly once.\n"
-                   "SIGTERM commits, takes a checkpoint and leaves. docs/operations.md lists the settings.",
-    .example = "WEIR_BROKERS=kafka:9092 WEIR_REGISTRY_URL=http://registry:8081 weir run card-fraud.yaml",
+                   "SIGTERM commits, takes a checkpoint and leaves.",
+    .example = "WEIR_BROKERS=kafka:9092 WEIR_REGISTRY_URL=http://registry:8081 weir run velocity.yaml",
     .options = options,
+    .lists_settings = true,
     .run = run,
 };

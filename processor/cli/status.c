@@ -91,7 +91,7 @@ const struct command command_status = {
     .operands = "TOPOLOGY",
     .summary = "Show where a topology's partitions stand: offsets, lag, owners.",
     .description = "Reads the group's offsets and what weir wrote beside them. Looks only.",
-    .example = "weir status card-fraud.yaml",
+    .example = "weir status velocity.yaml",
     .options = options,
     .run = run,
 };

@@ -66,7 +66,7 @@ const struct command command_topics = {
     .summary = "Check or make the topics that a topology needs.",
     .description = "Lists inputs, outputs and internal topics, with what is missing or set so that state could be lost.\n"
                    "Exit code 0: all fine, 3: something is not.",
-    .example = "weir topics card-fraud.yaml --create",
+    .example = "weir topics velocity.yaml --create",
     .options = options,
     .run = run,
 };

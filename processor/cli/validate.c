@@ -26,7 +26,7 @@ const struct command command_validate = {
     .operands = "TOPOLOGY",
     .summary = "Check a topology: every mistake with file:line:column.",
     .description = "Checks the file completely: what is wrong, where, and what would be right. Exit code 0: sound, 2: not.",
-    .example = "weir validate topologies/card-fraud.yaml",
+    .example = "weir validate topologies/card-fraud-local.yaml",
     .options = options,
     .run = run,
 };
