@@ -11,7 +11,9 @@
 #include "processor/kafka/kafka_mock.h"
 #include "processor/kafka/kafka_transactional.h"
 
-enum { FULL_TURN_MS = 10, FLUSH_TURN_MS = 500, NO_OFFSET = -1 };
+enum { FULL_TURN_MS = 10, FLUSH_TURN_MS = 500, NO_OFFSET = -1, TOPIC_BITS = 16 };
+
+_Static_assert(sizeof(uintptr_t) == 8, "a transaction's number and a topic's fit a pointer");
 
 struct topic {
     rd_kafka_topic_t *handle;
@@ -24,6 +26,7 @@ struct kafka_producer {
     rd_kafka_t *client;
     atomic_bool tainted;
     struct topic *topics;
+    uint32_t transaction;  /* counts them */
     int32_t any_partition; /* where records without a key go: moves on with each transaction */
     struct error failed;   /* the first record of this transaction that was not delivered */
     struct kafka_mock_offset *offered; /* with a mock cluster only: see kafka_mock.h */
@@ -32,12 +35,20 @@ struct kafka_producer {
 
 /* --- delivery ---------------------------------------------------------------------------------------- */
 
-/* The message's opaque is the topic's number. */
+/* What a record carries along: its topic's number, and its transaction, whose reports may come late. */
+static void *label_of(const struct kafka_producer *producer, int topic)
+{
+    return (void *)((uintptr_t)producer->transaction << TOPIC_BITS | (uintptr_t)topic);
+}
+
 static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_producer *producer = opaque;
-    struct topic *topic = &producer->topics[(uintptr_t)message->_private];
+    const uintptr_t label = (uintptr_t)message->_private;
     (void)client;
+    if (label >> TOPIC_BITS != producer->transaction)
+        return;
+    struct topic *topic = &producer->topics[label & ((1 << TOPIC_BITS) - 1)];
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (producer->failed.status == ST_OK)
             (void)FAIL(&producer->failed, ST_TXN_ABORTABLE,
@@ -158,6 +169,7 @@ enum status kafka_producer_begin(struct kafka_producer *producer, struct error *
     rd_kafka_poll(producer->client, 0);
     forget_transaction(producer);
     forget_offered(producer);
+    producer->transaction++;
     producer->any_partition = (producer->any_partition + 1) & INT32_MAX;
     return kafka_errors_txn(err, producer->client, rd_kafka_begin_transaction(producer->client),
                             KAFKA_TXN_WORK, "begin_transaction");
@@ -180,7 +192,7 @@ static rd_kafka_resp_err_t enqueue(struct kafka_producer *producer, const struct
     /* The C API is not const-correct; with F_COPY nothing is written or kept. */
     void *key = (void *)(uintptr_t)record->key.data;
     void *value = (void *)(uintptr_t)record->value.data;
-    void *opaque = (void *)(uintptr_t)record->topic;
+    void *opaque = label_of(producer, record->topic);
     if (record->header_count == 0) {
         const int rc = rd_kafka_produce(topic->handle, partition, RD_KAFKA_MSG_F_COPY, value,
                                         record->value.size, key, record->key.size, opaque);
@@ -328,9 +340,15 @@ enum status kafka_producer_commit(struct kafka_producer *producer, struct error 
     return ST_OK;
 }
 
+/*
+ * A record that was refused leaves a gap in the sequence numbers, at which the broker would refuse
+ * the next transaction too: a new producer starts without it.
+ */
 enum status kafka_producer_abort(struct kafka_producer *producer, struct error *err)
 {
     forget_offered(producer);
+    if (producer->failed.status != ST_OK)
+        atomic_store(&producer->tainted, true);
     return kafka_errors_txn(err, producer->client, rd_kafka_abort_transaction(producer->client, -1),
                             KAFKA_TXN_WORK, "abort_transaction");
 }

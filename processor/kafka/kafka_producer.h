@@ -33,6 +33,7 @@ kafka_producer_send_offsets(struct kafka_producer *producer, const struct log_po
                             struct error *err);
 MUST_CHECK enum status kafka_producer_commit(struct kafka_producer *producer, struct error *err);
 MUST_CHECK enum status kafka_producer_abort(struct kafka_producer *producer, struct error *err);
+/* Also after the abort of a transaction whose records were refused. */
 bool kafka_producer_tainted(struct kafka_producer *producer);
 /* Serves callbacks between transactions. */
 void kafka_producer_serve(struct kafka_producer *producer);

@@ -267,6 +267,8 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_settings 
     if (role == KAFKA_PRODUCER)
         TRY(set_properties(conf, &options->producer, err));
     TRY(set_rows(conf, role, true, err));
+    if (options->mock != NULL) /* it is too old to be told not to, and the client warns */
+        TRY(kafka_settings_set(conf, "allow.auto.create.topics", "true", err));
     return set_identity(conf, options, role, err);
 }
 

@@ -1,0 +1,138 @@
+/* What the port makes of the errors that a broker or a connection can give a transaction. */
+#include <librdkafka/rdkafka.h>
+
+#include "mock_port.h"
+
+enum { PRODUCE = 0, ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
+
+static const struct {
+    int api_key;
+    const char *name;
+} requests[] = {
+    { PRODUCE, "Produce" },
+    { ADD_PARTITIONS, "AddPartitionsToTxn" },
+    { ADD_OFFSETS, "AddOffsetsToTxn" },
+    { END_TXN, "EndTxn" },
+    { TXN_OFFSET_COMMIT, "TxnOffsetCommit" },
+};
+
+/* librdkafka repeats the request and says nothing; only the interceptor knows (KAFKA-17754). */
+Test(kafka_port, a_cut_connection_taints_the_producer_until_there_is_a_new_one)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture); /* once: the mock cluster's groups need 3 s to form */
+    struct log_port *port = fixture.port;
+    for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
+        MUST(&fixture, mock_port_offer(&fixture, 1));
+        MUST(&fixture, port->type->commit(port, &fixture.err));
+        cr_assert_not(port->type->tainted(port), "%s: nothing happened yet", requests[i].name);
+        mock_port_inject(&fixture, requests[i].api_key, RD_KAFKA_RESP_ERR__TRANSPORT, 1);
+        MUST(&fixture, mock_port_offer(&fixture, 2));
+        MUST(&fixture, port->type->commit(port, &fixture.err));
+        cr_assert(port->type->tainted(port), "%s", requests[i].name);
+        MUST(&fixture, port->type->producer_open(port, &fixture.err));
+        cr_assert_not(port->type->tainted(port), "%s: it is a new one", requests[i].name);
+    }
+    mock_port_close(&fixture);
+}
+
+Test(kafka_port, what_a_broker_answers_does_not_taint)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct log_port *port = fixture.port;
+    mock_port_inject(&fixture, ADD_PARTITIONS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 2);
+    mock_port_inject(&fixture, PRODUCE, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 1);
+    mock_port_inject(&fixture, END_TXN, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 1);
+    MUST(&fixture, mock_port_offer(&fixture, 1));
+    MUST(&fixture, port->type->commit(port, &fixture.err));
+    cr_assert_not(port->type->tainted(port));
+    mock_port_close(&fixture);
+}
+
+/* How far a transaction gets; what it answers there. */
+enum stage { AT_FLUSH, AT_OFFSETS, AT_COMMIT };
+
+static enum stage run(struct mock_port *fixture, enum status *st)
+{
+    struct log_port *port = fixture->port;
+    const struct log_position offered = { TOPIC_IN, 0, 1, BYTES_NONE };
+    *st = mock_port_produce(fixture);
+    if (*st != ST_OK)
+        return AT_FLUSH;
+    *st = port->type->send_offsets(port, &offered, 1, &fixture->err);
+    if (*st != ST_OK)
+        return AT_OFFSETS;
+    *st = port->type->commit(port, &fixture->err);
+    return AT_COMMIT;
+}
+
+static const struct {
+    int api_key;
+    rd_kafka_resp_err_t code;
+    enum stage stage;
+    enum status status;
+} failures[] = {
+    { PRODUCE, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, AT_FLUSH, ST_TXN_ABORTABLE },
+    { PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, AT_FLUSH, ST_TXN_ABORTABLE },
+    { PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, AT_FLUSH, ST_TXN_ABORTABLE },
+    { PRODUCE, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, AT_FLUSH, ST_KAFKA },
+    { PRODUCE, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, AT_FLUSH, ST_FENCED },
+    { ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, AT_FLUSH, ST_FENCED },
+    { ADD_PARTITIONS, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, AT_FLUSH, ST_KAFKA },
+    { ADD_OFFSETS, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, AT_OFFSETS, ST_KAFKA },
+    { ADD_OFFSETS, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, AT_OFFSETS, ST_FENCED },
+    { TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, AT_OFFSETS, ST_TXN_ABORTABLE },
+    { TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, AT_OFFSETS, ST_TXN_ABORTABLE },
+    { TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, AT_OFFSETS, ST_TXN_ABORTABLE },
+    { END_TXN, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, AT_COMMIT, ST_TXN_UNKNOWN },
+    { END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, AT_COMMIT, ST_FENCED },
+    { END_TXN, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, AT_COMMIT, ST_TXN_UNKNOWN },
+};
+
+Test(kafka_port, each_failure_leads_back_to_a_working_producer)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct log_port *port = fixture.port;
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        const char *code = rd_kafka_err2name(failures[i].code);
+        mock_port_inject(&fixture, failures[i].api_key, failures[i].code, 1);
+        enum status st;
+        const enum stage stage = run(&fixture, &st);
+        cr_assert_eq(st, failures[i].status, "%d %s: %s: %s", failures[i].api_key, code,
+                     status_name(st), fixture.err.text);
+        cr_assert_eq(stage, failures[i].stage, "%d %s: %d: %s", failures[i].api_key, code, stage,
+                     fixture.err.text);
+        if (st == ST_TXN_ABORTABLE)
+            MUST(&fixture, port->type->abort(port, &fixture.err));
+        if (st != ST_TXN_ABORTABLE || port->type->tainted(port))
+            MUST(&fixture, port->type->producer_open(port, &fixture.err));
+        const enum stage again = run(&fixture, &st);
+        cr_assert(again == AT_COMMIT && st == ST_OK, "%d %s: %s: %s", failures[i].api_key, code,
+                  status_name(st), fixture.err.text);
+    }
+    mock_port_close(&fixture);
+}
+
+Test(kafka_port, without_a_producer_everything_asks_for_one)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct log_port *port = NULL;
+    const struct kafka_port_options options = mock_port_options(fixture.mock);
+    MUST(&fixture, kafka_port_open(&port, &options, &fixture.err));
+    const struct log_produce record = { .topic = TOPIC_OUT };
+    const struct log_position position = { TOPIC_IN, 0, 1, BYTES_NONE };
+    cr_assert_eq(port->type->begin(port, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->produce(port, &record, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->flush(port, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->send_offsets(port, &position, 1, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->commit(port, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->abort(port, &fixture.err), ST_KAFKA);
+    cr_assert_eq(port->type->produced_offset(port, TOPIC_OUT, 0), -1);
+    cr_assert(port->type->tainted(port));
+    cr_assert_str_eq(port->type->producer_id(port), "id");
+    port->type->close(port);
+    mock_port_close(&fixture);
+}
