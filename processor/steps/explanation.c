@@ -16,6 +16,16 @@ static struct bytes keep_text(struct arena *arena, const struct value *v)
     return kept;
 }
 
+/* What stands for a sensitive key or id: the same for the same text, and not the text. */
+static struct bytes keep_name(struct arena *arena, struct bytes name, bool sensitive)
+{
+    if (!sensitive)
+        return arena_copy(arena, name);
+    char hex[33];
+    hash128_hex(hash128(name), hex);
+    return bytes_of_string(arena_format(arena, "#%s", hex));
+}
+
 static void explain_operands(struct arena *arena, const struct plan_rule *rule, struct alert *alert,
                              struct expression_context *expression)
 {
@@ -110,13 +120,14 @@ enum status explanation_make(struct event *event, const struct decision_subject 
     alert->stream = event->stream->plan->name;
     alert->topic = event->stream->plan->topic;
     alert->partition = event->input->partition;
-    alert->entity = arena_copy(arena, event->key);
+    const struct plan_stream *stream = event->stream->plan;
+    alert->entity = keep_name(arena, event->key, stream->key_sensitive);
     alert->event = subject->event;
-    alert->event.id = arena_copy(arena, subject->event.id);
+    alert->event.id = keep_name(arena, subject->event.id, stream->id_sensitive);
     alert->mode = context->mode;
     if (subject->caused_by_hand) {
         alert->has_cause = true;
-        alert->cause = (struct alert_event){ .id = arena_copy(arena, event->id), .time_us = event->time_us,
+        alert->cause = (struct alert_event){ .id = keep_name(arena, event->id, stream->id_sensitive), .time_us = event->time_us,
                                              .offset = event->input->offset };
     }
     alert_compute_id(alert);
