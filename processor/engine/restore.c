@@ -277,11 +277,33 @@ static enum status read_local(struct restore *restore, struct error *err)
     return st;
 }
 
-static enum status refuse_unknown_offsets(const struct restore *restore, struct error *err)
+/* --- nothing was ever committed ------------------------------------------------------------------------------------ */
+
+static enum status take_unexpected(struct restore *restore, const struct log_record *record, struct error *err)
 {
-    return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 " has state (seq %" PRIu64 ") but the group has no committed offsets"
-                " for it: they expired or were deleted; `weir reset` starts with new state",
-                restore->options.partition, restore->local.seq);
+    (void)err;
+    restore->tail_has_records |= record->kind == LOG_RECORD_DATA;
+    restore->tail_ended |= record->kind == LOG_RECORD_EOF;
+    return ST_OK;
+}
+
+static enum status step_empty(struct restore *restore, struct error *err)
+{
+    TRY(poll_once(restore, take_unexpected, err));
+    if (restore->tail_has_records)
+        return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 " has state in its tail but the group has no committed offsets for"
+                    " it: they expired or were deleted; `weir reset` starts with new state", restore->options.partition);
+    if (!restore->tail_ended)
+        return check_progress(restore, "the tail's end", err);
+    overlay_clear(restore->options.overlay);
+    restore->phase = RESTORE_DONE;
+    return restore->options.store->type->partition_drop(restore->options.store, err);
+}
+
+static enum status begin_empty(struct restore *restore, struct error *err)
+{
+    restore->phase = RESTORE_EMPTY;
+    return read_from(restore, restore->options.topics->tail, FROM_BEGINNING, err);
 }
 
 static enum status begin(struct restore *restore, struct error *err)
@@ -292,14 +314,8 @@ static enum status begin(struct restore *restore, struct error *err)
     const bool has_local = restore->local.identity.format_version != 0;
     if (has_local && restore->local.identity.format_version > STATE_FORMAT_VERSION)
         return state_identity_check(&restore->options.identity, &restore->local.identity, err);
-    if (target->seq == 0) {
-        const bool same_incarnation = restore->local.identity.incarnation == restore->options.identity.incarnation;
-        if (has_local && same_incarnation)
-            return refuse_unknown_offsets(restore, err);
-        overlay_clear(restore->options.overlay);
-        restore->phase = RESTORE_DONE;
-        return restore->options.store->type->partition_drop(restore->options.store, err);
-    }
+    if (target->seq == 0)
+        return begin_empty(restore, err);
     if (!has_local)
         return begin_changelog(restore, "there are no local rows", err);
     if (state_identity_check(&restore->options.identity, &restore->local.identity, &why) != ST_OK)
@@ -323,6 +339,7 @@ enum status restore_step(void *context, bool *done, struct error *err)
     enum status st = ST_OK;
     switch (restore->phase) {
     case RESTORE_LOCAL: st = begin(restore, err); break;
+    case RESTORE_EMPTY: st = step_empty(restore, err); break;
     case RESTORE_CHANGELOG: st = step_changelog(restore, err); break;
     case RESTORE_TAIL: st = step_tail(restore, err); break;
     case RESTORE_DONE: break;

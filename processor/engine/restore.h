@@ -6,6 +6,9 @@
  *       no:  empty the partition, load the changelog until its end mark has ckpt.number AND its end is reached
  *     tail from min(local seq, ckpt.seq) to the committed seq, without a gap, into the values since the checkpoint
  *
+ * When nothing was ever committed, the tail must hold nothing either: otherwise the group's offsets are gone, and starting anew
+ * would forget what was known and repeat what was decided.
+ *
  * The target is a seq with its nonce, never an offset. The state machine runs step by step (job.h) and owns the overlay and
  * the store partition until it is done.
  */
@@ -38,7 +41,7 @@ struct restore_options {
     int64_t stall_us; /* no progress for this long is a failure; 0: 60 s */
 };
 
-enum restore_phase { RESTORE_LOCAL, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_DONE };
+enum restore_phase { RESTORE_LOCAL, RESTORE_EMPTY, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_DONE };
 
 struct restore {
     struct restore_options options;
@@ -55,6 +58,8 @@ struct restore {
     struct map *batch;        /* rows not written to the store yet: key -> size and bytes, newest wins */
     struct arena *batch_arena;
     uint64_t batch_bytes;
+
+    bool tail_has_records, tail_ended; /* RESTORE_EMPTY */
 
     /* tail */
     struct tail_reader *tail;
