@@ -28,7 +28,10 @@ enum {
     PARTITIONS = 4,
     RATE_BY_DEFAULT = 500,
     RATE_MAX = 20000, /* the in-process cluster keeps 5 MB of a partition */
-    REMOVE_DEPTH = 16
+    REMOVE_DEPTH = 16,
+    SESSION_US = 6 * 1000 * 1000, /* the least that brokers allow by default */
+    SESSION_GRACE_US = 3 * 1000 * 1000,
+    SESSION_LOOK_US = 250 * 1000
 };
 
 struct demo {
@@ -102,6 +105,7 @@ static enum status take_config(struct demo *demo, struct error *err)
     TRY(make_state_directory(demo, err));
     set_text(&config->state, demo->state);
     set_text(&config->start, "earliest");
+    config->session_timeout_us = SESSION_US;
     set_text(&config->http, arguments_text(demo->arguments, "http", ""));
     TRY(arguments_integer(demo->arguments, "workers", config->workers, &config->workers, err));
     if (config->workers < 1 || config->workers > PARTITIONS)
@@ -222,6 +226,19 @@ static enum status open_registry(struct demo *demo, struct error *err)
     return ST_OK;
 }
 
+/* Static members leave the group when their session ends, not before. */
+static enum status remove_group(struct demo *demo, struct error *err)
+{
+    const struct clock clock = clock_real();
+    const int64_t end_us = clock_us(&clock) + demo->config.session_timeout_us + SESSION_GRACE_US;
+    for (;;) {
+        const enum status st = kafka_admin_delete_group(demo->admin, demo->plan->name, err);
+        if (st != ST_REFUSED || clock_us(&clock) > end_us)
+            return st;
+        clock_sleep_us(&clock, SESSION_LOOK_US);
+    }
+}
+
 /* Leaves the cluster as it was. */
 static void remove_topics(struct demo *demo)
 {
@@ -230,7 +247,7 @@ static void remove_topics(struct demo *demo)
         if (kafka_admin_delete_topic(demo->admin, demo->topics.items[i].name, &err) != ST_OK)
             fprintf(stderr, "weir: %s\n", err.text);
     }
-    if (kafka_admin_delete_group(demo->admin, demo->plan->name, &err) != ST_OK)
+    if (remove_group(demo, &err) != ST_OK)
         fprintf(stderr, "weir: %s\n", err.text);
 }
 
@@ -250,7 +267,7 @@ static enum status open_all(struct demo *demo, struct error *err)
         .placement = KAFKA_PLACE_MURMUR2,
     };
     TRY(traffic_open(&demo->traffic, &traffic, err));
-    demo_board_create(&demo->board, demo->plan, demo->json);
+    demo_board_create(&demo->board, demo->plan, traffic_encoding(demo->traffic), demo->json);
     const struct service_options service = {
         .plan = demo->plan,
         .config = &demo->config,

@@ -33,6 +33,7 @@ struct burst_state {
 
 struct demo_board {
     const struct plan *plan;
+    enum generator_encoding encoding;
     struct clock clock;
     bool json, colour;
     pthread_mutex_t lock; /* all that follows */
@@ -42,15 +43,17 @@ struct demo_board {
     size_t burst_count, burst_capacity;
     uint64_t sent_live, sent_before;
     uint64_t *rule_alerts; /* live */
-    uint64_t alerts_before, dead_letters[STATUS_COUNT];
+    uint64_t dead_letters[STATUS_COUNT], broken[STATUS_COUNT]; /* found, and sent */
     struct histogram latency_us;
 };
 
-void demo_board_create(struct demo_board **out, const struct plan *borrowed, bool json)
+void demo_board_create(struct demo_board **out, const struct plan *borrowed,
+                       enum generator_encoding encoding, bool json)
 {
     ENSURE(*out == NULL);
     struct demo_board *board = mem_alloc(sizeof *board);
     board->plan = borrowed;
+    board->encoding = encoding;
     board->clock = clock_real();
     board->json = json;
     board->colour = !json && isatty(STDOUT_FILENO) != 0;
@@ -94,11 +97,8 @@ static struct burst_state *burst_of(struct demo_board *board, uint32_t number)
     return &board->bursts[number - 1];
 }
 
-void demo_board_sent(struct demo_board *board, const struct generator_event *event)
+static void remember_sent(struct demo_board *board, const struct generator_event *event)
 {
-    if (event->duplicate || event->poison != POISON_NONE)
-        return;
-    pthread_mutex_lock(&board->lock);
     const int64_t now_us = clock_us(&board->clock);
     const bool live = board->live_us != 0;
     board->sent_live += live;
@@ -112,6 +112,15 @@ void demo_board_sent(struct demo_board *board, const struct generator_event *eve
         if (event->ends_burst)
             burst->over_us = now_us;
     }
+}
+
+void demo_board_sent(struct demo_board *board, const struct generator_event *event)
+{
+    pthread_mutex_lock(&board->lock);
+    if (event->poison != POISON_NONE)
+        board->broken[generator_poison_reason(event->poison, board->encoding)]++;
+    else if (!event->duplicate)
+        remember_sent(board, event);
     pthread_mutex_unlock(&board->lock);
 }
 
@@ -190,10 +199,8 @@ static void take_alert(struct demo_board *board, const struct alert *alert)
     if (event != NULL && event->burst != 0 &&
         strcmp(alert->rule->name, generator_attack_rule((enum generator_attack)event->attack)) == 0)
         burst_of(board, event->burst)->alerted = true;
-    if (event == NULL || cause == NULL || !cause->live) {
-        board->alerts_before++;
+    if (event == NULL || cause == NULL || !cause->live)
         return;
-    }
     board->rule_alerts[alert->rule - board->plan->rules]++;
     histogram_add(&board->latency_us, (uint64_t)(now_us - cause->at_us));
     show_alert(board, alert, event, now_us - cause->at_us);
@@ -251,10 +258,12 @@ static void print_text(const struct demo_board *board, const struct demo_totals 
     printf("\n%-22s %8s\n", "rule", "alerts");
     for (size_t i = 0; i < board->plan->rule_count; i++)
         printf("%-22s %8" PRIu64 "\n", board->plan->rules[i].name, board->rule_alerts[i]);
-    printf("\n%-22s %8s\n", "dead letters", "");
+    printf("\n%-22s %8s %8s\n", "dead letters", "broken", "found");
     for (int i = 0; i < STATUS_COUNT; i++) {
-        if (board->dead_letters[i] > 0)
-            printf("%-22s %8" PRIu64 "\n", status_reason((enum status)i), board->dead_letters[i]);
+        if (board->dead_letters[i] + board->broken[i] > 0)
+            printf("%-22s %8" PRIu64 " %8" PRIu64 "%s\n", status_reason((enum status)i),
+                   board->broken[i], board->dead_letters[i],
+                   board->broken[i] == board->dead_letters[i] ? "" : "   WRONG");
     }
     printf("\nfrom payment to alert: half within %.1f ms, 99 %% within %.1f ms, all within %.1f ms\n",
            (double)histogram_quantile(latency, 0.5) / 1000,
@@ -281,9 +290,10 @@ static void print_json(const struct demo_board *board, const struct demo_totals 
     printf("},\"dead_letters\":{");
     const char *comma = "";
     for (int i = 0; i < STATUS_COUNT; i++) {
-        if (board->dead_letters[i] == 0)
+        if (board->dead_letters[i] + board->broken[i] == 0)
             continue;
-        printf("%s\"%s\":%" PRIu64, comma, status_reason((enum status)i), board->dead_letters[i]);
+        printf("%s\"%s\":{\"broken\":%" PRIu64 ",\"found\":%" PRIu64 "}", comma,
+               status_reason((enum status)i), board->broken[i], board->dead_letters[i]);
         comma = ",";
     }
     printf("},\"latency_ms\":{\"p50\":%.1f,\"p99\":%.1f,\"max\":%.1f}}}\n",
@@ -301,6 +311,8 @@ bool demo_board_summarise(struct demo_board *board, const struct demo_totals *to
         scores[i] = score_of(board, (enum generator_attack)i, now_us);
         good = good && scores[i].alerted > 0 && scores[i].missed == 0;
     }
+    for (int i = 0; i < STATUS_COUNT; i++)
+        good = good && board->dead_letters[i] == board->broken[i];
     if (board->json)
         print_json(board, totals, scores);
     else

@@ -16,8 +16,9 @@
 
 struct demo_board;
 
-/* `json`: one object a line instead of text. */
-void demo_board_create(struct demo_board **out, const struct plan *borrowed, bool json);
+/* `encoding`: the payments'. `json`: one object a line instead of text. */
+void demo_board_create(struct demo_board **out, const struct plan *borrowed,
+                       enum generator_encoding encoding, bool json);
 void demo_board_destroy(struct demo_board **board);
 
 /* From now on alerts are shown and measured; before, the past is made up. */
@@ -32,8 +33,8 @@ struct demo_totals {
     uint64_t duplicates, reevaluated;
 };
 /*
- * The table at the end. true: each kind of attack happened, and every attack that was over for two
- * seconds had its alert.
+ * The table at the end. true: each kind of attack happened, every attack that was over for two
+ * seconds had its alert, and exactly the broken records became dead letters, with their reasons.
  */
 bool demo_board_summarise(struct demo_board *board, const struct demo_totals *totals);
 
