@@ -254,7 +254,7 @@ static const struct option options[] = {
     { "registry", "DIR", "Schemas of exported Avro records, as `weir export` wrote them." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
     { "json", NULL, "The result as JSON." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_backtest = {

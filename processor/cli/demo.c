@@ -362,7 +362,7 @@ static const struct option options[] = {
     { "json", NULL, "Alerts and summary as JSON lines." },
     { "verbose", NULL, "With the log on stderr." },
     { "config", "FILE", "Settings; default: ./weir.yaml if it is there." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_demo = {

@@ -107,7 +107,7 @@ static const struct option options[] = {
     { "output", "FILE", "The file, .avro; default: export.avro. Schemas go to FILE.schemas/." },
     { "config", "FILE", "Settings; default: ./weir.yaml." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_export = {

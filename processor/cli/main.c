@@ -21,7 +21,7 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static const struct option common_options[] = {
     { "help", NULL, "This text." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command *command_find(const char *name)

@@ -21,7 +21,7 @@ static int run(const struct arguments *arguments)
 static const struct option options[] = {
     { "json", NULL, "As JSON." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_plan = {

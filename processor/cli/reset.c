@@ -76,7 +76,7 @@ static const struct option options[] = {
     { "dev", NULL, "One broker is enough: replication 1." },
     { "config", "FILE", "Settings; default: ./weir.yaml." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_reset = {

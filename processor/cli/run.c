@@ -64,7 +64,7 @@ static int run(const struct arguments *arguments)
 static const struct option options[] = {
     { "config", "FILE", "Settings; default: ./weir.yaml if it is there. WEIR_... in the environment wins." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_run = {

@@ -83,7 +83,7 @@ static const struct option options[] = {
     { "json", NULL, "As JSON." },
     { "config", "FILE", "Settings; default: ./weir.yaml." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_status = {

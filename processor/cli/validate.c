@@ -18,7 +18,7 @@ static int run(const struct arguments *arguments)
 
 static const struct option options[] = {
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
-    { NULL },
+    { .name = NULL },
 };
 
 const struct command command_validate = {
