@@ -40,6 +40,11 @@ static void real_sleep_us(void *self, int64_t us)
         ;
 }
 
+int64_t clock_process_cpu_us(void)
+{
+    return now_us(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 struct clock clock_real(void)
 {
     return (struct clock){

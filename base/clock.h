@@ -16,6 +16,9 @@ struct clock {
 
 struct clock clock_real(void);
 
+/* The processor time of all threads of this process so far: for measuring, never for a result. */
+int64_t clock_process_cpu_us(void);
+
 /* A clock that moves only when told, or when somebody sleeps on it. One thread. */
 struct clock_virtual {
     int64_t wall_ms;

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -55,9 +56,8 @@ static struct registry_http *of(struct registry *self)
 
 static int64_t now_us(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    const struct clock clock = clock_real();
+    return clock_us(&clock);
 }
 
 static int64_t now_ms(void)

@@ -92,7 +92,7 @@ static bool remember_id(char (*ids)[COMMIT_OWNER_ID_SIZE], size_t *count, const 
     }
     if (*count == FOREIGN_IDS_MAX)
         return false;
-    strcpy(ids[(*count)++], id);
+    snprintf(ids[(*count)++], COMMIT_OWNER_ID_SIZE, "%s", id);
     return true;
 }
 

@@ -3,7 +3,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -349,13 +348,6 @@ static void close_all(struct backtest *backtest)
     mem_free(backtest->everywhere_decoders);
 }
 
-static int64_t cpu_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static enum status run_all(struct backtest *backtest, struct error *err)
 {
     TRY(count_partitions(backtest, err));
@@ -369,7 +361,7 @@ static enum status run_all(struct backtest *backtest, struct error *err)
 enum status backtest_run(struct backtest_result *out, const struct backtest_options *options, struct error *err)
 {
     const struct clock clock = clock_real();
-    const int64_t started_us = clock_us(&clock), started_cpu_us = cpu_us();
+    const int64_t started_us = clock_us(&clock), started_cpu_us = clock_process_cpu_us();
     const size_t rules = options->plan->rule_count + 1;
     *out = (struct backtest_result){ .records = 0 };
     out->rules = mem_alloc_array(rules, sizeof *out->rules);
@@ -383,7 +375,7 @@ enum status backtest_run(struct backtest_result *out, const struct backtest_opti
     const enum status st = run_all(&backtest, err);
     close_all(&backtest);
     out->elapsed_us = clock_us(&clock) - started_us;
-    out->cpu_us = cpu_us() - started_cpu_us;
+    out->cpu_us = clock_process_cpu_us() - started_cpu_us;
     return st;
 }
 
