@@ -6,7 +6,13 @@
 #include "base/memory.h"
 #include "state/entity_windows.h"
 
-enum { CHUNK_EVENTS = 32, CHUNK_BYTES = 16 * 1024, LATE_GROWTH = 4 };
+enum {
+    CHUNK_EVENTS = 32,
+    CHUNK_BYTES = 16 * 1024,
+    OPEN_GROWTH = 2, /* so many times a chunk's events before the open chunk is sealed, */
+    LATE_GROWTH = 4, /* or a sealed one, grown by late events, is halved */
+    EXPIRED_SHARE = 4,
+};
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -73,8 +79,9 @@ int64_t entity_newest_us(const struct entity *entity)
     return INT64_MIN;
 }
 
-enum status entity_find_chunk(struct entity *entity, uint64_t index, struct event_chunk **out,
-                              struct error *err)
+/* The last chunk that starts at or before the index, loaded. */
+static enum status chunk_at(struct entity *entity, uint64_t index, struct event_chunk **out,
+                            struct error *err)
 {
     size_t low = 0, high = entity->chunk_count - 1;
     if (entity->chunks[high].start <= index)
@@ -87,8 +94,15 @@ enum status entity_find_chunk(struct entity *entity, uint64_t index, struct even
             high = middle - 1;
     }
     *out = &entity->chunks[low];
-    ENSURE(index >= (*out)->start && index < (*out)->start + (*out)->count);
     return (*out)->loaded ? ST_OK : entity_load_chunk(entity, *out, err);
+}
+
+enum status entity_find_chunk(struct entity *entity, uint64_t index, struct event_chunk **out,
+                              struct error *err)
+{
+    TRY(chunk_at(entity, index, out, err));
+    ENSURE(index >= (*out)->start && index < (*out)->start + (*out)->count);
+    return ST_OK;
 }
 
 enum status entity_place_of(struct entity *entity, uint64_t index, const struct event_place **out,
@@ -103,20 +117,22 @@ enum status entity_place_of(struct entity *entity, uint64_t index, const struct 
 enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
                                struct error *err)
 {
-    for (size_t i = entity->chunk_count; i-- > 0;) {
-        struct event_chunk *chunk = &entity->chunks[i];
-        if (chunk->count == 0 || chunk->first_us > time_us)
-            continue;
-        if (chunk->last_us <= time_us) {
-            *index = chunk->start + chunk->count;
-            return ST_OK;
-        }
-        if (!chunk->loaded)
-            TRY(entity_load_chunk(entity, chunk, err));
-        *index = chunk->start + event_chunk_upper_bound(chunk, time_us);
-        return ST_OK;
+    /* The first chunk that ends later, else the open one. */
+    size_t low = 0, high = entity->chunk_count - 1;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (entity->chunks[middle].last_us <= time_us)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    *index = entity_first_index(entity);
+    struct event_chunk *chunk = &entity->chunks[low];
+    *index = chunk->start;
+    if (chunk->count == 0 || chunk->first_us > time_us)
+        return ST_OK;
+    if (!chunk->loaded)
+        TRY(entity_load_chunk(entity, chunk, err));
+    *index += event_chunk_upper_bound(chunk, time_us);
     return ST_OK;
 }
 
@@ -138,6 +154,82 @@ enum status entity_measure(struct entity *entity, uint64_t index, struct error *
     return ST_OK;
 }
 
+/* --- chunks ----------------------------------------------------------------------------------- */
+
+/* The n oldest, sealed ones. */
+static void drop_chunks(struct entity *entity, size_t n)
+{
+    if (n == 0)
+        return;
+    entity->dropped =
+        mem_resize_array(entity->dropped, entity->dropped_count + n, sizeof *entity->dropped);
+    for (size_t i = 0; i < n; i++) {
+        if (entity->chunks[i].stored)
+            entity->dropped[entity->dropped_count++] = entity->chunks[i].number;
+        event_chunk_fini(&entity->chunks[i]);
+    }
+    entity->chunk_count -= n;
+    memmove(entity->chunks, entity->chunks + n, entity->chunk_count * sizeof *entity->chunks);
+}
+
+/* Of the open events those that are too old; not one by one, since the others must be moved. */
+static void drop_open(struct entity *entity, int64_t border_us)
+{
+    struct event_chunk *open = entity_open_chunk(entity);
+    const size_t expired = event_chunk_upper_bound(open, time_before(border_us, 1));
+    if (expired > 0 && expired >= open->count / EXPIRED_SHARE)
+        event_chunk_drop(open, expired);
+}
+
+/* What has expired when the newest event is of this time. */
+static void forget_older(struct entity *entity, int64_t newest_us)
+{
+    const int64_t border_us = time_before(newest_us, entity_spec_of(entity->log)->retention_us);
+    const uint64_t first = entity_first_index(entity);
+    size_t expired = 0;
+    while (expired + 1 < entity->chunk_count && entity->chunks[expired].last_us < border_us)
+        expired++;
+    drop_chunks(entity, expired);
+    if (entity->chunk_count == 1)
+        drop_open(entity, border_us);
+    if (entity_first_index(entity) == first)
+        return;
+    entity_scratch_of(entity->log)->measured = NULL;
+    entity_windows_forgot(entity, entity_first_index(entity));
+}
+
+static void split_off(struct entity *entity, size_t i, size_t events)
+{
+    struct event_chunk sealed = { .number = entity->next_number++ };
+    event_chunk_split(&entity->chunks[i], events, &sealed);
+    add_chunk(entity, i, &sealed);
+}
+
+static size_t chunk_events(const struct entity *entity)
+{
+    const size_t wanted = entity_spec_of(entity->log)->chunk_events;
+    return wanted == 0 ? CHUNK_EVENTS : wanted;
+}
+
+static bool is_overfull(const struct entity *entity, const struct event_chunk *chunk, size_t events)
+{
+    const size_t wanted = entity_spec_of(entity->log)->chunk_bytes;
+    const size_t bytes = 2 * (wanted == 0 ? CHUNK_BYTES : wanted);
+    return chunk->count > 1 && (chunk->count > events || event_chunk_row_size(chunk) > bytes);
+}
+
+/* Seals the oldest of the open events, or halves a sealed chunk, when there are too many. */
+static void relieve(struct entity *entity, size_t i)
+{
+    const size_t events = chunk_events(entity);
+    const bool is_open = i + 1 == entity->chunk_count;
+    const size_t growth = is_open ? OPEN_GROWTH : LATE_GROWTH;
+    for (; is_overfull(entity, &entity->chunks[i], growth * events); i++) {
+        const size_t count = entity->chunks[i].count;
+        split_off(entity, i, is_open && count > events ? events : count / 2);
+    }
+}
+
 /* --- events in and out ------------------------------------------------------------------------ */
 
 size_t entity_event_count(const struct entity *entity)
@@ -154,50 +246,52 @@ enum status entity_position_of(struct entity *entity, int64_t time_us, size_t *p
     return ST_OK;
 }
 
-/* The chunk that an event at this index goes into, and the place in it. Never before the first
- * chunk's begin. */
-static enum status find_home(struct entity *entity, uint64_t index, size_t *chunk, size_t *place,
+/* The packed rest of a new event, in the scratch. */
+static enum status pack(struct entity *entity, const struct entity_event *event, struct error *err)
+{
+    struct buffer *rest = &entity_scratch_of(entity->log)->rest;
+    buffer_clear(rest);
+    buffer_put_varint(rest, 0); /* no rule has alerted yet */
+    layout_write_values(rest, event->columns, entity_spec_of(entity->log)->column_count);
+    if (rest->size <= ENTITY_EVENT_BYTES_MAX)
+        return ST_OK;
+    return FAIL(err, ST_TOO_LARGE, "the columns to be remembered have %zu bytes, more than %d",
+                rest->size, ENTITY_EVENT_BYTES_MAX);
+}
+
+/* The head row lists all chunks, so their number is limited. What the new event makes too old goes
+ * first. */
+static enum status make_room(struct entity *entity, const struct entity_event *event,
                              struct error *err)
 {
-    size_t i = entity->chunk_count - 1;
-    while (i > 0 && entity->chunks[i].start > index)
-        i--;
-    if (!entity->chunks[i].loaded)
-        TRY(entity_load_chunk(entity, &entity->chunks[i], err));
-    *chunk = i;
-    *place = index - entity->chunks[i].start;
-    return ST_OK;
-}
-
-static size_t chunk_events_max(const struct entity_log_spec *spec)
-{
-    return spec->chunk_events == 0 ? CHUNK_EVENTS : spec->chunk_events;
-}
-
-static size_t chunk_bytes_max(const struct entity_log_spec *spec)
-{
-    return spec->chunk_bytes == 0 ? CHUNK_BYTES : spec->chunk_bytes;
+    if (entity->chunk_count < ENTITY_CHUNKS_MAX)
+        return ST_OK;
+    if (event->time_us >= entity_newest_us(entity))
+        forget_older(entity, event->time_us);
+    if (entity->chunk_count < ENTITY_CHUNKS_MAX)
+        return ST_OK;
+    return FAIL(err, ST_TOO_LARGE, "%zu events are remembered, and there is no room for more",
+                entity_event_count(entity));
 }
 
 enum status entity_insert(struct entity *entity, const struct entity_event *event, size_t *position,
                           struct error *err)
 {
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    buffer_clear(&scratch->rest);
-    buffer_put_varint(&scratch->rest, 0); /* no rule has alerted yet */
-    layout_write_values(&scratch->rest, event->columns, spec->column_count);
-    if (scratch->rest.size > ENTITY_EVENT_BYTES_MAX)
-        return FAIL(err, ST_TOO_LARGE, "the columns to be remembered have %zu bytes, more than %d",
-                    scratch->rest.size, ENTITY_EVENT_BYTES_MAX);
+    ENSURE(event->time_us >= -EVENT_TIME_MAX_US && event->time_us <= EVENT_TIME_MAX_US);
+    ENSURE(event->offset >= 0);
+    TRY(pack(entity, event, err));
+    TRY(make_room(entity, event, err));
     uint64_t index;
-    size_t chunk, place;
+    struct event_chunk *chunk;
     TRY(entity_upper_bound(entity, event->time_us, &index, err));
-    TRY(find_home(entity, index, &chunk, &place, err));
-    event_chunk_insert(&entity->chunks[chunk], place, event->time_us, event->offset,
+    TRY(chunk_at(entity, index, &chunk, err));
+    event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset,
                        buffer_view(&scratch->rest));
-    for (size_t i = chunk + 1; i < entity->chunk_count; i++)
+    const size_t home = (size_t)(chunk - entity->chunks);
+    for (size_t i = home + 1; i < entity->chunk_count; i++)
         entity->chunks[i].start++;
+    relieve(entity, home);
     entity->dirty = true;
     scratch->measured = NULL;
     *position = index - entity_first_index(entity);
@@ -273,65 +367,16 @@ enum status entity_set_alerted(struct entity *entity, size_t position, uint32_t 
     buffer_put_be32(&scratch->rest, rule_id);
     buffer_put(&scratch->rest, in.at, reader_left(&in));
     event_chunk_replace_rest(chunk, index - chunk->start, buffer_view(&scratch->rest));
+    relieve(entity, (size_t)(chunk - entity->chunks));
     entity->dirty = true;
     if (scratch->measured == entity)
         scratch->measured = NULL; /* its text pointed into the chunk */
     return ST_OK;
 }
 
-/* --- chunks ----------------------------------------------------------------------------------- */
-
-static void drop_oldest(struct entity *entity)
-{
-    entity->dropped =
-        mem_resize_array(entity->dropped, entity->dropped_count + 1, sizeof *entity->dropped);
-    entity->dropped[entity->dropped_count++] = entity->chunks[0].number;
-    const uint64_t end = entity->chunks[0].start + entity->chunks[0].count;
-    event_chunk_fini(&entity->chunks[0]);
-    memmove(entity->chunks, entity->chunks + 1, (entity->chunk_count - 1) * sizeof *entity->chunks);
-    entity->chunk_count--;
-    entity_windows_forgot(entity, end);
-}
-
-static void split_off(struct entity *entity, size_t i, size_t events)
-{
-    struct event_chunk sealed = { .number = entity->next_number++ };
-    event_chunk_split(&entity->chunks[i], events, &sealed);
-    add_chunk(entity, i, &sealed);
-    entity->chunks[i].dirty = true;
-}
-
-static bool is_overfull(const struct entity_log_spec *spec, const struct event_chunk *chunk,
-                        size_t events)
-{
-    return chunk->count > 1 &&
-           (chunk->count > events || event_chunk_row_size(chunk) > 2 * chunk_bytes_max(spec));
-}
-
-static void seal_open(struct entity *entity)
-{
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const size_t events = chunk_events_max(spec);
-    while (is_overfull(spec, entity_open_chunk(entity), 2 * events)) {
-        const size_t count = entity_open_chunk(entity)->count;
-        split_off(entity, entity->chunk_count - 1, count > events ? events : count / 2);
-    }
-}
-
 void entity_tidy(struct entity *entity)
 {
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const int64_t newest_us = entity_newest_us(entity);
-    entity_scratch_of(entity->log)->measured = NULL;
-    seal_open(entity);
-    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
-        struct event_chunk *chunk = &entity->chunks[i];
-        if (chunk->loaded && chunk->dirty &&
-            is_overfull(spec, chunk, LATE_GROWTH * chunk_events_max(spec)))
-            split_off(entity, i, chunk->count / 2);
-    }
-    while (entity->chunk_count > 1 && newest_us - entity->chunks[0].last_us > spec->retention_us)
-        drop_oldest(entity);
+    forget_older(entity, entity_newest_us(entity));
 }
 
 void entity_measure_footprint(struct entity *entity)

@@ -13,6 +13,13 @@
 #include "state/entity_log.h"
 #include "state/event_chunk.h"
 
+/* Saturating. */
+static inline int64_t time_before(int64_t time_us, int64_t by_us)
+{
+    int64_t before_us;
+    return __builtin_sub_overflow(time_us, by_us, &before_us) ? INT64_MIN : before_us;
+}
+
 /* Where a window stands: its aggregates hold exactly the events [low, high). */
 struct window_edges {
     uint64_t low, high;
@@ -84,7 +91,7 @@ MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us
 /* Decodes the event's columns and computes its measures into the scratch. */
 MUST_CHECK enum status entity_measure(struct entity *entity, uint64_t index, struct error *err);
 int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */
-/* Seals full chunks and drops expired ones; before rows are written. */
+/* Forgets what has expired; before rows are written. */
 void entity_tidy(struct entity *entity);
 void entity_measure_footprint(struct entity *entity);
 

@@ -9,7 +9,7 @@
 #include "state/entity.h"
 #include "state/keys.h"
 
-enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, CHUNKS_MAX = 1 << 20, ARENA_BLOCK = 4096 };
+enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096 };
 
 struct entity_log {
     const struct entity_log_spec *spec;
@@ -47,6 +47,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
                               struct overlay *overlay, struct layouts *layouts, struct error *err)
 {
     ENSURE(*out == NULL && spec->measure_count >= spec->column_count);
+    ENSURE(spec->chunk_bytes <= ENTITY_CHUNK_BYTES_MAX);
     AUTO(entity_log_destroy) struct entity_log *log = mem_alloc(sizeof *log);
     log->spec = spec;
     log->overlay = overlay;
@@ -157,20 +158,21 @@ static enum status malformed(struct error *err)
     return FAIL(err, ST_CORRUPT, "the head row of an entity is malformed");
 }
 
-static enum status read_directory_entry(struct reader *in, struct event_chunk *chunk,
-                                        int64_t *last_us, uint64_t *start, struct error *err)
+static enum status read_directory_entry(struct reader *in, uint64_t next_number,
+                                        struct event_chunk *chunk, int64_t *last_us,
+                                        struct error *err)
 {
     chunk->number = reader_varint(in);
     const uint64_t count = reader_varint(in);
     const int64_t gap_us = reader_zigzag(in);
     const uint64_t extent_us = reader_varint(in);
-    if (in->failed || count == 0 || count > UINT32_MAX || extent_us > INT64_MAX ||
-        __builtin_add_overflow(*last_us, gap_us, &chunk->first_us) ||
-        __builtin_add_overflow(chunk->first_us, (int64_t)extent_us, &chunk->last_us))
+    if (in->failed || chunk->number >= next_number || count == 0 || count > EVENTS_IN_CHUNK_MAX ||
+        extent_us > INT64_MAX || __builtin_add_overflow(*last_us, gap_us, &chunk->first_us) ||
+        __builtin_add_overflow(chunk->first_us, (int64_t)extent_us, &chunk->last_us) ||
+        chunk->first_us < -EVENT_TIME_MAX_US || chunk->last_us > EVENT_TIME_MAX_US)
         return malformed(err);
     chunk->count = (size_t)count;
-    chunk->start = *start;
-    *start += count;
+    chunk->stored = true;
     *last_us = chunk->last_us;
     return ST_OK;
 }
@@ -183,7 +185,7 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
         return malformed(err);
     entity->next_number = reader_varint(&in);
     const uint64_t sealed = reader_varint(&in);
-    if (in.failed || sealed > CHUNKS_MAX || sealed > reader_left(&in) / 4)
+    if (in.failed || sealed > reader_left(&in) / DIRECTORY_ENTRY_MIN)
         return malformed(err);
     struct event_chunk *chunks = mem_alloc_array((size_t)sealed + 1, sizeof *chunks);
     event_chunk_fini(&entity->chunks[0]);
@@ -193,7 +195,9 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     int64_t last_us = 0;
     uint64_t start = 0;
     for (uint64_t i = 0; i < sealed; i++) {
-        TRY(read_directory_entry(&in, &chunks[i], &last_us, &start, err));
+        chunks[i].start = start;
+        TRY(read_directory_entry(&in, entity->next_number, &chunks[i], &last_us, err));
+        start += chunks[i].count;
         if (i > 0 && chunks[i].first_us < chunks[i - 1].last_us)
             return malformed(err);
     }
@@ -234,6 +238,7 @@ static enum status write_chunk(struct entity *entity, struct event_chunk *chunk,
     event_chunk_write(chunk, log->layout, &log->row);
     TRY(overlay_put(log->overlay, chunk_key(entity, chunk->number), buffer_view(&log->row), err));
     chunk->dirty = false;
+    chunk->stored = true;
     return ST_OK;
 }
 
@@ -337,6 +342,10 @@ void entity_log_commit(struct entity_log *log)
         struct entity *entity = log->touched[i];
         ENSURE(!entity->dirty);
         entity->touched = false;
+        if (entity_event_count(entity) == 0) {
+            forget(log, entity); /* expired, or looked at only */
+            continue;
+        }
         log->footprint -= entity->footprint;
         entity_measure_footprint(entity);
         log->footprint += entity->footprint;
@@ -361,8 +370,10 @@ enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t 
     *newest_us = entity_newest_us(entity);
     if (*newest_us >= before_us)
         return ST_OK;
-    for (size_t i = 0; i + 1 < entity->chunk_count; i++)
-        overlay_delete(log->overlay, chunk_key(entity, entity->chunks[i].number));
+    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
+        if (entity->chunks[i].stored)
+            overlay_delete(log->overlay, chunk_key(entity, entity->chunks[i].number));
+    }
     for (size_t i = 0; i < entity->dropped_count; i++)
         overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
     if (entity->stored)

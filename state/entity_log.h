@@ -70,6 +70,8 @@ enum {
     ENTITY_SPAN_EVENTS_MAX = 1000,
     AGGREGATE_GROUP_MAX = 4,
     ENTITY_ALERTED_MAX = 255,
+    ENTITY_CHUNKS_MAX = 16384,
+    ENTITY_CHUNK_BYTES_MAX = 256 * 1024,
     ENTITY_EVENT_BYTES_MAX = 64 * 1024, /* of one event's remembered columns: a few fit any row */
 };
 
@@ -132,8 +134,9 @@ struct entity_event {
 MUST_CHECK enum status entity_position_of(struct entity *entity, int64_t time_us, size_t *position,
                                           struct error *err);
 size_t entity_event_count(const struct entity *entity);
-/* Inserts in order (after all events of the same time) and gives the position. ST_TOO_LARGE when
- * its row would be. */
+/* Inserts in order (after all events of the same time) and gives the position. The time is within
+ * INT64_MAX / 4 of 1970, the offset not negative. ST_TOO_LARGE: the event, or the number of events
+ * that are remembered, is; nothing was changed. */
 MUST_CHECK enum status entity_insert(struct entity *entity, const struct entity_event *event,
                                      size_t *position, struct error *err);
 /* All aggregates as of the event at `position`; out has aggregate_count values; text lives in the

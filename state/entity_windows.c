@@ -189,12 +189,13 @@ static enum status window_extent(struct entity *entity, int window, uint64_t ind
     *high = w->previous ? index : index + 1;
     if (w->delay_us > 0) {
         uint64_t delayed;
-        TRY(entity_upper_bound(entity, time_us - w->delay_us, &delayed, err));
+        TRY(entity_upper_bound(entity, time_before(time_us, w->delay_us), &delayed, err));
         if (delayed < *high)
             *high = delayed;
     }
     const int64_t span_us = w->span_us > 0 ? w->span_us : spec->look_back_us;
-    TRY(entity_upper_bound(entity, time_us - w->delay_us - span_us, low, err));
+    TRY(entity_upper_bound(entity, time_before(time_before(time_us, w->delay_us), span_us), low,
+                           err));
     if (*low > *high)
         *low = *high;
     return ST_OK;

@@ -5,8 +5,6 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { EVENTS_IN_ROW_MAX = 1 << 20 };
-
 void event_chunk_fini(struct event_chunk *chunk)
 {
     mem_free(chunk->places);
@@ -46,20 +44,6 @@ static void set_extent(struct event_chunk *chunk)
     chunk->last_us = chunk->places[chunk->count - 1].time_us;
 }
 
-void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
-                        struct bytes rest)
-{
-    ENSURE(chunk->loaded && i <= chunk->count);
-    reserve(chunk, chunk->count + 1);
-    memmove(chunk->places + i + 1, chunk->places + i, (chunk->count - i) * sizeof *chunk->places);
-    chunk->places[i] =
-        (struct event_place){ time_us, offset, (uint32_t)chunk->bytes.size, (uint32_t)rest.size };
-    buffer_put_bytes(&chunk->bytes, rest);
-    chunk->count++;
-    chunk->dirty = true;
-    set_extent(chunk);
-}
-
 /* Rewrites the bytes in order, without what was replaced. */
 static void compact(struct event_chunk *chunk)
 {
@@ -74,13 +58,51 @@ static void compact(struct event_chunk *chunk)
     chunk->bytes = bytes;
 }
 
+static void put_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
+{
+    ENSURE(chunk->bytes.size + rest.size <= UINT32_MAX);
+    chunk->places[i].at = (uint32_t)chunk->bytes.size;
+    chunk->places[i].size = (uint32_t)rest.size;
+    chunk->rest_bytes += rest.size;
+    buffer_put_bytes(&chunk->bytes, rest);
+}
+
+void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
+                        struct bytes rest)
+{
+    ENSURE(chunk->loaded && i <= chunk->count);
+    reserve(chunk, chunk->count + 1);
+    memmove(chunk->places + i + 1, chunk->places + i, (chunk->count - i) * sizeof *chunk->places);
+    chunk->places[i] = (struct event_place){ .time_us = time_us, .offset = offset };
+    put_rest(chunk, i, rest);
+    chunk->count++;
+    chunk->dirty = true;
+    set_extent(chunk);
+}
+
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
 {
     ENSURE(chunk->loaded && i < chunk->count);
-    chunk->places[i].at = (uint32_t)chunk->bytes.size;
-    chunk->places[i].size = (uint32_t)rest.size;
-    buffer_put_bytes(&chunk->bytes, rest);
+    chunk->rest_bytes -= chunk->places[i].size;
+    put_rest(chunk, i, rest);
+    if (chunk->bytes.size / 2 > chunk->rest_bytes)
+        compact(chunk);
     chunk->dirty = true;
+}
+
+void event_chunk_drop(struct event_chunk *chunk, size_t n)
+{
+    ENSURE(chunk->loaded && n <= chunk->count);
+    if (n == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        chunk->rest_bytes -= chunk->places[i].size;
+    memmove(chunk->places, chunk->places + n, (chunk->count - n) * sizeof *chunk->places);
+    chunk->count -= n;
+    chunk->start += n;
+    chunk->dirty = true;
+    set_extent(chunk);
+    compact(chunk);
 }
 
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into)
@@ -91,22 +113,14 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     for (size_t i = 0; i < n; i++)
         event_chunk_insert(into, i, chunk->places[i].time_us, chunk->places[i].offset,
                            event_chunk_rest(chunk, i));
-    memmove(chunk->places, chunk->places + n, (chunk->count - n) * sizeof *chunk->places);
-    chunk->count -= n;
-    chunk->start += n;
-    chunk->dirty = true;
-    set_extent(chunk);
-    compact(chunk);
+    event_chunk_drop(chunk, n);
 }
 
 enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24 };
 
 size_t event_chunk_row_size(const struct event_chunk *chunk)
 {
-    size_t size = HEADER_SIZE;
-    for (size_t i = 0; i < chunk->count; i++)
-        size += chunk->places[i].size + EVENT_OVERHEAD;
-    return size;
+    return HEADER_SIZE + chunk->count * EVENT_OVERHEAD + chunk->rest_bytes;
 }
 
 void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out)
@@ -141,7 +155,7 @@ static enum status convert_rest(const struct layout_mapping *mapping, struct byt
     buffer_clear(out);
     buffer_put(out, rest.data, head);
     layout_write_values(out, columns, column_count);
-    return ST_OK;
+    return reader_done(&in) ? ST_OK : FAIL(err, ST_CORRUPT, "an event's columns are malformed");
 }
 
 static enum status check_rest(const struct layout_mapping *mapping, struct bytes rest,
@@ -171,7 +185,8 @@ static enum status read_event(struct event_chunk *chunk, struct reader *in, int6
     const bool overflow = __builtin_add_overflow(base_us, reader_zigzag(in), &time_us) ||
                           __builtin_add_overflow(base_offset, reader_zigzag(in), &offset);
     struct bytes rest = reader_run(in);
-    if (in->failed || overflow || (chunk->count > 0 && time_us < chunk->last_us))
+    if (in->failed || overflow || time_us < -EVENT_TIME_MAX_US || time_us > EVENT_TIME_MAX_US ||
+        offset < 0 || (chunk->count > 0 && time_us < chunk->last_us))
         return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
     if (reading->same_layout) {
         TRY(check_rest(reading->mapping, rest, err));
@@ -193,7 +208,7 @@ enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struc
     const uint64_t count = reader_varint(in);
     const int64_t base_us = reader_zigzag(in);
     const int64_t base_offset = reader_zigzag(in);
-    if (in->failed || count > EVENTS_IN_ROW_MAX || found_layout > UINT32_MAX)
+    if (in->failed || count > EVENTS_IN_CHUNK_MAX || found_layout > UINT32_MAX)
         return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
     struct chunk_reading reading = { .column_count = column_count,
                                      .same_layout = found_layout == layout };

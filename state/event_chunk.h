@@ -21,6 +21,10 @@
 #include "schemas/value.h"
 #include "state/layouts.h"
 
+enum { EVENTS_IN_CHUNK_MAX = 1 << 20 };
+/* So that differences do not overflow. */
+static const int64_t EVENT_TIME_MAX_US = INT64_MAX / 4;
+
 struct event_place {
     int64_t time_us;
     int64_t offset;
@@ -33,8 +37,10 @@ struct event_chunk {
     int64_t first_us, last_us;
     size_t count;
     bool loaded, dirty;
+    bool stored;                /* the overlay has a row of this number */
     struct event_place *places; /* loaded: `count` of them, in order */
     size_t capacity;
+    size_t rest_bytes; /* of all places; `bytes` also has what was replaced, up to as much again */
     struct buffer bytes;
 };
 
@@ -51,7 +57,8 @@ static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, siz
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);
-/* Bytes that the row would have. */
+void event_chunk_drop(struct event_chunk *chunk, size_t n); /* the first n events */
+/* Bytes that the row would have, about. */
 size_t event_chunk_row_size(const struct event_chunk *chunk);
 
 void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out);

@@ -29,6 +29,7 @@ struct world {
     int64_t unit_us, next_offset;
     struct arena *values; /* of the model's events */
     struct arena *arena;
+    uint64_t unevaluated; /* of 16 events so many are not evaluated at once */
     uint64_t results;
 };
 
@@ -161,22 +162,31 @@ static void check_alerted(struct world *w, struct entity *entity, struct model_e
         model->alerted[model->alerted_count++] = rule;
 }
 
-static void check_at(struct world *w, struct entity *entity, struct model_entity *model, size_t e)
+static void check_results(struct world *w, struct entity *entity, const struct model_entity *model,
+                          size_t e, size_t gone)
 {
-    const size_t gone = forgotten(w, model, entity);
-    if (!is_complete(w, model, e, gone))
-        return;
     struct value results[MODEL_AGGREGATES_MAX];
     arena_reset(w->arena);
     CHECK(w, entity_aggregates(entity, e - gone, results, w->arena, NULL) == ST_OK, "aggregates");
     for (size_t i = 0; i < w->spec->log.aggregate_count; i++)
         check_result(w, model, e, i, &results[i]);
+}
+
+static void check_at(struct world *w, struct entity *entity, struct model_entity *model, size_t e)
+{
+    const size_t gone = forgotten(w, model, entity);
+    if (!is_complete(w, model, e, gone))
+        return;
+    check_results(w, entity, model, e, gone);
     if (w->spec->log.aggregate_count > 0 && prng_chance(&w->prng, 1, 4))
         check_contributors(w, entity, model, e, gone);
     if (prng_chance(&w->prng, 1, 3))
         check_event(w, entity, &model->events[e], e - gone);
-    if (prng_chance(&w->prng, 1, 3))
-        check_alerted(w, entity, &model->events[e], e - gone);
+    if (!prng_chance(&w->prng, 1, 3))
+        return;
+    check_alerted(w, entity, &model->events[e], e - gone);
+    if (prng_chance(&w->prng, 1, 4)) /* nothing changes by an alert */
+        check_results(w, entity, model, e, gone);
 }
 
 /* --- what happens --------------------------------------------------------------------------- */
@@ -231,8 +241,8 @@ static void do_insert(struct world *w, int key)
     CHECK(w, entity_insert(entity, &given, &position, NULL) == ST_OK, "insert");
     const size_t e = model_insert(model, &event);
     CHECK(w, before == position && position + forgotten(w, model, entity) == e, "position");
-    if (prng_chance(&w->prng, 1, 8))
-        return; /* not evaluated at once */
+    if (prng_chance(&w->prng, w->unevaluated, 16))
+        return;
     check_at(w, entity, model, e);
     /* The newer ones again, as a late event asks for. */
     for (size_t later = e + 1; later < model->count && prng_chance(&w->prng, 3, 4); later++)
@@ -283,8 +293,6 @@ static void do_expire(struct world *w, int key)
         model->count = 0;
 }
 
-/* --- transactions --------------------------------------------------------------------------- */
-
 static void copy_touched(struct world *w, struct model_entity *to, const struct model_entity *from)
 {
     for (int i = 0; i < KEYS; i++) {
@@ -313,12 +321,85 @@ static void check_forgetting(struct world *w)
     }
 }
 
+/* --- rows ----------------------------------------------------------------------------------- */
+
+enum { CHUNKS_SEEN_MAX = MODEL_EVENTS_MAX };
+
+struct rows_seen {
+    struct world *world;
+    uint64_t listed[CHUNKS_SEEN_MAX]; /* by the head row that came last */
+    size_t listed_count, found;
+    struct bytes head_key;
+    uint8_t key[64];
+    size_t heads;
+};
+
+static void read_directory(struct rows_seen *seen, struct bytes head)
+{
+    struct reader in = reader_of(head);
+    (void)reader_u8(&in);
+    (void)reader_varint(&in); /* the next number */
+    seen->listed_count = (size_t)reader_varint(&in);
+    CHECK(seen->world, seen->listed_count <= CHUNKS_SEEN_MAX, "too many chunks");
+    for (size_t i = 0; i < seen->listed_count; i++) {
+        seen->listed[i] = reader_varint(&in);
+        (void)reader_varint(&in);
+        (void)reader_zigzag(&in);
+        (void)reader_varint(&in);
+    }
+}
+
+/* Heads and chunks of one key are neighbours, the head first. */
+static bool see_row(void *context, struct bytes key, struct bytes value)
+{
+    struct rows_seen *seen = context;
+    if (key.data[0] != 1)
+        return true;
+    const size_t size = 2 + 1 + (size_t)key.data[2]; /* without the last part; keys are short */
+    CHECK(seen->world, key.data[1] == seen->world->spec->log.stream, "another stream's row");
+    if (key.data[size] == 0) {
+        CHECK(seen->world, seen->found == seen->listed_count, "a chunk's row is missing");
+        read_directory(seen, value);
+        memcpy(seen->key, key.data, size);
+        seen->head_key = bytes_of(seen->key, size);
+        seen->found = 0;
+        seen->heads++;
+        return true;
+    }
+    CHECK(seen->world, bytes_equal(seen->head_key, bytes_of(key.data, size)),
+          "a chunk without head");
+    struct reader in = reader_of(bytes_of(key.data + size + 1, key.size - size - 1));
+    const uint64_t number = reader_be64(&in);
+    size_t i = 0;
+    while (i < seen->listed_count && seen->listed[i] != number)
+        i++;
+    CHECK(seen->world, i < seen->listed_count, "a chunk that its head does not list");
+    seen->found++;
+    return true;
+}
+
+/* Every chunk row is listed by its head and the other way round; what has expired has no rows. */
+static void check_rows(struct world *w)
+{
+    static struct rows_seen seen;
+    size_t heads = 0;
+    seen = (struct rows_seen){ .world = w };
+    task_rows_each(&w->rows, see_row, &seen);
+    CHECK(w, seen.found == seen.listed_count, "a chunk's row is missing");
+    for (int i = 0; i < KEYS; i++)
+        heads += w->committed[i].count > 0;
+    CHECK(w, seen.heads == heads, "heads");
+}
+
+/* --- transactions --------------------------------------------------------------------------- */
+
 static void commit(struct world *w)
 {
     CHECK(w, entity_log_flush(w->log, NULL) == ST_OK, "flush");
     task_rows_commit(&w->rows);
     entity_log_commit(w->log);
     copy_touched(w, w->committed, w->current);
+    check_rows(w);
     CHECK(w, w->spec->log.cache_bytes > 0 || entity_log_footprint(w->log) < 4096,
           "the cache is not trimmed");
 }
@@ -409,6 +490,7 @@ static void world_init(struct world *w, uint64_t seed, uint64_t cache_bytes)
     log->chunk_events = (size_t)prng_between(&w->prng, 2, 32);
     log->chunk_bytes = sizes[prng_below(&w->prng, 3)];
     log->cache_bytes = cache_bytes;
+    w->unevaluated = prng_chance(&w->prng, 1, 3) ? 15 : 2;
     model_pool_init(&w->pool, &w->prng);
     model_spec_init(w->spec, &w->pool, w->unit_us, &w->prng);
     open_log(w);

@@ -1,0 +1,687 @@
+/* What the entity log promises, one story each; test_entity_log.c is the model test. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "state/entity_log.h"
+#include "task_rows.h"
+
+enum { N, WHO, OK, COLUMNS };
+
+static const struct layout_column columns[COLUMNS] = {
+    [N] = { "n", { VALUE_INT, 0, true } },
+    [WHO] = { "who", { VALUE_STRING, 0, true } },
+    [OK] = { "ok", { VALUE_BOOL, 0, true } },
+};
+
+static const struct value_type type_int = { VALUE_INT, 0, true };
+static const struct value_type type_string = { VALUE_STRING, 0, true };
+
+struct small {
+    struct task_rows rows;
+    struct window_spec window;
+    struct aggregate_spec aggregate;
+    struct entity_log_spec spec;
+    struct entity_log *log;
+    struct entity *entity; /* of key "k" */
+    struct arena *arena;
+    int64_t next_offset;
+};
+
+static void small_open(struct small *s, struct window_spec window, struct aggregate_spec aggregate)
+{
+    *s = (struct small){ .window = window, .aggregate = aggregate };
+    task_rows_open(&s->rows, &(struct overlay_options){ 0 });
+    s->spec = (struct entity_log_spec){
+        .stream = 1,
+        .columns = columns,
+        .column_count = COLUMNS,
+        .measure_count = COLUMNS,
+        .windows = &s->window,
+        .window_count = 1,
+        .aggregates = &s->aggregate,
+        .aggregate_count = 1,
+        .look_back_us = 100,
+        .retention_us = 200,
+        .cache_bytes = 1 << 20,
+    };
+    arena_create(&s->arena, 1024);
+}
+
+static void small_start(struct small *s)
+{
+    cr_assert_eq(entity_log_create(&s->log, &s->spec, s->rows.overlay, s->rows.layouts, NULL),
+                 ST_OK);
+    cr_assert_eq(entity_log_acquire(s->log, BYTES_LITERAL("k"), &s->entity, NULL), ST_OK);
+}
+
+static void small_close(struct small *s)
+{
+    entity_log_destroy(&s->log);
+    arena_destroy(&s->arena);
+    task_rows_close(&s->rows);
+}
+
+static void commit(struct small *s)
+{
+    cr_assert_eq(entity_log_flush(s->log, NULL), ST_OK);
+    task_rows_commit(&s->rows);
+    entity_log_commit(s->log);
+    cr_assert_eq(entity_log_acquire(s->log, BYTES_LITERAL("k"), &s->entity, NULL), ST_OK);
+}
+
+static void reload(struct small *s)
+{
+    commit(s);
+    entity_log_destroy(&s->log);
+    small_start(s);
+}
+
+static enum status try_insert(struct small *s, int64_t time_us, const struct value *values)
+{
+    size_t position;
+    const struct entity_event event = { time_us, s->next_offset++, values };
+    return entity_insert(s->entity, &event, &position, NULL);
+}
+
+static void insert(struct small *s, int64_t time_us, struct value n)
+{
+    const struct value values[COLUMNS] = { n };
+    cr_assert_eq(try_insert(s, time_us, values), ST_OK);
+}
+
+static struct value result_at(struct small *s, size_t position)
+{
+    struct value v;
+    cr_assert_eq(entity_aggregates(s->entity, position, &v, s->arena, NULL), ST_OK);
+    return v;
+}
+
+static const struct aggregate_spec count_all = { .kind = AGGREGATE_COUNT,
+                                                 .argument = -1,
+                                                 .condition = -1 };
+
+/* --- windows -------------------------------------------------------------------------------- */
+
+/* Events at 10, 20, 20, 25, 30, 40: n is 1, 2, 3, null, 5, 6; who a, b, a, a, null, null. */
+Test(entity_stories, windows_hold_what_the_header_says)
+{
+    static const struct {
+        const char *name;
+        struct window_spec window;
+        struct aggregate_spec aggregate;
+        int64_t expected[6]; /* -1: null */
+    } cases[] = {
+        { "over 10",
+          { .span_us = 10 },
+          { AGGREGATE_COUNT, 0, -1, -1, { 0 }, 0, { 0 } },
+          { 1, 1, 2, 3, 2, 1 } },
+        { "over 11",
+          { .span_us = 11 },
+          { AGGREGATE_COUNT, 0, -1, -1, { 0 }, 0, { 0 } },
+          { 1, 2, 3, 3, 4, 2 } },
+        { "over previous 11",
+          { .span_us = 11, .previous = true },
+          { AGGREGATE_COUNT, 0, -1, -1, { 0 }, 0, { 0 } },
+          { 0, 1, 2, 2, 3, 1 } },
+        { "over 11, delay 5",
+          { .span_us = 11, .delay_us = 5 },
+          { AGGREGATE_COUNT, 0, -1, -1, { 0 }, 0, { 0 } },
+          { 0, 1, 1, 3, 3, 2 } },
+        { "of n",
+          { .span_us = 11 },
+          { AGGREGATE_COUNT, 0, N, -1, { 0 }, 0, { 0 } },
+          { 1, 2, 3, 2, 3, 2 } },
+        { "sum",
+          { .span_us = 100 },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { 1, 3, 6, 6, 11, 17 } },
+        { "by who",
+          { .span_us = 100 },
+          { AGGREGATE_COUNT, 0, -1, -1, { WHO }, 1, { 0 } },
+          { 1, 1, 2, 3, 1, 2 } },
+        { "over 2",
+          { .span_events = 2 },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { 1, 3, 5, 5, 8, 11 } },
+        { "over previous 2",
+          { .span_events = 2, .previous = true },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { 0, 1, 3, 5, 5, 8 } },
+        { "first",
+          { .span_us = 11 },
+          { AGGREGATE_FIRST, 0, N, -1, { 0 }, 0, type_int },
+          { 1, 1, 1, 2, 2, 5 } },
+        { "last",
+          { .span_us = 11 },
+          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, type_int },
+          { 1, 2, 3, 3, 5, 6 } },
+        { "last previous",
+          { .span_us = 11, .previous = true },
+          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, type_int },
+          { -1, 1, 2, 3, 3, 5 } },
+        { "where",
+          { .span_us = 100 },
+          { AGGREGATE_COUNT, 0, -1, OK, { 0 }, 0, { 0 } },
+          { 1, 1, 2, 2, 3, 3 } },
+        { "distinct",
+          { .span_us = 100 },
+          { AGGREGATE_DISTINCT, 0, WHO, -1, { 0 }, 0, type_string },
+          { 1, 2, 2, 2, 2, 2 } },
+    };
+    static const int64_t times[] = { 10, 20, 20, 25, 30, 40 };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct small s;
+        small_open(&s, cases[i].window, cases[i].aggregate);
+        small_start(&s);
+        for (int e = 0; e < 6; e++) {
+            struct value v[COLUMNS] = { value_int(e + 1), value_string(BYTES_LITERAL("a")),
+                                        value_bool(e % 2 == 0) };
+            if (e == 3)
+                v[N] = value_null();
+            if (e == 1)
+                v[WHO] = value_string(BYTES_LITERAL("b"));
+            if (e >= 4)
+                v[WHO] = value_null();
+            if (e == 5)
+                v[OK] = value_null(); /* is not true */
+            cr_assert_eq(try_insert(&s, times[e], v), ST_OK);
+        }
+        for (size_t e = 0; e < 6; e++) {
+            const struct value found = result_at(&s, e);
+            const int64_t expected = cases[i].expected[e];
+            cr_assert(expected == -1 ? value_is_null(&found)
+                                     : found.kind == VALUE_INT && found.i == expected,
+                      "%s at %zu: %" PRIi64, cases[i].name, e, found.i);
+        }
+        small_close(&s);
+    }
+}
+
+Test(entity_stories, the_longest_windows_and_the_farthest_times)
+{
+    static const int64_t times[] = { -INT64_MAX / 4, 0, INT64_MAX / 4 };
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = INT64_MAX }, count_all);
+    s.spec.look_back_us = s.spec.retention_us = INT64_MAX;
+    small_start(&s);
+    for (int i = 0; i < 3; i++)
+        insert(&s, times[i], value_int(1));
+    reload(&s);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(result_at(&s, (size_t)i).i, i + 1);
+    s.window = (struct window_spec){ .span_us = INT64_MAX, .delay_us = INT64_MAX };
+    reload(&s);
+    cr_assert_eq(result_at(&s, 2).i, 0);
+    small_close(&s);
+}
+
+/* --- rows ----------------------------------------------------------------------------------- */
+
+static size_t change_count(struct small *s)
+{
+    const struct store_row *changes;
+    size_t count;
+    cr_assert_eq(entity_log_flush(s->log, NULL), ST_OK);
+    overlay_changes(s->rows.overlay, &changes, &count);
+    return count;
+}
+
+Test(entity_stories, reading_writes_nothing)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    for (int i = 0; i < 200; i++)
+        insert(&s, i, value_int(i));
+    reload(&s);
+    result_at(&s, 150);
+    bool deleted, alerted;
+    int64_t newest_us;
+    cr_assert_eq(entity_has_alerted(s.entity, 3, 1, &alerted, NULL), ST_OK);
+    cr_assert_eq(entity_log_expire(s.log, BYTES_LITERAL("k"), 199, &deleted, &newest_us, NULL),
+                 ST_OK);
+    cr_assert(!deleted && newest_us == 199);
+    cr_assert_eq(
+        entity_log_expire(s.log, BYTES_LITERAL("unknown"), 199, &deleted, &newest_us, NULL), ST_OK);
+    cr_assert(deleted);
+    cr_assert_eq(change_count(&s), 0);
+    small_close(&s);
+}
+
+Test(entity_stories, an_entity_that_came_and_went_leaves_no_row)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    commit(&s);
+    for (int i = 0; i < 200; i++)
+        insert(&s, i, value_int(i));
+    bool deleted;
+    int64_t newest_us;
+    cr_assert_eq(entity_log_expire(s.log, BYTES_LITERAL("k"), 200, &deleted, &newest_us, NULL),
+                 ST_OK);
+    cr_assert(deleted && entity_event_count(s.entity) == 0);
+    cr_assert_eq(change_count(&s), 0, "rows that were never written need no deletion");
+    insert(&s, 7, value_int(7));
+    cr_assert_eq(result_at(&s, 0).i, 1);
+    small_close(&s);
+}
+
+struct row_sizes {
+    size_t count, largest;
+};
+
+static bool measure_row(void *context, struct bytes key, struct bytes value)
+{
+    struct row_sizes *sizes = context;
+    (void)key;
+    sizes->count++;
+    if (value.size > sizes->largest)
+        sizes->largest = value.size;
+    return true;
+}
+
+Test(entity_stories, rows_stay_small_whatever_comes_in_one_transaction)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    s.spec.look_back_us = 100;
+    s.spec.retention_us = INT64_MAX;
+    small_start(&s);
+    char text[400];
+    memset(text, 'x', sizeof text);
+    const struct value v[COLUMNS] = { value_int(1), value_string(bytes_of(text, sizeof text)) };
+    for (int i = 0; i < 300; i++)
+        cr_assert_eq(try_insert(&s, i, v), ST_OK);
+    reload(&s);
+    for (int i = 0; i < 3000; i++) /* all into one sealed chunk */
+        cr_assert_eq(try_insert(&s, 7, v), ST_OK);
+    for (int i = 0; i < 3000; i++)
+        cr_assert_eq(try_insert(&s, 300, v), ST_OK);
+    for (size_t i = 0; i < 40; i++) /* and one row's worth of alerts */
+        for (uint32_t rule = 0; rule < 255; rule++)
+            cr_assert_eq(entity_set_alerted(s.entity, i, rule, NULL), ST_OK);
+    commit(&s);
+    struct row_sizes sizes = { 0 };
+    task_rows_each(&s.rows, measure_row, &sizes);
+    cr_assert(sizes.largest < 40 * 1024, "%zu", sizes.largest);
+    cr_assert_eq(entity_event_count(s.entity), 6300);
+    small_close(&s);
+}
+
+Test(entity_stories, what_has_expired_is_not_written_again)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    for (int i = 0; i < 1000; i++) { /* five of them within the retention */
+        insert(&s, 50 * i, value_int(i));
+        commit(&s);
+        cr_assert(entity_event_count(s.entity) <= 7, "%zu", entity_event_count(s.entity));
+    }
+    struct row_sizes sizes = { 0 };
+    task_rows_each(&s.rows, measure_row, &sizes);
+    cr_assert_eq(sizes.count, 2, "the layout and the head");
+    small_close(&s);
+}
+
+Test(entity_stories, what_was_never_written_needs_no_deletion)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    for (int i = 0; i < 500; i++)
+        insert(&s, i, value_int(i));
+    insert(&s, 10000, value_int(1));
+    cr_assert_eq(change_count(&s), 2, "the layout and the head");
+    cr_assert_eq(entity_event_count(s.entity), 1);
+    small_close(&s);
+}
+
+Test(entity_stories, a_window_does_not_take_away_what_is_forgotten)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 },
+               (struct aggregate_spec){ AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int });
+    s.spec.retention_us = 100;
+    s.spec.chunk_events = 2;
+    small_start(&s);
+    for (int i = 0; i < 10; i++)
+        insert(&s, 10 * i, value_int(1 << i));
+    cr_assert_eq(result_at(&s, 9).i, 1023);
+    insert(&s, 151, value_int(1 << 10));
+    commit(&s);
+    const size_t count = entity_event_count(s.entity);
+    cr_assert_lt(count, 10);
+    cr_assert_eq(result_at(&s, count - 1).i, 1024 + 512 + 256 + 128 + 64);
+    small_close(&s);
+}
+
+Test(entity_stories, chunks_follow_a_smaller_size)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    for (int i = 0; i < 30; i++)
+        insert(&s, i, value_int(i));
+    commit(&s);
+    s.spec.chunk_events = 2;
+    reload(&s);
+    insert(&s, 30, value_int(30));
+    commit(&s);
+    struct row_sizes sizes = { 0 };
+    task_rows_each(&s.rows, measure_row, &sizes);
+    cr_assert_gt(sizes.count, 14);
+    cr_assert_eq(result_at(&s, 30).i, 31);
+    small_close(&s);
+}
+
+/* --- limits --------------------------------------------------------------------------------- */
+
+Test(entity_stories, an_event_that_is_too_large_changes_nothing)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    insert(&s, 1, value_int(1));
+    commit(&s);
+    struct value v[COLUMNS] = { value_int(1) };
+    char *text = mem_alloc(ENTITY_EVENT_BYTES_MAX);
+    v[WHO] = value_string(bytes_of(text, ENTITY_EVENT_BYTES_MAX));
+    cr_assert_eq(try_insert(&s, 2, v), ST_TOO_LARGE);
+    cr_assert_eq(entity_event_count(s.entity), 1);
+    cr_assert_eq(change_count(&s), 0);
+    for (int i = 0; i < 40; i++) { /* the largest that goes */
+        v[WHO].text.size = ENTITY_EVENT_BYTES_MAX - 16;
+        cr_assert_eq(try_insert(&s, 3, v), ST_OK);
+    }
+    commit(&s);
+    cr_assert_eq(result_at(&s, 40).i, 41);
+    mem_free(text);
+    small_close(&s);
+}
+
+Test(entity_stories, the_number_of_events_is_limited)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    s.spec.chunk_events = 2;
+    s.spec.retention_us = INT64_MAX / 8;
+    small_start(&s);
+    const struct value v[COLUMNS] = { value_int(1) };
+    int64_t time_us = 0;
+    while (try_insert(&s, time_us, v) == ST_OK)
+        time_us++;
+    cr_assert_eq(time_us, 2 * ENTITY_CHUNKS_MAX + 1);
+    const size_t count = entity_event_count(s.entity);
+    cr_assert_eq(result_at(&s, count - 1).i, 100);
+    commit(&s); /* the head is not too large */
+    cr_assert_eq(try_insert(&s, time_us, v), ST_TOO_LARGE);
+    cr_assert_eq(try_insert(&s, time_us - 5, v), ST_TOO_LARGE);
+    cr_assert_eq(entity_event_count(s.entity), count);
+    /* Time goes on: there is room again. */
+    cr_assert_eq(try_insert(&s, INT64_MAX / 8 + 10, v), ST_OK);
+    cr_assert_lt(entity_event_count(s.entity), count);
+    cr_assert_eq(result_at(&s, entity_event_count(s.entity) - 1).i, 1);
+    commit(&s);
+    small_close(&s);
+}
+
+Test(entity_stories, the_rules_that_alerted_are_a_bounded_set)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    insert(&s, 1, value_int(1));
+    insert(&s, 2, value_int(2));
+    for (uint32_t rule = 0; rule <= ENTITY_ALERTED_MAX; rule++) {
+        for (int twice = 0; twice < 2; twice++)
+            cr_assert_eq(entity_set_alerted(s.entity, 0, rule << 20, NULL), ST_OK);
+        if (rule == 100)
+            reload(&s);
+    }
+    for (uint32_t rule = 0; rule <= ENTITY_ALERTED_MAX; rule++) {
+        bool alerted;
+        cr_assert_eq(entity_has_alerted(s.entity, 0, rule << 20, &alerted, NULL), ST_OK);
+        cr_assert_eq(alerted, rule < ENTITY_ALERTED_MAX);
+        cr_assert_eq(entity_has_alerted(s.entity, 1, rule << 20, &alerted, NULL), ST_OK);
+        cr_assert_eq(alerted, false);
+    }
+    cr_assert_eq(result_at(&s, 1).i, 2);
+    small_close(&s);
+}
+
+/* --- memory --------------------------------------------------------------------------------- */
+
+Test(entity_stories, memory_follows_the_window)
+{
+    static const struct aggregate_spec cases[] = {
+        { AGGREGATE_COUNT, 0, -1, -1, { N }, 1, { 0 } },
+        { AGGREGATE_DISTINCT, 0, N, -1, { WHO, N }, 2, type_int },
+        { AGGREGATE_MIN, 0, N, -1, { 0 }, 0, type_int },
+        { AGGREGATE_DISTINCT, 0, N, -1, { 0 }, 0, type_int },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct small s;
+        small_open(&s, (struct window_spec){ .span_us = 100 }, cases[i]);
+        small_start(&s);
+        uint64_t settled = 0;
+        for (int n = 0; n < 20000; n++) {
+            insert(&s, n, value_int(n));
+            result_at(&s, entity_event_count(s.entity) - 1);
+            if (n % 10 == 0)
+                commit(&s);
+            if (n == 2000)
+                settled = entity_log_footprint(s.log);
+        }
+        cr_assert_lt(entity_log_footprint(s.log), settled + settled / 2, "%zu", i);
+        cr_assert_gt(settled, 100 * 20);
+        small_close(&s);
+    }
+}
+
+Test(entity_stories, the_cache_is_bounded_and_forgets_the_oldest)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    s.spec.cache_bytes = 64 * 1024;
+    small_start(&s);
+    for (uint32_t i = 0; i < 2000; i++) {
+        cr_assert_eq(entity_log_acquire(s.log, bytes_of(&i, sizeof i), &s.entity, NULL), ST_OK);
+        insert(&s, i, value_int(i));
+        if (i % 10 == 0)
+            commit(&s);
+    }
+    commit(&s);
+    cr_assert_lt(entity_log_footprint(s.log), 128 * 1024);
+    struct buffer missing;
+    buffer_init(&missing);
+    entity_log_prefetch_key(s.log, BYTES_LITERAL("k"), &missing);
+    cr_assert_eq(missing.size, 0, "just used");
+    const uint32_t last = 1999, first = 0;
+    entity_log_prefetch_key(s.log, bytes_of(&last, sizeof last), &missing);
+    cr_assert_eq(missing.size, 0);
+    entity_log_prefetch_key(s.log, bytes_of(&first, sizeof first), &missing);
+    cr_assert(bytes_equal(buffer_view(&missing), BYTES_LITERAL("\1\1\4\0\0\0\0\0")));
+    buffer_fini(&missing);
+    small_close(&s);
+}
+
+Test(entity_stories, an_abort_gives_everything_back)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    entity_log_commit(s.log);
+    const uint64_t before = entity_log_footprint(s.log);
+    cr_assert_eq(entity_log_acquire(s.log, BYTES_LITERAL("k"), &s.entity, NULL), ST_OK);
+    for (int i = 0; i < 500; i++)
+        insert(&s, i, value_int(i));
+    result_at(&s, 400);
+    entity_log_abort(s.log);
+    task_rows_abort(&s.rows);
+    cr_assert_eq(entity_log_footprint(s.log), before);
+    small_close(&s);
+}
+
+/* --- damage --------------------------------------------------------------------------------- */
+
+enum { HEAD_KEY_SIZE = 5 };
+static const struct bytes head_key = { (const uint8_t *)"\1\1\1k", HEAD_KEY_SIZE };
+static const struct bytes chunk_key = { (const uint8_t *)"\1\1\1k\1\0\0\0\0\0\0\0\0", 13 };
+
+/* Everything that reads rows; OK or ST_CORRUPT. */
+static enum status read_all(struct small *s)
+{
+    struct value v[COLUMNS], result;
+    struct entity_event event;
+    bool alerted;
+    entity_log_destroy(&s->log);
+    cr_assert_eq(entity_log_create(&s->log, &s->spec, s->rows.overlay, s->rows.layouts, NULL),
+                 ST_OK);
+    TRY(entity_log_acquire(s->log, BYTES_LITERAL("k"), &s->entity, NULL));
+    const size_t count = entity_event_count(s->entity);
+    for (size_t i = 0; i < count && i < 50; i++) {
+        TRY(entity_aggregates(s->entity, i, &result, s->arena, NULL));
+        TRY(entity_event_at(s->entity, i, &event, v, s->arena, NULL));
+        TRY(entity_has_alerted(s->entity, i, 5, &alerted, NULL));
+        TRY(entity_set_alerted(s->entity, i, 6, NULL));
+    }
+    if (count > 0)
+        TRY(entity_aggregates(s->entity, count - 1, &result, s->arena, NULL));
+    arena_reset(s->arena);
+    const enum status st = entity_log_flush(s->log, NULL);
+    entity_log_abort(s->log);
+    task_rows_abort(&s->rows);
+    return st;
+}
+
+static enum status read_damaged(struct small *s, struct bytes key, struct bytes row)
+{
+    cr_assert_eq(overlay_put(s->rows.overlay, key, row, NULL), ST_OK);
+    const enum status st = read_all(s);
+    entity_log_abort(s->log);
+    task_rows_abort(&s->rows);
+    return st;
+}
+
+static void damage_row(struct small *s, struct bytes key)
+{
+    struct buffer row;
+    buffer_init(&row);
+    task_rows_get(&s->rows, key, &row);
+    cr_assert_eq(read_damaged(s, key, buffer_view(&row)), ST_OK);
+    for (size_t cut = 0; cut < row.size; cut++)
+        cr_assert_eq(read_damaged(s, key, bytes_of(row.data, cut)), ST_CORRUPT, "cut at %zu", cut);
+    for (size_t i = 0; i < row.size; i++) {
+        static const uint8_t changes[] = { 0x01, 0x80, 0xff, 0x7f, 0x02, 0x40 };
+        for (size_t c = 0; c < sizeof changes; c++) {
+            row.data[i] ^= changes[c];
+            const enum status st = read_damaged(s, key, buffer_view(&row));
+            cr_assert(st == ST_OK || st == ST_CORRUPT, "byte %zu: %s", i, status_name(st));
+            row.data[i] ^= changes[c];
+        }
+    }
+    buffer_put_u8(&row, 0);
+    cr_assert_eq(read_damaged(s, key, buffer_view(&row)), ST_CORRUPT, "a byte too much");
+    buffer_fini(&row);
+}
+
+static void open_damaged(struct small *s)
+{
+    small_open(s, (struct window_spec){ .span_us = 100 },
+               (struct aggregate_spec){ AGGREGATE_DISTINCT, 0, WHO, -1, { N }, 1, type_string });
+    s->spec.chunk_events = 3;
+    s->spec.retention_us = 1000;
+    small_start(s);
+    for (int i = 0; i < 20; i++) {
+        const struct value v[COLUMNS] = { value_int(i * i),
+                                          value_string(BYTES_LITERAL("somebody")) };
+        cr_assert_eq(try_insert(s, i * i, v), ST_OK);
+        cr_assert_eq(entity_set_alerted(s->entity, (size_t)i, 5, NULL), ST_OK);
+    }
+    commit(s);
+}
+
+Test(entity_stories, damaged_rows_are_corrupt_at_worst)
+{
+    struct small s;
+    open_damaged(&s);
+    damage_row(&s, head_key);
+    damage_row(&s, chunk_key);
+    small_close(&s);
+}
+
+Test(entity_stories, a_chunk_that_its_head_does_not_know_is_corrupt)
+{
+    struct small s;
+    open_damaged(&s);
+    struct buffer row;
+    buffer_init(&row);
+    uint8_t other[13];
+    memcpy(other, chunk_key.data, sizeof other);
+    other[12] = 1;
+    task_rows_get(&s.rows, bytes_of(other, sizeof other), &row);
+    cr_assert_eq(read_damaged(&s, chunk_key, buffer_view(&row)), ST_CORRUPT, "another chunk's row");
+    overlay_delete(s.rows.overlay, chunk_key);
+    cr_assert_eq(read_all(&s), ST_CORRUPT, "no row");
+    buffer_fini(&row);
+    small_close(&s);
+}
+
+Test(entity_stories, a_malformed_head_is_corrupt)
+{
+    static const struct {
+        const char *name;
+        struct bytes row;
+    } cases[] = {
+        /* format, next number, chunks, each: number, events, gap, extent; then the open events:
+         * layout, count, time, offset, each: time, offset, size, alerted, n, who, ok */
+        { "good", BYTES_LITERAL("\1\0\0\1\1\x14\0\0\0\4\0\0\0\0") },
+        { "no events", BYTES_LITERAL("\1\0\0\1\0\0\0") },
+        { "another format", BYTES_LITERAL("\2\0\0\1\0\0\0") },
+        { "an unknown layout", BYTES_LITERAL("\1\0\0\2\0\0\0") },
+        { "a layout cut to 32 bits", BYTES_LITERAL("\1\0\0\x81\x80\x80\x80\x10\0\0\0") },
+        { "a chunk number to come", BYTES_LITERAL("\1\3\1\3\1\0\0\1\0\0\0") },
+        { "a chunk without events", BYTES_LITERAL("\1\3\1\2\0\0\0\1\0\0\0") },
+        { "a chunk with too many", BYTES_LITERAL("\1\3\1\2\x81\x80\x80\x80\x10\0\0\1\0\0\0") },
+        { "an extent that overflows",
+          BYTES_LITERAL("\1\3\1\2\1\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\1\1\0\0\0") },
+        { "a time out of range",
+          BYTES_LITERAL("\1\0\0\1\1\xff\xff\xff\xff\xff\xff\xff\xff\x7f\0\0\0\4\0\0\0\0") },
+        { "an offset below zero", BYTES_LITERAL("\1\0\0\1\1\x14\1\0\0\4\0\0\0\0") },
+        { "more chunks than bytes", BYTES_LITERAL("\1\x7f\x7f\0\1\0\0\1\0\0\0") },
+        { "chunks in disorder", BYTES_LITERAL("\1\3\2\0\1\x14\0\1\1\1\0\1\0\0\0") },
+        { "open events before sealed ones",
+          BYTES_LITERAL("\1\3\1\0\1\x14\0\1\1\x12\0\0\0\4\0\0\0\0") },
+        { "more alerts than bytes", BYTES_LITERAL("\1\0\0\1\1\x14\0\0\0\4\x40\0\0\0") },
+        { "columns too short", BYTES_LITERAL("\1\0\0\1\1\x14\0\0\0\3\0\0\0") },
+        { "columns too long", BYTES_LITERAL("\1\0\0\1\1\x14\0\0\0\5\0\0\0\0\0") },
+    };
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    small_start(&s);
+    commit(&s);
+    entity_log_destroy(&s.log);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(overlay_put(s.rows.overlay, head_key, cases[i].row, NULL), ST_OK);
+        cr_assert_eq(entity_log_create(&s.log, &s.spec, s.rows.overlay, s.rows.layouts, NULL),
+                     ST_OK);
+        const enum status st = entity_log_acquire(s.log, BYTES_LITERAL("k"), &s.entity, NULL);
+        cr_assert_eq(st, i < 2 ? ST_OK : ST_CORRUPT, "%s", cases[i].name);
+        entity_log_destroy(&s.log);
+        task_rows_abort(&s.rows);
+    }
+    small_start(&s);
+    insert(&s, 10, value_null());
+    commit(&s);
+    struct buffer row;
+    buffer_init(&row);
+    task_rows_get(&s.rows, head_key, &row);
+    cr_assert(bytes_equal(buffer_view(&row), cases[0].row), "that is what is written");
+    buffer_fini(&row);
+    small_close(&s);
+}

@@ -1,0 +1,235 @@
+/* A chunk against an array of events: inserted anywhere, replaced, split, dropped, written, read. */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "state/event_chunk.h"
+#include "task_rows.h"
+
+enum { EVENTS_MAX = 200, REST_MAX = 24 };
+
+static const struct layout_column column = { "n", { VALUE_INT, 0, true } };
+
+struct model {
+    struct event_place places[EVENTS_MAX]; /* `at` is not used */
+    uint8_t rests[EVENTS_MAX][REST_MAX];
+    size_t count;
+};
+
+struct world {
+    struct prng prng;
+    int step;
+    struct task_rows rows;
+    uint32_t layout;
+    struct event_chunk chunk;
+    struct model model;
+};
+
+#define CHECK(w, condition, what)                                                       \
+    do {                                                                                \
+        if (!(condition))                                                               \
+            cr_assert_fail("%s: TEST_SEED=%" PRIu64 " step=%d", (what), (w)->prng.seed, \
+                           (w)->step);                                                  \
+    } while (0)
+
+/* Some alerted rules and a number, as the entity log packs them. */
+static struct bytes any_rest(struct world *w, uint8_t rest[REST_MAX])
+{
+    struct buffer packed;
+    buffer_init(&packed);
+    const uint64_t alerted = prng_below(&w->prng, 3);
+    buffer_put_varint(&packed, alerted);
+    for (uint64_t i = 0; i < alerted; i++)
+        buffer_put_be32(&packed, (uint32_t)prng_next(&w->prng));
+    const struct value v =
+        prng_chance(&w->prng, 1, 5)
+            ? value_null()
+            : value_int((int64_t)prng_next(&w->prng) >> prng_below(&w->prng, 64));
+    layout_write_values(&packed, &v, 1);
+    const size_t size = packed.size;
+    memcpy(rest, packed.data, size);
+    buffer_fini(&packed);
+    return bytes_of(rest, size);
+}
+
+static void do_insert(struct world *w)
+{
+    struct model *m = &w->model;
+    if (m->count == EVENTS_MAX)
+        return;
+    const int64_t time_us =
+        prng_between(&w->prng, -50, 50) * (prng_chance(&w->prng, 1, 9) ? INT64_MAX / 200 : 1);
+    size_t i = 0;
+    while (i < m->count && m->places[i].time_us <= time_us)
+        i++;
+    CHECK(w, event_chunk_upper_bound(&w->chunk, time_us) == i, "upper_bound");
+    memmove(m->places + i + 1, m->places + i, (m->count - i) * sizeof *m->places);
+    memmove(m->rests + i + 1, m->rests + i, (m->count - i) * sizeof *m->rests);
+    m->count++;
+    const struct bytes rest = any_rest(w, m->rests[i]);
+    m->places[i] = (struct event_place){ .time_us = time_us,
+                                         .offset = prng_between(&w->prng, 0, INT64_MAX),
+                                         .size = (uint32_t)rest.size };
+    event_chunk_insert(&w->chunk, i, time_us, m->places[i].offset, rest);
+}
+
+static void do_replace(struct world *w)
+{
+    if (w->model.count == 0)
+        return;
+    const size_t i = prng_below(&w->prng, w->model.count);
+    const struct bytes rest = any_rest(w, w->model.rests[i]);
+    w->model.places[i].size = (uint32_t)rest.size;
+    event_chunk_replace_rest(&w->chunk, i, rest);
+}
+
+static void check_equal(struct world *w, const struct event_chunk *chunk, size_t from, size_t count)
+{
+    size_t rest_bytes = 0;
+    CHECK(w, chunk->count == count && chunk->loaded, "count");
+    for (size_t i = 0; i < count; i++) {
+        const struct event_place *place = &w->model.places[from + i];
+        CHECK(w, chunk->places[i].time_us == place->time_us, "time");
+        CHECK(w, chunk->places[i].offset == place->offset, "offset");
+        CHECK(w,
+              bytes_equal(event_chunk_rest(chunk, i),
+                          bytes_of(w->model.rests[from + i], place->size)),
+              "rest");
+        rest_bytes += place->size;
+    }
+    if (count > 0) {
+        CHECK(w, chunk->first_us == w->model.places[from].time_us, "first");
+        CHECK(w, chunk->last_us == w->model.places[from + count - 1].time_us, "last");
+    }
+    CHECK(w, chunk->rest_bytes == rest_bytes, "bytes");
+    CHECK(w, chunk->bytes.size <= 2 * rest_bytes + REST_MAX,
+          "what was replaced takes too much room");
+    CHECK(w, event_chunk_footprint(chunk) >= rest_bytes + count * sizeof *chunk->places,
+          "footprint");
+}
+
+static void forget_first(struct world *w, size_t n)
+{
+    struct model *m = &w->model;
+    memmove(m->places, m->places + n, (m->count - n) * sizeof *m->places);
+    memmove(m->rests, m->rests + n, (m->count - n) * sizeof *m->rests);
+    m->count -= n;
+}
+
+static void do_take_first(struct world *w)
+{
+    const size_t n = prng_below(&w->prng, w->model.count + 1);
+    const uint64_t start = w->chunk.start;
+    if (prng_chance(&w->prng, 1, 2)) {
+        event_chunk_drop(&w->chunk, n);
+    } else {
+        struct event_chunk into = { .number = 7 };
+        event_chunk_split(&w->chunk, n, &into);
+        CHECK(w, into.start == start && into.number == 7, "start of the first part");
+        CHECK(w, into.dirty || n == 0, "dirty");
+        check_equal(w, &into, 0, n);
+        event_chunk_fini(&into);
+    }
+    CHECK(w, w->chunk.start == start + n, "start");
+    CHECK(w, w->chunk.dirty || n == 0, "dirty");
+    if (n > 0)
+        forget_first(w, n);
+}
+
+static void do_reload(struct world *w)
+{
+    struct buffer row;
+    buffer_init(&row);
+    event_chunk_write(&w->chunk, w->layout, &row);
+    /* Times and offsets here may be far apart; that is what the estimate does not count on. */
+    CHECK(w, row.size <= event_chunk_row_size(&w->chunk) + 8 * w->model.count, "row size");
+    struct event_chunk read = { .start = w->chunk.start };
+    struct reader in = reader_of(buffer_view(&row));
+    CHECK(w, event_chunk_read(&read, &in, w->rows.layouts, &column, 1, w->layout, NULL) == ST_OK,
+          "read");
+    CHECK(w, !read.dirty, "clean");
+    event_chunk_fini(&w->chunk);
+    w->chunk = read;
+    buffer_fini(&row);
+}
+
+static void live(uint64_t seed)
+{
+    static struct world w;
+    w = (struct world){ .prng = prng_of_seed(seed), .chunk = { .loaded = true, .start = 1000 } };
+    task_rows_open(&w.rows, &(struct overlay_options){ 0 });
+    cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
+    for (w.step = 0; w.step < 500; w.step++) {
+        const bool full = w.model.count > 10 && seed % 2 == 0;
+        switch (prng_below(&w.prng, full ? 5 : 20)) {
+        case 0:
+            do_take_first(&w);
+            break;
+        case 1:
+            do_reload(&w);
+            break;
+        case 2:
+        case 3:
+        case 4:
+            do_replace(&w);
+            break;
+        default:
+            do_insert(&w);
+        }
+        check_equal(&w, &w.chunk, 0, w.model.count);
+    }
+    event_chunk_fini(&w.chunk);
+    task_rows_close(&w.rows);
+}
+
+Test(event_chunk, agrees_with_an_array)
+{
+    const struct prng first = prng_from_env("TEST_SEED", 0);
+    if (first.seed != 0)
+        live(first.seed);
+    for (uint64_t seed = 1; first.seed == 0 && seed <= 40; seed++)
+        live(seed);
+}
+
+Test(event_chunk, a_damaged_row_of_an_old_layout_is_corrupt_at_worst)
+{
+    static const struct layout_column wanted[] = { { "m", { VALUE_INT, 0, true } },
+                                                   { "n", { VALUE_INT, 0, true } } };
+    static struct world w;
+    w = (struct world){ .prng = prng_of_seed(1), .chunk = { .loaded = true } };
+    task_rows_open(&w.rows, &(struct overlay_options){ 0 });
+    cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
+    uint32_t layout;
+    cr_assert_eq(layouts_number(w.rows.layouts, wanted, 2, &layout, NULL), ST_OK);
+    for (int i = 0; i < 20; i++)
+        do_insert(&w);
+    struct buffer row;
+    buffer_init(&row);
+    event_chunk_write(&w.chunk, w.layout, &row);
+    for (size_t bit = 0; bit <= 8 * row.size; bit++) {
+        if (bit < 8 * row.size)
+            row.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+        struct event_chunk read = { .count = 0 };
+        struct reader in = reader_of(buffer_view(&row));
+        const enum status st =
+            event_chunk_read(&read, &in, w.rows.layouts, wanted, 2, layout, NULL);
+        cr_assert(st == ST_CORRUPT || st == ST_OK);
+        if (bit == 8 * row.size)
+            cr_assert(st == ST_OK && read.count == 20 &&
+                      read.rest_bytes == w.chunk.rest_bytes + 20);
+        event_chunk_fini(&read);
+        if (bit < 8 * row.size)
+            row.data[bit / 8] ^= (uint8_t)(1U << (bit % 8));
+    }
+    for (size_t cut = 0; cut < row.size; cut++) {
+        struct event_chunk read = { .count = 0 };
+        struct reader in = reader_of(bytes_of(row.data, cut));
+        cr_assert_eq(event_chunk_read(&read, &in, w.rows.layouts, wanted, 2, layout, NULL),
+                     ST_CORRUPT);
+        event_chunk_fini(&read);
+    }
+    buffer_fini(&row);
+    event_chunk_fini(&w.chunk);
+    task_rows_close(&w.rows);
+}
