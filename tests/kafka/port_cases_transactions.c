@@ -146,6 +146,7 @@ static void full_queue_is_waited_for(struct world *world)
     for (int i = 0; i < 5000; i++)
         MUST(port->type->produce(port, &record, &failure));
     MUST(port->type->flush(port, &failure));
+    CHECK(port->type->produced_offset(port, TOPIC_OUT, 0) == 0, "the first of 5000");
     MUST(port->type->commit(port, &failure));
     struct log_reader *reader = world_reader(world);
     const size_t count = reader_count(reader, TOPIC_OUT, 0, 0, NULL);

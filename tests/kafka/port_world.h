@@ -89,6 +89,6 @@ struct conformance_case {
 };
 /* Each ends with a row of NULL. */
 extern const struct conformance_case cases_transactions[], cases_reading[], cases_membership[],
-    cases_admin[];
+    cases_admin[], cases_proxy[];
 
 #endif
