@@ -155,8 +155,8 @@ static void check_prefix(const char *directory, struct prefix_check *check)
 }
 
 /*
- * In a process of its own, too: once a process has used RocksDB, its children believe that they have the
- * background threads which they have not.
+ * In a process of its own, too: once a process has used RocksDB, its children believe that they
+ * have the background threads which they have not.
  */
 static uint64_t require_prefix(const char *directory)
 {
