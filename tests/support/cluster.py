@@ -44,7 +44,7 @@ def free_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def wait_until(ready, timeout_s, what):
+def wait_until(ready, timeout_s, what, pause_s=0.05):
     """Polls until `ready()` is true and returns what it returned."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -53,7 +53,7 @@ def wait_until(ready, timeout_s, what):
             return result
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {timeout_s} s")
-        time.sleep(0.05)
+        time.sleep(pause_s)
 
 
 LIBC = ctypes.CDLL(None)
@@ -286,6 +286,8 @@ class Cluster:
         self.registry = (Registry(self.folder / "registry", detached=detached, port=ports[1])
                          if registry else None)
         self.admin_client = None
+        self.asking_clients = {}
+        self.partition_counts = {}
 
     @property
     def bootstrap(self):
@@ -303,6 +305,9 @@ class Cluster:
 
     def stop(self, keep=False):
         """Ends both. The folder goes too if it was ours, unless WEIR_KEEP is set."""
+        for client in self.asking_clients.values():
+            client.close()
+        self.asking_clients = {}
         if self.registry:
             self.registry.stop()
         self.kafka.stop()
@@ -381,8 +386,9 @@ class Cluster:
         it is now: the last stable offset, or with read_uncommitted the high watermark."""
         return list(self.each_message(topic, isolation, start, timeout_s))
 
-    def each_message(self, topic, isolation="read_committed", start=None, timeout_s=120):
-        """The same, one after the other: for more than fits into memory."""
+    def each_message(self, topic, isolation="read_committed", start=None, timeout_s=120,
+                     partition=None):
+        """The same, one after the other: for more than fits into memory. Of all partitions or one."""
         from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
         consumer = Consumer({
@@ -391,9 +397,9 @@ class Cluster:
             "auto.offset.reset": "earliest"})
         try:
             partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            left = set(partitions)
+            left = set(partitions) if partition is None else {partition}
             consumer.assign([TopicPartition(topic, each, (start or {}).get(each, OFFSET_BEGINNING))
-                             for each in partitions])
+                             for each in left])
             deadline = time.monotonic() + timeout_s
             while left:
                 if time.monotonic() > deadline:
@@ -408,26 +414,43 @@ class Cluster:
         finally:
             consumer.close()
 
+    def asking(self, group="weir-tests"):
+        """A client that asks about offsets and never joins the group; one for the cluster's life."""
+        from confluent_kafka import Consumer
+
+        if group not in self.asking_clients:
+            # read_uncommitted: an open transaction on the group's offsets must not delay an answer.
+            self.asking_clients[group] = Consumer({
+                "bootstrap.servers": self.bootstrap, "group.id": group,
+                "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
+        return self.asking_clients[group]
+
     def end_offsets(self, topic):
         """{partition: offset after the newest record}."""
-        from confluent_kafka import Consumer, TopicPartition
+        from confluent_kafka import TopicPartition
 
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "weir-tests"})
-        try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            return {each: consumer.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1]
-                    for each in partitions}
-        finally:
-            consumer.close()
+        client = self.asking()
+        partitions = client.list_topics(topic, timeout=10).topics[topic].partitions
+        return {each: client.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1]
+                for each in partitions}
 
     def committed_offsets(self, group, topic):
-        """{partition: committed offset} of the partitions that have one."""
-        from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+        """{partition: committed offset} of the partitions that have one; empty while the group's
+        coordinator is still starting."""
+        from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-        wanted = [TopicPartition(topic, each) for each in self.end_offsets(topic)]
-        request = ConsumerGroupTopicPartitions(group, wanted)
-        answer = self.admin().list_consumer_group_offsets([request])[group].result(30)
-        return {each.partition: each.offset for each in answer.topic_partitions if each.offset >= 0}
+        if topic not in self.partition_counts:
+            self.partition_counts[topic] = len(self.end_offsets(topic))
+        wanted = [TopicPartition(topic, each) for each in range(self.partition_counts[topic])]
+        try:
+            answer = self.asking(group).committed(wanted, 30)
+        except KafkaException as error:
+            if error.args[0].code() in (KafkaError.NOT_COORDINATOR,
+                                        KafkaError.COORDINATOR_NOT_AVAILABLE,
+                                        KafkaError.COORDINATOR_LOAD_IN_PROGRESS):
+                return {}
+            raise
+        return {each.partition: each.offset for each in answer if each.offset >= 0}
 
     def lag(self, group, topic):
         """How many offsets of the topic the group has not committed yet."""

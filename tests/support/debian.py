@@ -4,6 +4,7 @@ Needs root, debootstrap and buildah. Everything is made below $WEIR_CACHE.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -89,9 +90,11 @@ def base_image():
 
 
 def build_image(name):
-    """The image of the Dockerfile, unchanged."""
+    """Makes the image of the Dockerfile, unchanged; returns its size in bytes."""
     base_image()
     run(*BUILDAH, "bud", "--isolation", "chroot", "--layers", "--pull-never", "-t", name, ROOT)
+    described = run(*BUILDAH, "images", "--json", name, capture_output=True, text=True).stdout
+    return json.loads(described)[0]["size"]
 
 
 @contextlib.contextmanager

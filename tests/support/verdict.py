@@ -1,5 +1,6 @@
 """What lies in the topics, as the oracle takes it and says it, and the comparison of the two."""
 
+import io
 import json
 import math
 from collections import Counter
@@ -68,8 +69,6 @@ def raised_alerts(cluster, topology):
 
 def decoded(body):
     """Times as microseconds; every byte must be used."""
-    import io
-
     stream = io.BytesIO(body)
     alert = fastavro.schemaless_reader(stream, ALERT_SCHEMA, None)
     assert not stream.read(1), "bytes behind an alert"
@@ -138,6 +137,28 @@ def dead_letter_differences(wanted, got, most=5):
     wanted, got = Counter(wanted), Counter(got)
     lines = [f"lost dead letter: {each}" for each in sorted((wanted - got).elements())[:most]]
     return lines + [f"dead letter too many: {each}" for each in sorted((got - wanted).elements())[:most]]
+
+
+def check_journal(cluster, topology, payments):
+    """Every record of the input is in one run, in order, and the outputs are as many as counted."""
+    schema = fastavro.parse_schema(
+        without_logical_types(json.loads((SCHEMAS / "journal.avsc").read_text())))
+    outputs = 0
+    for number, partition in enumerate(payments):
+        seq, position = 0, {}
+        for message in cluster.each_message(topology.journal, partition=number):
+            record = fastavro.schemaless_reader(io.BytesIO(message.value()[1:]), schema, None)
+            assert record["seq"] > seq
+            seq = record["seq"]
+            outputs += record["output_count"]
+            for run in record["runs"]:
+                assert run["first_offset"] == position.get(run["topic"], 0)
+                assert run["count"] == run["last_offset"] + 1 - run["first_offset"]
+                position[run["topic"]] = run["last_offset"] + 1
+        assert position[topology.transactions] == len(partition)
+    written = sum(1 for topic in (topology.alerts, topology.dead_letters)
+                  for _ in cluster.each_message(topic))
+    assert outputs == written
 
 
 def check(cluster, topology, judgement):

@@ -109,6 +109,11 @@ class Weir:
         code = process.stop()
         assert code == 0, f"weir run ended with {code}:\n{process.output()[-4000:]}"
 
+    def committed(self):
+        """How many records of the stream's topic are done."""
+        return sum(self.cluster.committed_offsets(self.topology.name,
+                                                  self.topology.transactions).values())
+
     def lag(self):
         return self.cluster.lag(self.topology.name, self.topology.transactions)
 
