@@ -2,13 +2,14 @@
 
 #include <inttypes.h>
 
+#include "base/clock.h"
 #include "base/ensure.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "processor/kafka/kafka_client.h"
 #include "processor/kafka/kafka_errors.h"
 
-enum { NOT_ASSIGNED = -1, INTRODUCTION_MS = 5000 };
+enum { NOT_ASSIGNED = -1, INTRODUCTION_MS = 5000, LOG_INTERVAL_US = 1000 * 1000 };
 
 struct topic {
     rd_kafka_topic_t *handle; /* made when first assigned */
@@ -23,6 +24,7 @@ struct kafka_fetch {
     struct topic *topics;
     rd_kafka_message_t **messages;
     struct log_record *records;
+    struct log_rate troubles, drops;
     struct error deferred; /* found behind records that had to be handed out first */
 };
 
@@ -161,6 +163,12 @@ static void describe(struct log_record *record, const rd_kafka_message_t *messag
     };
 }
 
+static bool may_log(struct log_rate *rate, int64_t *suppressed)
+{
+    const struct clock clock = clock_real();
+    return log_rate_allow(rate, clock_us(&clock), LOG_INTERVAL_US, suppressed);
+}
+
 /* What to do about an error that came instead of a record. */
 static enum status judge(struct kafka_fetch *fetch, const rd_kafka_message_t *message,
                          struct error *err)
@@ -174,8 +182,11 @@ static enum status judge(struct kafka_fetch *fetch, const rd_kafka_message_t *me
         return FAIL(err, st, "reading %s partition %" PRId32 " at offset %" PRId64 ": %s",
                     message->rkt == NULL ? "?" : rd_kafka_topic_name(message->rkt),
                     message->partition, message->offset, rd_kafka_message_errstr(message));
-    LOG_WARN("kafka.consumer_trouble", "error=%s text=%s", rd_kafka_err2name(message->err),
-             LOG_Q(rd_kafka_message_errstr(message)));
+    int64_t suppressed;
+    if (may_log(&fetch->troubles, &suppressed))
+        LOG_WARN("kafka.consumer_trouble", "error=%s text=%s suppressed=%" PRId64,
+                 rd_kafka_err2name(message->err), LOG_Q(rd_kafka_message_errstr(message)),
+                 suppressed);
     return ST_OK;
 }
 
@@ -200,8 +211,15 @@ static bool take_data(struct kafka_fetch *fetch, rd_kafka_message_t *message, in
                       struct log_record *record)
 {
     int64_t *next = next_of(fetch, topic, message->partition);
-    if (next == NULL || message->offset < *next)
+    int64_t suppressed;
+    if (next == NULL || message->offset < *next) {
+        if (may_log(&fetch->drops, &suppressed))
+            LOG_WARN("kafka.dropped",
+                     "topic=%s partition=%" PRId32 " offset=%" PRId64 " suppressed=%" PRId64,
+                     kafka_settings_topic_name(fetch->settings, topic), message->partition,
+                     message->offset, suppressed);
         return false;
+    }
     *next = message->offset + 1;
     describe(record, message, topic);
     record->handle = message;

@@ -3,7 +3,7 @@
  *
  * A port owns a consumer, a transactional producer and now and then a second consumer that reads
  * unstable offsets. One thread uses it; the readers it opens are independent of it and of each
- * other, and may outlive it.
+ * other, and may outlive it. Records are released before what delivered them is closed.
  *
  * Exactly-once needs settings that nobody may change (kafka_settings.c has the list); all others of
  * librdkafka can be passed through.

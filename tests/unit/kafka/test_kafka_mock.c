@@ -107,3 +107,38 @@ Test(kafka_mock, readers_answer_questions)
     reader->type->close(reader);
     mock_port_close(&fixture);
 }
+
+/* The demo's workers: static members of one group, in one process. */
+Test(kafka_mock, two_workers_share_the_partitions)
+{
+    static const char *const names[] = { "a", "b" };
+    struct mock_port fixture = { .mock = NULL };
+    struct log_port *ports[2] = { NULL, NULL };
+    size_t has[2] = { 0, 0 };
+    const int topic = TOPIC_IN;
+    MUST(&fixture, kafka_mock_open(&fixture.mock, 1, &fixture.err));
+    MUST(&fixture, kafka_mock_create_topic(fixture.mock, "in", PARTITIONS, &fixture.err));
+    for (int i = 0; i < 2; i++) {
+        struct kafka_port_options options = mock_port_options(fixture.mock);
+        options.group_instance_id = options.transactional_id = names[i];
+        MUST(&fixture, kafka_port_open(&ports[i], &options, &fixture.err));
+        MUST(&fixture, ports[i]->type->producer_open(ports[i], &fixture.err));
+        MUST(&fixture, ports[i]->type->subscribe(ports[i], &topic, 1, &fixture.err));
+    }
+    for (int turn = 0; turn < 600 && !(has[0] > 0 && has[1] > 0); turn++) {
+        struct log_port *port = ports[turn % 2];
+        struct log_batch batch;
+        MUST(&fixture, port->type->poll(port, 25 * 1000, &batch, &fixture.err));
+        port->type->release(port, batch.records, batch.count);
+        if (batch.event == LOG_EVENT_NONE)
+            continue;
+        has[turn % 2] = batch.event == LOG_EVENT_ASSIGNED ? batch.partition_count : 0;
+        MUST(&fixture, port->type->assign(port, NULL, 0, &fixture.err));
+    }
+    cr_assert_eq(has[0] + has[1], PARTITIONS, "%zu and %zu", has[0], has[1]);
+    for (int i = 0; i < 2; i++) {
+        ports[i]->type->leave(ports[i]);
+        ports[i]->type->close(ports[i]);
+    }
+    kafka_mock_close(&fixture.mock);
+}
