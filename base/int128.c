@@ -29,18 +29,32 @@ double int128_to_double(int128 x)
     return (double)x; /* libgcc's __floattidf rounds to nearest, ties to even */
 }
 
+/* The digits of x from the last one on, with the point after `scale` of them. */
+static int format_reversed(char *reversed, uint128 x, unsigned scale)
+{
+    int size = 0;
+    unsigned digit = 0;
+    uint128 rest = x;
+    for (; rest > UINT64_MAX; digit++, rest /= 10) {
+        if (digit == scale && scale > 0)
+            reversed[size++] = '.';
+        reversed[size++] = (char)('0' + (int)(rest % 10));
+    }
+    /* Nearly every number is this short, and a division by ten is then a multiplication. */
+    uint64_t low = (uint64_t)rest;
+    for (; low != 0 || digit <= scale; digit++, low /= 10) {
+        if (digit == scale && scale > 0)
+            reversed[size++] = '.';
+        reversed[size++] = (char)('0' + (int)(low % 10));
+    }
+    return size;
+}
+
 int int128_format(char out[INT128_TEXT_SIZE], int128 x, unsigned scale)
 {
     ENSURE(scale <= POWER_MAX);
     char reversed[INT128_TEXT_SIZE];
-    int size = 0;
-    uint128 rest = x < 0 ? 0 - (uint128)x : (uint128)x;
-    for (unsigned digit = 0; rest != 0 || digit <= scale; digit++) {
-        if (digit == scale && scale > 0)
-            reversed[size++] = '.';
-        reversed[size++] = (char)('0' + (int)(rest % 10));
-        rest /= 10;
-    }
+    int size = format_reversed(reversed, x < 0 ? 0 - (uint128)x : (uint128)x, scale);
     if (x < 0)
         reversed[size++] = '-';
     ENSURE(size < INT128_TEXT_SIZE);

@@ -7,6 +7,7 @@
 #include "base/ensure.h"
 #include "schemas/value.h"
 
+static void format_decimal(struct buffer *out, int128 unscaled, unsigned scale);
 static void format_double(struct buffer *out, double d);
 static void format_hex(struct buffer *out, struct bytes b);
 static void format_timestamp(struct buffer *out, int64_t us);
@@ -22,14 +23,11 @@ void value_format(struct buffer *out, const struct value *v)
         buffer_put_string(out, v->b ? "true" : "false");
         return;
     case VALUE_INT:
-        buffer_printf(out, "%" PRId64, v->i);
+        format_decimal(out, v->i, 0);
         return;
-    case VALUE_DECIMAL: {
-        char text[INT128_TEXT_SIZE];
-        const int size = int128_format(text, v->decimal, v->scale);
-        buffer_put(out, text, (size_t)size);
+    case VALUE_DECIMAL:
+        format_decimal(out, v->decimal, v->scale);
         return;
-    }
     case VALUE_DOUBLE:
         format_double(out, v->d);
         return;
@@ -49,6 +47,12 @@ void value_format(struct buffer *out, const struct value *v)
         break;
     }
     UNREACHABLE();
+}
+
+static void format_decimal(struct buffer *out, int128 unscaled, unsigned scale)
+{
+    char text[INT128_TEXT_SIZE];
+    buffer_put(out, text, (size_t)int128_format(text, unscaled, scale));
 }
 
 enum { DOUBLE_DIGITS_MAX = 17 };
@@ -159,6 +163,24 @@ static struct civil_date civil_of_days(int64_t days)
                                 .day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1) };
 }
 
+/* `x` with at least `width` digits. */
+static void put_padded(struct buffer *out, int64_t x, int width)
+{
+    char text[INT128_TEXT_SIZE];
+    const int size = int128_format(text, x, 0);
+    put_zeros(out, width - size);
+    buffer_put(out, text, (size_t)size);
+}
+
+static void put_clock(struct buffer *out, int seconds)
+{
+    put_padded(out, seconds / 3600, 2);
+    buffer_put_u8(out, ':');
+    put_padded(out, seconds / 60 % 60, 2);
+    buffer_put_u8(out, ':');
+    put_padded(out, seconds % 60, 2);
+}
+
 /* RFC 3339; years that it cannot say (before 0 or after 9999) get a sign, as in ISO 8601. */
 static void format_timestamp(struct buffer *out, int64_t us)
 {
@@ -166,18 +188,21 @@ static void format_timestamp(struct buffer *out, int64_t us)
     const int64_t days = floor_divide(us, day_us);
     const int64_t in_day = us % day_us + (us % day_us < 0 ? day_us : 0);
     const struct civil_date date = civil_of_days(days);
-    const int seconds = (int)(in_day / 1000000);
     const int micros = (int)(in_day % 1000000);
 
     if (date.year < 0 || date.year > 9999)
         buffer_put_u8(out, date.year < 0 ? '-' : '+');
-    buffer_printf(out, "%04" PRId64 "-%02d-%02dT%02d:%02d:%02d",
-                  date.year < 0 ? -date.year : date.year, date.month, date.day, seconds / 3600,
-                  seconds / 60 % 60, seconds % 60);
-    if (micros != 0 && micros % 1000 == 0)
-        buffer_printf(out, ".%03d", micros / 1000);
-    else if (micros != 0)
-        buffer_printf(out, ".%06d", micros);
+    put_padded(out, date.year < 0 ? -date.year : date.year, 4);
+    buffer_put_u8(out, '-');
+    put_padded(out, date.month, 2);
+    buffer_put_u8(out, '-');
+    put_padded(out, date.day, 2);
+    buffer_put_u8(out, 'T');
+    put_clock(out, (int)(in_day / 1000000));
+    if (micros != 0) {
+        buffer_put_u8(out, '.');
+        put_padded(out, micros % 1000 == 0 ? micros / 1000 : micros, micros % 1000 == 0 ? 3 : 6);
+    }
     buffer_put_u8(out, 'Z');
 }
 
