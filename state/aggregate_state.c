@@ -25,24 +25,34 @@ static void wide_negate(struct wide *w)
     wide_add_wide(w, &one);
 }
 
-static struct wide wide_of(int128 x)
+static uint128 half_of(const struct wide *w, int first)
 {
-    const uint64_t sign = x < 0 ? UINT64_MAX : 0;
-    const uint128 bits = (uint128)x;
-    return (struct wide){ { (uint64_t)bits, (uint64_t)(bits >> 64), sign, sign } };
+    return ((uint128)w->parts[first + 1] << 64) | w->parts[first];
 }
 
+static void set_half(struct wide *w, int first, uint128 half)
+{
+    w->parts[first] = (uint64_t)half;
+    w->parts[first + 1] = (uint64_t)(half >> 64);
+}
+
+/* The upper half gets the carry's 1 and, of a negative x, the sign's -1: nearly always nothing. */
 void wide_add(struct wide *into, int128 x)
 {
-    const struct wide w = wide_of(x);
-    wide_add_wide(into, &w);
+    uint128 low = half_of(into, 0);
+    const bool carry = __builtin_add_overflow(low, (uint128)x, &low);
+    set_half(into, 0, low);
+    if (carry != (x < 0))
+        set_half(into, 2, half_of(into, 2) + (carry ? 1 : (uint128)-1));
 }
 
 void wide_subtract(struct wide *from, int128 x)
 {
-    struct wide w = wide_of(x);
-    wide_negate(&w);
-    wide_add_wide(from, &w);
+    uint128 low = half_of(from, 0);
+    const bool borrow = __builtin_sub_overflow(low, (uint128)x, &low);
+    set_half(from, 0, low);
+    if (borrow != (x < 0))
+        set_half(from, 2, half_of(from, 2) + (borrow ? (uint128)-1 : 1));
 }
 
 static int128 square(int64_t x)
