@@ -15,6 +15,7 @@ struct csv_column {
     const char *name;
     const struct schema *schema; /* without a union around it */
     bool nullable;
+    bool plain_long; /* a long without a logical type */
     int field;             /* in the line, or NOT_IN_HEADER */
     struct value otherwise; /* NOT_IN_HEADER */
 };
@@ -63,6 +64,7 @@ static enum status plan_column(struct csv_decoder *decoder, struct csv_column *c
     column->name = field->name;
     column->schema = without_null(field->type);
     column->nullable = wanted->type.nullable;
+    column->plain_long = column->schema->kind == SCHEMA_LONG && column->schema->logical == LOGICAL_NONE;
     column->field = find_header(header, decoder->header_count, field->name);
     if (column->field != NOT_IN_HEADER)
         return ST_OK;
@@ -91,6 +93,24 @@ static struct json_token token_of(const struct csv_column *column, struct bytes 
     return (struct json_token){ .kind = TOKEN_NUMBER, .text = field };
 }
 
+enum { PLAIN_DIGITS_MAX = 18 };
+
+/* Digits alone, few enough not to overflow: what most columns of most files are. */
+static bool read_plain_integer(struct bytes field, int64_t *out)
+{
+    int64_t x = 0;
+    if (field.size == 0 || field.size > PLAIN_DIGITS_MAX || (field.data[0] == '0' && field.size > 1))
+        return false;
+    for (size_t i = 0; i < field.size; i++) {
+        const unsigned digit = (unsigned)field.data[i] - '0';
+        if (digit > 9)
+            return false;
+        x = x * 10 + digit;
+    }
+    *out = x;
+    return true;
+}
+
 static enum status read_field(const struct csv_column *column, struct bytes field, struct value *out,
                               struct arena *arena, struct error *err)
 {
@@ -100,6 +120,11 @@ static enum status read_field(const struct csv_column *column, struct bytes fiel
     }
     if (column->schema->kind == SCHEMA_STRING && column->schema->logical == LOGICAL_NONE) {
         *out = value_string(field);
+        return ST_OK;
+    }
+    int64_t integer;
+    if (column->plain_long && read_plain_integer(field, &integer)) {
+        *out = value_int(integer);
         return ST_OK;
     }
     const char *wanted = json_scalar_read(out, token_of(column, field), column->schema, arena);
