@@ -50,6 +50,13 @@ bool value_decimal_of_bytes(struct value *out, struct bytes digits, uint8_t scal
     if (digits.size > sizeof(int128) ||
         (digits.size == sizeof(int128) && ((digits.data[0] ^ sign) & 0x80) != 0))
         return false;
+    if (digits.size <= sizeof(int64_t)) { /* nearly every number */
+        uint64_t low = sign != 0 ? UINT64_MAX : 0;
+        for (size_t i = 0; i < digits.size; i++)
+            low = low << 8 | digits.data[i];
+        *out = value_decimal((int64_t)low, scale);
+        return true;
+    }
     uint128 bits = sign != 0 ? ~(uint128)0 : 0;
     for (size_t i = 0; i < digits.size; i++)
         bits = bits << 8 | digits.data[i];
@@ -256,13 +263,14 @@ void value_write(struct buffer *out, const struct value *v)
 /* How many bytes the two's complement of x needs; none for 0. */
 static size_t integer_size(int128 x)
 {
-    size_t size = 0;
-    for (int128 rest = x; rest != 0 && !(rest == -1 && size > 0); rest >>= 8)
-        size++;
-    /* the sign must be readable from the first byte */
-    if (size > 0 && size < STORED_NUMBER_MAX && ((x >> (8 * size - 1)) & 1) != (x < 0))
-        size++;
-    return size;
+    const uint128 bits = (uint128)(x < 0 ? ~x : x);
+    const uint64_t high = (uint64_t)(bits >> 64), low = (uint64_t)bits;
+    if (x == 0)
+        return 0;
+    /* one bit more than the number has: the sign must be readable from the first byte */
+    if (high != 0)
+        return (size_t)(128 - __builtin_clzll(high)) / 8 + 1;
+    return low == 0 ? 1 : (size_t)(64 - __builtin_clzll(low)) / 8 + 1;
 }
 
 static void write_integer(struct buffer *out, int128 x)
