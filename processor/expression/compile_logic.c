@@ -125,7 +125,7 @@ enum status compile_coalesce(struct compiler *compiler, struct compiled *out,
     bool nullable = true;
     for (size_t i = 0; i < count; i++) {
         const bool is_last = i + 1 == count;
-        size_t jump_if_null;
+        size_t jump_if_null = 0; /* set for each choice but the last */
         TRY(compile_choice(compiler, &choices[i], node->children[i], base,
                            is_last ? NULL : &jump_if_null));
         TRY(unify_choices(compiler, &type, type, choices[i].type, node, node->children[i]));
