@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""What the documentation says twice: tables that repeat what the code says, and links.
+
+A table between `<!-- from NAME -->` and `<!-- end -->` has one row per entry of the source called
+NAME, in its order and its words. Columns to the right of those are written by hand and kept.
+`documents.py --write` brings the tables up to date; check.py tells when they are not.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+BLOCK = re.compile(r"(<!-- from ([\w./]+) -->\n)(.*?)(<!-- end -->)", re.S)
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TEXT = r'((?:"(?:\\.|[^"\\])*"\s*)+)'
+FENCED = re.compile(r"^```.*?^```", re.S | re.M)
+
+
+def text_of(literals):
+    """A C string of one or more literals."""
+    parts = re.findall(r'"((?:\\.|[^"\\])*)"', literals)
+    return "".join(parts).replace('\\"', '"').replace("\\n", " ")
+
+
+def environment_name(key):
+    return "WEIR_" + key.upper().replace(".", "_")
+
+
+def entries_of(path, pattern, begins):
+    """The entries that the pattern finds; ValueError when it cannot read as many as begin."""
+    source = path.read_text()
+    found = re.findall(pattern, source, re.M)
+    if len(found) != len(re.findall(begins, source, re.M)):
+        raise ValueError(f"{path.name} has entries that this check cannot read")
+    return found
+
+
+def settings(root):
+    found = entries_of(root / "processor/cli/config.def",
+                       rf'^SETTING\("([\w.]+)",\s*\w+,\s*\w+,\s*{TEXT},\s*{TEXT}\)', r"^SETTING\(")
+    for key, default, meaning in found:
+        default = text_of(default)
+        yield (f"`{key}`", f"`{environment_name(key)}`", f"`{default}`" if default else "none",
+               text_of(meaning))
+
+
+def reasons(root):
+    found = entries_of(root / "base/status.def", rf"^STATUS\((\w+),\s*SKIP,\s*{TEXT}\)",
+                       r"^STATUS\(\w+,\s*SKIP,")
+    for name, meaning in found:
+        yield f"`{name.lower()}`", text_of(meaning)
+
+
+def metrics(root):
+    path = root / "processor/ops/metrics.c"
+    for name, meaning in entries_of(path, rf'COUNTER\("(\w+)",\s*[\w.]+,\s*{TEXT}\)', r'COUNTER\("'):
+        yield f"`{name}`", "counter", text_of(meaning)
+    for name, kind, meaning in entries_of(path, rf'head\(out, "(\w+)", "(\w+)",\s*{TEXT}\)',
+                                          r'head\(out, "'):
+        yield f"`{name}`", kind, text_of(meaning)
+
+
+def commands(root):
+    for name in re.findall(r"^COMMAND\((\w+)\)", (root / "processor/cli/commands.def").read_text(), re.M):
+        path = root / f"processor/cli/{name}.c"
+        [(operands, summary)] = entries_of(
+            path, rf'\.operands = {TEXT},\s*\.summary =\s*{TEXT},', r"\.summary =")
+        yield f"`weir {' '.join([name, *text_of(operands).split()])}`", text_of(summary)
+
+
+SOURCES = {
+    "processor/cli/config.def": settings,
+    "base/status.def": reasons,
+    "processor/ops/metrics.c": metrics,
+    "processor/cli/commands.def": commands,
+}
+
+
+def cells_of(line):
+    return [each.strip() for each in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
+
+
+def escaped(cells):
+    return [each.replace("|", "\\|").replace("<", "\\<") for each in cells]
+
+
+def renewed(body, entries):
+    """The table with the entries' cells in place, its own cells to the right of them kept."""
+    head, rule, *rows = body.strip().splitlines()
+    by_hand = {cells_of(row)[0]: cells_of(row) for row in rows}
+    width = len(cells_of(head))
+    lines = [head, rule]
+    for entry in entries:
+        cells = escaped(entry)
+        kept = by_hand.get(cells[0], [])[len(cells):]
+        cells += kept + [""] * (width - len(cells) - len(kept))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def pages(root):
+    return [path for path in [root / "README.md", root / "CHANGELOG.md", *sorted(root.glob("docs/*.md"))]
+            if path.exists()]
+
+
+def check_tables(root):
+    """Tables in the documentation say what the code says."""
+    missing = set(SOURCES)
+    for page in pages(root):
+        name = page.relative_to(root)
+        for _, source, body, _ in BLOCK.findall(page.read_text()):
+            if source not in SOURCES:
+                yield f"{name}: there is no source {source} of a table"
+                continue
+            missing.discard(source)
+            wanted, found = renewed(body, SOURCES[source](root)).splitlines(), body.splitlines()
+            for row in wanted:
+                if row not in found:
+                    yield f"{name}: the table of {source} lacks: {row}"
+            for row in found:
+                if row not in wanted:
+                    yield f"{name}: the table of {source} has too much: {row}"
+            if sorted(wanted) == sorted(found) and wanted != found:
+                yield f"{name}: the table of {source} is in another order"
+    for source in sorted(missing):
+        yield f"no page has the table of {source}"
+
+
+def check_links(root):
+    """Links between files lead somewhere."""
+    for page in pages(root):
+        for target in LINK.findall(FENCED.sub("", page.read_text())):
+            if not re.match(r"\w+:", target) and not (page.parent / target).exists():
+                yield f"{page.relative_to(root)}: {target} does not exist"
+
+
+# Trees that break the rules, for check.py: (files, how many findings).
+BROKEN = {
+    check_tables: ({
+        "processor/cli/config.def": 'SETTING("a.b", TEXT, a, "", "What a is.")\n'
+                                    'SETTING("c", TEXT, c, "1", "What c is.")\n',
+        "base/status.def": 'STATUS(OK, NONE, "ok")\nSTATUS(BAD, SKIP, "it is bad")\n',
+        "processor/ops/metrics.c": 'COUNTER("x_total", x, "All x."),\nhead(out, "y", "gauge", "Now.");\n',
+        "processor/cli/commands.def": "COMMAND(go)\n",
+        "processor/cli/go.c": '.operands = "",\n.summary = "Goes.",\n',
+        "docs/a.md": "<!-- from processor/cli/config.def -->\n| a | b | c | d | by hand |\n|---|---|---|---|---|\n"
+                     "| `a.b` | `WEIR_A_B` | none | What a was. | mine |\n<!-- end -->\n"
+                     "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
+                     "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
+                     "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
+    }, 5),  # a.b's words, twice; c; the metrics' order; no table of commands
+    check_links: ({"README.md": "[a](docs/a.md) [b](docs/b.md#c) [d](https://example.com/e)\n"
+                                "```\n[f](g.md)\n```\n", "docs/a.md": "[up](../README.md#x)\n"}, 1),
+}
+
+
+def write(root):
+    for page in pages(root):
+        text = page.read_text()
+        new = BLOCK.sub(lambda m: m[1] + renewed(m[3], SOURCES[m[2]](root)) + m[4], text)
+        if new != text:
+            page.write_text(new)
+            print(page.relative_to(root))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["--write"]:
+        sys.exit("usage: documents.py --write")
+    write(ROOT)
