@@ -407,6 +407,7 @@ void dedupe_abort(struct dedupe *dedupe)
 {
     clear_lists(dedupe);
     dedupe->is_loaded = false;
+    dedupe->is_changed = false;
     dedupe->first_minute = INT64_MIN;
 }
 

@@ -257,6 +257,17 @@ Test(dedupe, the_ends_of_time_do_no_harm, .init = open_small, .fini = close_smal
     cr_expect(is_duplicate(1, INT64_MAX));
 }
 
+Test(dedupe, what_was_aborted_is_not_written_later, .init = open_small, .fini = close_small)
+{
+    const struct store_row *rows;
+    size_t count;
+    cr_assert(!is_duplicate(1, 0));
+    do_abort(&small);
+    do_flush(&small);
+    overlay_changes(small.overlay, &rows, &count);
+    cr_assert_eq(count, 0);
+}
+
 /* A list is cut when it is long, and all of them are forgotten. */
 Test(dedupe, many_ids_of_one_minute, .init = open_small, .fini = close_small, .timeout = 60)
 {
