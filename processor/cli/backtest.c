@@ -5,16 +5,22 @@
 #include <string.h>
 #include <errno.h>
 
+#include "base/embedded.h"
+#include "base/ensure.h"
 #include "processor/cli/command.h"
 #include "processor/cli/load.h"
 #include "processor/offline/backtest.h"
+#include "schemas/avro_output.h"
 
 enum { INPUTS_MAX = 64 };
 
 struct sinks {
     FILE *features, *alerts, *dead_letters;
+    struct avro_output *alerts_avro;
     const struct plan *plan;
     struct buffer line;
+    enum status status; /* of the first write that failed */
+    struct error error;
 };
 
 /* --- what is written while it runs ---------------------------------------------------------------------------------------- */
@@ -81,10 +87,21 @@ static void on_features(void *context, const struct plan_stream *stream, const s
     write_line(sinks, sinks->features);
 }
 
+/* The same datum as in Kafka, there behind the registry's framing. */
+static void write_datum(struct sinks *sinks, const struct alert *alert)
+{
+    alert_write_avro(&sinks->line, alert);
+    if (sinks->status == ST_OK)
+        sinks->status = avro_output_append(sinks->alerts_avro, buffer_view(&sinks->line), &sinks->error);
+    buffer_clear(&sinks->line);
+}
+
 static void on_output(void *context, const struct output *output)
 {
     struct sinks *sinks = context;
-    if (output->kind == OUTPUT_ALERT && sinks->alerts != NULL) {
+    if (output->kind == OUTPUT_ALERT && sinks->alerts_avro != NULL) {
+        write_datum(sinks, output->alert);
+    } else if (output->kind == OUTPUT_ALERT && sinks->alerts != NULL) {
         alert_write_json(&sinks->line, output->alert);
         write_line(sinks, sinks->alerts);
     } else if (output->kind == OUTPUT_DEAD_LETTER && sinks->dead_letters != NULL) {
@@ -130,6 +147,8 @@ static void print_table(const struct plan *plan, const struct backtest_result *r
            result->counters.events, result->counters.late, result->counters.duplicates);
     if (result->labelled)
         printf(", %" PRIu64 " frauds", result->frauds);
+    if (result->warm_up > 0)
+        printf("; %" PRIu64 " of the records lie before the range", result->warm_up);
     putchar('\n');
     for (int status = 0; status < STATUS_COUNT; status++) {
         if (result->counters.dead_letters[status] > 0)
@@ -143,9 +162,10 @@ static void print_table(const struct plan *plan, const struct backtest_result *r
 
 static void print_json(const struct plan *plan, const struct backtest_result *result)
 {
-    printf("{\"topology\":\"%s\",\"records\":%" PRIu64 ",\"events\":%" PRIu64 ",\"late\":%" PRIu64
+    printf("{\"topology\":\"%s\",\"records\":%" PRIu64 ",\"warm_up\":%" PRIu64 ",\"events\":%" PRIu64 ",\"late\":%" PRIu64
            ",\"duplicates\":%" PRIu64 ",\"frauds\":%" PRIu64 ",\"elapsed_us\":%" PRId64 ",\"cpu_us\":%" PRId64
-           ",\"rules\":{", plan->name, result->records, result->counters.events, result->counters.late,
+           ",\"rules\":{", plan->name, result->records, result->warm_up,
+           result->counters.events, result->counters.late,
            result->counters.duplicates, result->frauds, result->elapsed_us, result->cpu_us);
     for (size_t i = 0; i < plan->rule_count; i++)
         printf("%s\"%s\":{\"alerts\":%" PRIu64 ",\"events\":%" PRIu64 ",\"frauds\":%" PRIu64 ",\"unknown\":%" PRIu64 "}",
@@ -172,6 +192,27 @@ static enum status open_sink(const struct arguments *arguments, const char *opti
         return ST_OK;
     *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "w");
     return *out != NULL ? ST_OK : FAIL(err, ST_IO_FAILED, "%s: %s", path, strerror(errno));
+}
+
+static enum status open_alerts(const struct arguments *arguments, struct sinks *sinks, struct error *err)
+{
+    static const char ending[] = ".avro";
+    const char *path = arguments_text(arguments, "alerts", NULL);
+    const size_t size = path == NULL ? 0 : strlen(path);
+    if (size < sizeof ending || strcmp(path + size - (sizeof ending - 1), ending) != 0)
+        return open_sink(arguments, "alerts", &sinks->alerts, err);
+    const struct embedded_file *schema = embedded_find("schemas/fraud-alert.avsc");
+    ENSURE(schema != NULL);
+    return avro_output_create(&sinks->alerts_avro, path, bytes_of(schema->data, schema->size), "deflate", err);
+}
+
+static enum status close_alerts(struct sinks *sinks, struct error *err)
+{
+    if (sinks->status != ST_OK) {
+        *err = sinks->error;
+        return sinks->status;
+    }
+    return sinks->alerts_avro == NULL ? ST_OK : avro_output_finish(&sinks->alerts_avro, err);
 }
 
 static enum status close_sink(FILE *file, struct error *err)
@@ -227,10 +268,13 @@ static enum status run_with(const struct arguments *arguments, struct error *err
     TRY(load_topology(&plan, arguments, NULL, err));
     sinks.plan = plan;
     TRY(open_sink(arguments, "features", &sinks.features, err));
-    TRY(open_sink(arguments, "alerts", &sinks.alerts, err));
+    TRY(open_alerts(arguments, &sinks, err));
     TRY(open_sink(arguments, "dead-letters", &sinks.dead_letters, err));
     enum status st = backtest(arguments, plan, &sinks, err);
     buffer_fini(&sinks.line);
+    if (st == ST_OK)
+        st = close_alerts(&sinks, err);
+    avro_output_destroy(&sinks.alerts_avro);
     FILE *const files[] = { sinks.features, sinks.alerts, sinks.dead_letters };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         if (st == ST_OK)
@@ -247,7 +291,7 @@ static int run(const struct arguments *arguments)
 
 static const struct option options[] = {
     { "input", "FILE", "What to read: .csv, .jsonl or .avro (also .gz), or an export. May be repeated." },
-    { "alerts", "FILE", "Write alerts as JSON lines." },
+    { "alerts", "FILE", "Write alerts as JSON lines; to a FILE.avro as Avro, as live ones but for their mode." },
     { "features", "FILE", "Write every feature of every event as CSV." },
     { "dead-letters", "FILE", "Write where refused records lay and why, as JSON lines." },
     { "label", "COLUMN", "CSV column that says which events were fraud; default: fraud." },

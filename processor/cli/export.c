@@ -66,8 +66,8 @@ static enum status export_to(struct connection *connection, struct export_option
     const enum status st = export_run(&result, options, err);
     options->reader->type->close(options->reader);
     if (st == ST_OK)
-        printf("%s: %" PRIu64 " records, %" PRIu64 " bytes, %" PRIu64 " schemas\n", options->path, result.records,
-               result.bytes, result.schemas);
+        printf("%s: %" PRIu64 " records, %" PRIu64 " of them to warm up, %" PRIu64 " bytes, %" PRIu64 " schemas\n",
+               options->path, result.records, result.warm_up, result.bytes, result.schemas);
     return st;
 }
 
@@ -79,6 +79,7 @@ static enum status run_with(struct connection *connection, const struct argument
         .plan = connection->plan,
         .topics = &connection->topics,
         .partition_counts = counts,
+        .cold = arguments_has(arguments, "no-warm-up"),
         .path = arguments_text(arguments, "output", "export.avro"),
     };
     enum status st = parse_bound(arguments, "from", &options.from, err);
@@ -104,6 +105,7 @@ static int run(const struct arguments *arguments)
 static const struct option options[] = {
     { "from", "TIME|OFFSET", "Where the range begins; default: the beginning." },
     { "to", "TIME|OFFSET", "Where it ends, itself not included; default: what is there now." },
+    { "no-warm-up", NULL, "Leave out what lies before --from and is looked back to." },
     { "output", "FILE", "The file, .avro; default: export.avro. Schemas go to FILE.schemas/." },
     { "config", "FILE", "Settings; default: ./weir.yaml." },
     { "schemas", "DIR", "Where schemas are looked up after the topology's own directory." },
@@ -115,8 +117,8 @@ const struct command command_export = {
     .operands = "TOPOLOGY",
     .summary = "Write a past range of the input to a file, for backtests and audits.",
     .description = "Reads streams from --from to --to (record times, or offsets of every partition) and tables up to now, and keeps\n"
-                   "topic, partition, offset and timestamp of every record. A backtest knows only what is in the file: begin as\n"
-                   "much earlier as the rules look back.",
+                   "topic, partition, offset and timestamp of every record. Before --from comes what the range's events look back to:\n"
+                   "`weir backtest` reads it silently, so that it decides as it was decided then.",
     .example = "weir export velocity.yaml --from 2026-01-31T00:00:00Z --to 2026-02-01T00:00:00Z --output january.avro",
     .options = options,
     .run = run,

@@ -301,7 +301,10 @@ static enum status take_batch(struct worker *worker, const struct log_batch *bat
 
 /* --- processing -------------------------------------------------------------------------------------------------------- */
 
-/* The input whose next record comes next: by time, and only when no other input could still have an older one. */
+/*
+ * The input whose next record comes next: by time, and only when no other input could still have an older one. Of one time a
+ * table's row comes before an event. `weir export` writes in the same order.
+ */
 static struct lane_input *next_input(struct lane *lane)
 {
     struct lane_input *next = NULL;
@@ -313,7 +316,7 @@ static struct lane_input *next_input(struct lane *lane)
                 return NULL;
             continue;
         }
-        if (next == NULL || front->timestamp_ms < record_queue_front(&next->queue)->timestamp_ms)
+        if (next == NULL || front->timestamp_ms <= record_queue_front(&next->queue)->timestamp_ms)
             next = input;
     }
     return next;

@@ -22,6 +22,7 @@ struct lane {
     struct store_partition *store;
     struct overlay *overlay;
     struct task *task;
+    bool in_range; /* past the warm-up of an export */
 };
 
 struct backtest {
@@ -39,10 +40,19 @@ struct backtest {
     int label_column;
     size_t uncommitted;
     struct file_source *source;
+    bool warming_up; /* the record in hand lies before the range */
     uint64_t files_before; /* records of the files before, so that events are numbered over all */
 };
 
 /* --- lanes --------------------------------------------------------------------------------------------------------------- */
+
+static void on_features(void *context, const struct plan_stream *stream, const struct value *slots, struct bytes key,
+                        struct bytes id, int64_t time_us)
+{
+    const struct backtest *backtest = context;
+    if (!backtest->warming_up)
+        backtest->options->on_features(backtest->options->context, stream, slots, key, id, time_us);
+}
 
 static enum status make_task(struct backtest *backtest, struct lane *lane, struct error *err)
 {
@@ -59,8 +69,8 @@ static enum status make_task(struct backtest *backtest, struct lane *lane, struc
         .partitioner = options->partitioner,
         .mode = ALERT_REPLAY,
         .cache_bytes = options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
-        .on_features = options->on_features,
-        .on_features_context = options->context,
+        .on_features = options->on_features == NULL ? NULL : on_features,
+        .on_features_context = backtest,
     };
     if (st == ST_OK)
         st = task_create(&lane->task, &task, err);
@@ -176,6 +186,29 @@ static enum status adopt(struct backtest *backtest, size_t number, const struct 
     return ST_OK;
 }
 
+/* --- counting ---------------------------------------------------------------------------------------------------------------- */
+
+static const uint64_t ONCE = 1, BACK_OUT = UINT64_MAX; /* minus one, modulo 2^64 */
+
+static void add_counters(struct backtest_result *result, const struct plan *plan, const struct step_counters *from,
+                         uint64_t times)
+{
+    struct step_counters *into = &result->counters;
+    into->events += times * from->events;
+    into->duplicates += times * from->duplicates;
+    into->late += times * from->late;
+    into->alerts += times * from->alerts;
+    into->reevaluated += times * from->reevaluated;
+    into->divisions_by_zero += times * from->divisions_by_zero;
+    into->overflows += times * from->overflows;
+    for (size_t i = 0; i < STATUS_COUNT; i++)
+        into->dead_letters[i] += times * from->dead_letters[i];
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        into->rule_alerts[i] += times * from->rule_alerts[i];
+        into->rule_unknown[i] += times * from->rule_unknown[i];
+    }
+}
+
 /* --- records ---------------------------------------------------------------------------------------------------------------- */
 
 static int find_input(const struct plan *plan, const char *topic)
@@ -214,11 +247,8 @@ static void take_label(struct backtest *backtest, const struct file_record *reco
         labels_set_fraud(backtest->labels, (uint64_t)number);
 }
 
-static enum status process(struct backtest *backtest, int32_t partition, const struct input_record *input,
-                           struct error *err)
+static enum status process_in(struct lane *lane, const struct input_record *input, struct error *err)
 {
-    struct lane *lane = NULL;
-    TRY(open_lane(backtest, partition, &lane, err));
     for (;;) {
         const enum status st = task_process(lane->task, input, err);
         if (status_class_of(st) != CLASS_RETRY)
@@ -227,6 +257,24 @@ static enum status process(struct backtest *backtest, int32_t partition, const s
         const struct clock clock = clock_real();
         clock_sleep_us(&clock, 10 * 1000);
     }
+}
+
+/* What came before the range left its traces in the state, and leaves none in the result. */
+static enum status process(struct backtest *backtest, int32_t partition, const struct input_record *input,
+                           struct error *err)
+{
+    struct lane *lane = NULL;
+    TRY(open_lane(backtest, partition, &lane, err));
+    if (!lane->in_range && !backtest->warming_up) {
+        add_counters(backtest->result, backtest->plan, task_counters(lane->task), BACK_OUT);
+        lane->in_range = true;
+    }
+    struct outputs *outputs = task_outputs(lane->task);
+    const size_t outputs_before = outputs_count(outputs);
+    TRY(process_in(lane, input, err));
+    if (backtest->warming_up)
+        outputs_truncate(outputs, outputs_before);
+    return ST_OK;
 }
 
 static enum status take_record(struct backtest *backtest, const struct file_record *record, struct error *err)
@@ -247,7 +295,9 @@ static enum status take_record(struct backtest *backtest, const struct file_reco
         .key = record->key,
         .value = record->value,
     };
+    backtest->warming_up = record->warm_up;
     backtest->result->records++;
+    backtest->result->warm_up += record->warm_up;
     backtest->result->bytes += record->key.size + record->value.size;
     take_label(backtest, record, offset);
     const size_t table = (size_t)source - plan->stream_count;
@@ -298,30 +348,12 @@ static enum status count_partitions(struct backtest *backtest, struct error *err
 
 /* --- result ------------------------------------------------------------------------------------------------------------------- */
 
-static void add_counters(struct backtest_result *result, const struct plan *plan, const struct step_counters *from)
-{
-    struct step_counters *into = &result->counters;
-    into->events += from->events;
-    into->duplicates += from->duplicates;
-    into->late += from->late;
-    into->alerts += from->alerts;
-    into->reevaluated += from->reevaluated;
-    into->divisions_by_zero += from->divisions_by_zero;
-    into->overflows += from->overflows;
-    for (size_t i = 0; i < STATUS_COUNT; i++)
-        into->dead_letters[i] += from->dead_letters[i];
-    for (size_t i = 0; i < plan->rule_count; i++) {
-        into->rule_alerts[i] += from->rule_alerts[i];
-        into->rule_unknown[i] += from->rule_unknown[i];
-    }
-}
-
 static void finish(struct backtest *backtest)
 {
     struct backtest_result *result = backtest->result;
     for (size_t i = 0; i < backtest->lane_count; i++) {
-        if (backtest->lanes[i].task != NULL)
-            add_counters(result, backtest->plan, task_counters(backtest->lanes[i].task));
+        if (backtest->lanes[i].in_range)
+            add_counters(result, backtest->plan, task_counters(backtest->lanes[i].task), ONCE);
     }
     result->partitions = backtest->lane_count;
     if (backtest->labels == NULL)

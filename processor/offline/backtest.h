@@ -1,8 +1,8 @@
 /*
  * backtest: files through the same task that runs live, as fast as one core goes. State is in memory and thrown away.
  *
- * Records of an export go to the task of their partition, tables before the stream's first record of the same timestamp,
- * everywhere tables to all tasks. Any other file is one partition of the first stream: placement is not checked, and max_ahead is
+ * Records of an export go to the task of their partition, in the file's order, everywhere
+ * tables to all tasks; what is marked as warm-up fills the state and is not reported. Any other file is one partition of the first stream: placement is not checked, and max_ahead is
  * measured from the record's own timestamp where it has one.
  */
 #ifndef WEIR_PROCESSOR_OFFLINE_BACKTEST_H
@@ -41,6 +41,7 @@ struct backtest_rule {
 
 struct backtest_result {
     uint64_t records, bytes;
+    uint64_t warm_up;              /* of the records: before the range of an export; they count nowhere else */
     struct step_counters counters; /* summed; rule arrays as in plan->rules, owned */
     struct backtest_rule *rules;   /* per plan rule, then one for all rules together; owned */
     bool labelled;

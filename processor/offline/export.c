@@ -6,14 +6,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/clock.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "processor/offline/export_cursor.h"
 #include "processor/offline/file_source.h"
 #include "schemas/avro_output.h"
 #include "schemas/avro_writer.h"
 
-enum { POLL_US = 200 * 1000, STALL_US = 60 * 1000 * 1000, SCHEMA_TIMEOUT_MS = 30 * 1000, FRAMING_SIZE = 5 };
+enum { SCHEMA_TIMEOUT_MS = 30 * 1000, FRAMING_SIZE = 5 };
 
 struct export {
     const struct export_options *options;
@@ -68,7 +68,7 @@ static void put_optional(struct buffer *out, struct bytes bytes)
         avro_write_bytes(out, bytes);
 }
 
-static enum status write_record(struct export *export, const struct log_record *record, struct error *err)
+static enum status write_record(struct export *export, const struct log_record *record, bool warm_up, struct error *err)
 {
     TRY(keep_schema(export, record, err));
     struct buffer *datum = &export->datum;
@@ -79,12 +79,20 @@ static enum status write_record(struct export *export, const struct log_record *
     avro_write_long(datum, record->timestamp_ms);
     put_optional(datum, record->key);
     put_optional(datum, record->value);
+    buffer_put_u8(datum, warm_up ? 1 : 0);
     export->result->records++;
+    export->result->warm_up += warm_up;
     export->result->bytes += record->key.size + record->value.size;
     return avro_output_append(export->output, buffer_view(datum), err);
 }
 
-/* --- one partition -------------------------------------------------------------------------------------------------------- */
+/* --- ranges --------------------------------------------------------------------------------------------------------------- */
+
+/* One input of a partition: its cursor, and where the range itself begins. */
+struct export_input {
+    struct export_cursor cursor;
+    int64_t from;
+};
 
 static enum status bound_offset(struct export *export, struct log_partition at, const struct export_bound *bound,
                                 int64_t otherwise, int64_t *offset, struct error *err)
@@ -98,77 +106,119 @@ static enum status bound_offset(struct export *export, struct log_partition at, 
     return ST_OK;
 }
 
-static enum status find_range(struct export *export, struct log_partition at, bool whole, int64_t *from, int64_t *to,
+/* How far back an event of the stream, or a rule about it, remembers. A record may be older than its event. */
+static int64_t memory_ms(const struct plan *plan, const struct plan_stream *stream)
+{
+    int64_t us = stream->retention_us > stream->dedupe_us ? stream->retention_us : stream->dedupe_us;
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        if (plan->rules[i].stream == stream->number && plan->rules[i].repeat_us > us)
+            us = plan->rules[i].repeat_us;
+    }
+    return (us + stream->max_ahead_us) / 1000 + 1;
+}
+
+/* Where reading begins so that the range's first event finds what it remembers. By offsets: at the beginning. */
+static enum status warm_offset(struct export *export, struct log_partition at, int64_t low, int64_t from,
+                               int64_t *offset, struct error *err)
+{
+    const struct export_options *options = export->options;
+    const struct topic *topic = &options->topics->items[at.topic];
+    *offset = from;
+    if (options->cold)
+        return ST_OK;
+    *offset = low;
+    if (!options->from.has_time)
+        return ST_OK;
+    const int64_t back_ms = memory_ms(options->plan, &options->plan->streams[topic->source]);
+    const struct export_bound bound = { .has_time = true, .time_ms = options->from.time_ms - back_ms };
+    if (bound.time_ms <= 0)
+        return ST_OK;
+    return bound_offset(export, at, &bound, low, offset, err);
+}
+
+static int64_t within(int64_t offset, int64_t low, int64_t high)
+{
+    return offset < low ? low : offset > high ? high : offset;
+}
+
+/* A table is read as a whole: an older row may be looked up. */
+static enum status open_input(struct export *export, struct log_partition at, struct export_input *out,
                               struct error *err)
 {
-    static const struct export_bound none;
-    struct log_reader *reader = export->options->reader;
-    int64_t low, high;
-    TRY(reader->type->bounds(reader, at, false, &low, &high, err));
-    TRY(bound_offset(export, at, whole ? &none : &export->options->from, low, from, err));
-    TRY(bound_offset(export, at, whole ? &none : &export->options->to, high, to, err));
-    if (*from < low)
-        *from = low;
-    if (*to > high)
-        *to = high;
+    const struct export_options *options = export->options;
+    const struct topic *topic = &options->topics->items[at.topic];
+    int64_t low, high, from, to, first;
+    TRY(options->reader->type->bounds(options->reader, at, false, &low, &high, err));
+    from = first = low;
+    to = high;
+    if (topic->role == TOPIC_STREAM) {
+        TRY(bound_offset(export, at, &options->from, low, &from, err));
+        TRY(bound_offset(export, at, &options->to, high, &to, err));
+        TRY(warm_offset(export, at, low, from, &first, err));
+    }
+    out->from = from;
+    export_cursor_init(&out->cursor, options->reader, at, topic->name, within(first, low, high), within(to, low, high));
     return ST_OK;
 }
 
-/* Writes what a poll gave; *done when the range's end was reached. */
-static enum status take(struct export *export, const struct log_batch *batch, int64_t to, int64_t *next, bool *done,
-                        struct error *err)
+/* --- one partition after the other ---------------------------------------------------------------------------------------- */
+
+/* The input whose record comes next, as a worker takes them: the oldest timestamp, and tables before streams. */
+static enum status next_input(struct export_input *inputs, size_t count, struct export_input **out,
+                              const struct log_record **record, struct error *err)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        const struct log_record *record = &batch->records[i];
-        if (record->kind == LOG_RECORD_OUT_OF_RANGE)
-            return FAIL(err, ST_OUT_OF_RANGE, "the range is no longer there: retention deleted it");
-        *done |= record->kind == LOG_RECORD_EOF ? record->offset >= to : record->offset >= to;
-        if (*done)
-            return ST_OK;
-        if (record->kind == LOG_RECORD_EOF)
+    *out = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct log_record *front;
+        TRY(export_cursor_front(&inputs[i].cursor, &front, err));
+        if (front == NULL || (*out != NULL && front->timestamp_ms > (*record)->timestamp_ms))
             continue;
-        TRY(write_record(export, record, err));
-        *next = record->offset + 1;
-        *done = *next >= to;
+        *out = &inputs[i];
+        *record = front;
     }
     return ST_OK;
 }
 
-static enum status export_partition(struct export *export, struct log_partition at, bool whole, struct error *err)
+static enum status write_merged(struct export *export, struct export_input *inputs, size_t count, struct error *err)
 {
-    const struct clock clock = clock_real();
-    struct log_reader *reader = export->options->reader;
-    int64_t from, to;
-    TRY(find_range(export, at, whole, &from, &to, err));
-    if (from >= to)
-        return ST_OK;
-    const struct log_position position = { .topic = at.topic, .partition = at.partition, .offset = from };
-    TRY(reader->type->assign(reader, &position, 1, err));
-    int64_t next = from, progress_us = clock_us(&clock);
-    for (bool done = false; !done;) {
-        struct log_batch batch;
-        const int64_t before = next;
-        TRY(reader->type->poll(reader, POLL_US, &batch, err));
-        const enum status st = take(export, &batch, to, &next, &done, err);
-        reader->type->release(reader, batch.records, batch.count);
-        TRY(st);
-        if (next != before)
-            progress_us = clock_us(&clock);
-        if (clock_us(&clock) - progress_us > STALL_US)
-            return FAIL(err, ST_TIMED_OUT, "%s partition %" PRId32 ": no progress at offset %" PRId64,
-                        export->options->topics->items[at.topic].name, at.partition, next);
+    for (;;) {
+        struct export_input *input;
+        const struct log_record *record = NULL;
+        TRY(next_input(inputs, count, &input, &record, err));
+        if (input == NULL)
+            return ST_OK;
+        TRY(write_record(export, record, record->offset < input->from, err));
+        export_cursor_pass(&input->cursor);
     }
-    return ST_OK;
 }
 
-static enum status export_topic(struct export *export, int topic, struct error *err)
+static bool is_everywhere(const struct export *export, int topic)
 {
-    const bool whole = export->options->topics->items[topic].role == TOPIC_TABLE;
-    for (int32_t p = 0; p < export->options->partition_counts[topic]; p++) {
-        const struct log_partition at = { topic, p };
-        TRY(export_partition(export, at, whole, err));
+    const struct plan *plan = export->options->plan;
+    const struct topic *item = &export->options->topics->items[topic];
+    return item->role == TOPIC_TABLE && plan->tables[item->source - (int)plan->stream_count].scope == TABLE_EVERYWHERE;
+}
+
+/* Streams and co-partitioned tables of one partition, or (topic >= 0) one everywhere table's. */
+static enum status export_partition(struct export *export, int topic, int32_t partition, struct error *err)
+{
+    const struct topics *topics = export->options->topics;
+    struct export_input *inputs = mem_alloc_array((size_t)topics->count, sizeof *inputs);
+    size_t count = 0;
+    enum status st = ST_OK;
+    for (int i = 0; i < topics->count && st == ST_OK; i++) {
+        const bool input = topics->items[i].role == TOPIC_STREAM || topics->items[i].role == TOPIC_TABLE;
+        if (topic < 0 ? !input || is_everywhere(export, i) : i != topic)
+            continue;
+        st = open_input(export, (struct log_partition){ i, partition }, &inputs[count], err);
+        count += st == ST_OK;
     }
-    return ST_OK;
+    if (st == ST_OK)
+        st = write_merged(export, inputs, count, err);
+    for (size_t i = 0; i < count; i++)
+        export_cursor_fini(&inputs[i].cursor);
+    mem_free(inputs);
+    return st;
 }
 
 static enum status export_all(struct export *export, struct error *err)
@@ -179,13 +229,11 @@ static enum status export_all(struct export *export, struct error *err)
     export_schema_write(&schema, options->partition_counts[0]);
     TRY(avro_output_create(&export->output, options->path, buffer_view(&schema), "deflate", err));
     for (int i = 0; i < options->topics->count; i++) {
-        if (options->topics->items[i].role == TOPIC_TABLE)
-            TRY(export_topic(export, i, err));
+        for (int32_t p = 0; is_everywhere(export, i) && p < options->partition_counts[i]; p++)
+            TRY(export_partition(export, i, p, err));
     }
-    for (int i = 0; i < options->topics->count; i++) {
-        if (options->topics->items[i].role == TOPIC_STREAM)
-            TRY(export_topic(export, i, err));
-    }
+    for (int32_t p = 0; p < options->partition_counts[0]; p++)
+        TRY(export_partition(export, -1, p, err));
     return avro_output_finish(&export->output, err);
 }
 

@@ -2,8 +2,10 @@
  * export: a range of a topology's input, from Kafka into an Avro file whose records keep topic, partition, offset and timestamp,
  * and the schemas that its Avro records need beside it. `weir backtest` reads it back.
  *
- * Streams: the range. Tables: everything up to its end, since an older row may be looked up; they come first in the file, then
- * each partition's records in order.
+ * Streams: the range, and before it, marked as warm-up, what its events may look back to (what the stream remembers before a
+ * time, everything before an offset), so that a backtest of the file decides as it was decided then. Tables: everything up to their
+ * end, since an older row may be looked up. Everywhere tables come first in the file, then partition after partition streams and
+ * co-partitioned tables in the order of a worker: by timestamp, a table's row before an event of the same time.
  */
 #ifndef WEIR_PROCESSOR_OFFLINE_EXPORT_H
 #define WEIR_PROCESSOR_OFFLINE_EXPORT_H
@@ -30,11 +32,13 @@ struct export_options {
     struct registry *registry;     /* borrowed; NULL without Avro inputs */
     const int32_t *partition_counts; /* per topic of `topics`; inputs only */
     struct export_bound from, to;  /* from included, to not */
+    bool cold;                     /* no warm-up */
     const char *path;              /* FILE.avro; schemas go to FILE.schemas/ */
 };
 
 struct export_result {
     uint64_t records, bytes, schemas;
+    uint64_t warm_up; /* of the records */
 };
 
 MUST_CHECK enum status export_run(struct export_result *out, const struct export_options *options, struct error *err);

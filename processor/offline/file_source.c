@@ -25,7 +25,8 @@ void export_schema_write(struct buffer *out, int32_t partitions)
                   "{\"name\":\"offset\",\"type\":\"long\"},"
                   "{\"name\":\"timestamp\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}},"
                   "{\"name\":\"key\",\"type\":[\"null\",\"bytes\"]},"
-                  "{\"name\":\"value\",\"type\":[\"null\",\"bytes\"]}]}",
+                  "{\"name\":\"value\",\"type\":[\"null\",\"bytes\"]},"
+                  "{\"name\":\"warm_up\",\"type\":\"boolean\"}]}",
                   partitions_attribute, partitions);
 }
 
@@ -243,6 +244,7 @@ static enum status read_export(struct file_source *source, struct bytes datum, s
     out->timestamp_ms = reader_zigzag(&in);
     out->key = read_optional_run(&in);
     out->value = read_optional_run(&in);
+    out->warm_up = reader_u8(&in) != 0;
     if (!reader_done(&in) || topic.size >= sizeof source->topic)
         return FAIL(err, ST_CORRUPT, "%s: a record is malformed", source->path);
     memcpy(source->topic, topic.data, topic.size);

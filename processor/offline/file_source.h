@@ -22,6 +22,7 @@ struct file_record {
     int32_t partition;
     int64_t offset;       /* else the number of the record in the file, from 0 */
     int64_t timestamp_ms; /* -1: none */
+    bool warm_up;         /* of an export: it lies before the range, for what looks back */
     struct bytes key, value; /* valid until the next record */
 };
 
