@@ -186,11 +186,11 @@ class Partition:
 
 def merged(payments, profiles):
     """The two topics of a partition in the order in which they are taken: each in its own order, the
-    smaller timestamp of the two next ones first, the payment where they are equal."""
+    smaller timestamp of the two next ones first, the profile where they are equal."""
     profiles = iter(profiles)
     profile = next(profiles, None)
     for payment in payments:
-        while profile is not None and profile.timestamp_ms < payment.timestamp_ms:
+        while profile is not None and profile.timestamp_ms <= payment.timestamp_ms:
             yield True, profile
             profile = next(profiles, None)
         yield False, payment

@@ -404,7 +404,7 @@ class Cluster:
             while left:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"{topic}: partitions {sorted(left)} not read to their end")
-                for message in consumer.consume(10000, 0.5):
+                for message in consumer.consume(10000, 0.1):
                     if message.error() is None:
                         yield message
                     elif message.error().code() == KafkaError._PARTITION_EOF:
