@@ -20,8 +20,8 @@ static enum status check_stopped(const struct connection *connection, struct err
     const size_t members = group.member_count;
     kafka_group_fini(&group);
     if (members > 0)
-        return FAIL(err, ST_REFUSED, "%zu process%s of '%s' still run%s: stop them first (a killed one keeps its place until its"
-                    " session times out)", members, members == 1 ? "" : "es", connection->plan->name,
+        return FAIL(err, ST_REFUSED, "%zu process%s of '%s' still run%s: stop them first (one that stopped keeps its place"
+                    " until its session times out)", members, members == 1 ? "" : "es", connection->plan->name,
                     members == 1 ? "s" : "");
     return ST_OK;
 }

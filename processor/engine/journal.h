@@ -1,6 +1,6 @@
 /*
  * journal: one record per commit and task of what was processed, in order, and under which versions, chained by hashes.
- * The format is schemas/journal.avsc behind one byte; `weir replay` and `weir audit` read it.
+ * The format is schemas/journal.avsc behind one byte. Nothing reads it yet but tests.
  */
 #ifndef WEIR_PROCESSOR_ENGINE_JOURNAL_H
 #define WEIR_PROCESSOR_ENGINE_JOURNAL_H

@@ -2,7 +2,7 @@
  * placement: the record lies where its key belongs. Two clients that place keys differently split one user over two
  * partitions, which is fraud missed in silence; so each record is checked, not assumed.
  *
- * The partitioner is stated in the topology or learnt: the first record that only one of the two known functions explains
+ * The partitioner is stated in the settings or learnt: the first record that only one of the two known functions explains
  * decides, and the task remembers it.
  */
 #include <inttypes.h>
