@@ -32,8 +32,8 @@ add_compile_options("$<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes;-Werror=implic
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fno-rtti;-fno-exceptions>")
 add_compile_definitions(WEIR_VERSION="${PROJECT_VERSION}")
 
-if(WEIR_NO_FMA)
-    add_compile_options(-mno-fma -mno-avx2)
+if(WEIR_NATIVE)
+    add_compile_options(-march=native)
 endif()
 if(WEIR_SANITIZE)
     set(sanitizers -fsanitize=${WEIR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

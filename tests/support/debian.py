@@ -51,8 +51,8 @@ def bare_system():
 
 @contextlib.contextmanager
 def machine(folder):
-    """A copy of the bare system in `folder`, as a function that runs a shell command in it as root.
-    What it mounts is unmounted at the end."""
+    """A copy of the bare system in `folder`, as a function that runs a shell command in it as root
+    (its `root` is the folder). What it mounts is unmounted at the end."""
     folder = pathlib.Path(folder)
     run("cp", "-a", "--reflink=auto", f"{bare_system()}/.", folder)
     for name in ("resolv.conf", "hosts"):
@@ -66,11 +66,22 @@ def machine(folder):
     def shell(command, **options):
         return run("chroot", folder, "bash", "-c", command, env=environment, **options)
 
+    shell.root = folder
     try:
         yield shell
     finally:
         for each in reversed(mounts):
             run("umount", "-R", "-l", each)
+
+
+def copy_sources(folder):
+    """The tree as it is now, without what is ignored."""
+    files = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT, capture_output=True)
+    for name in files.stdout.decode().split("\0"):
+        source, target = ROOT / name, pathlib.Path(folder) / name
+        if name and source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
 
 
 def base_image():
@@ -90,7 +101,7 @@ def base_image():
 
 
 def build_image(name):
-    """Makes the image of the Dockerfile, unchanged; returns its size in bytes."""
+    """Makes the image of the Dockerfile, unchanged; returns its size as text."""
     base_image()
     run(*BUILDAH, "bud", "--isolation", "chroot", "--layers", "--pull-never", "-t", name, ROOT)
     described = run(*BUILDAH, "images", "--json", name, capture_output=True, text=True).stdout
