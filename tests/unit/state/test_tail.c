@@ -216,6 +216,7 @@ Test(tail, every_truncation_is_corrupt)
     static struct topic topic = { .record_bytes_max = 600 };
     struct prng prng = prng_from_env("TEST_SEED", 9);
     make_transaction(&transaction, &prng, 1, 30, 2000);
+    transaction.rows[10].value = bytes_of(transaction.noise, 2000);
     write_transaction(&topic, &transaction);
     cr_assert_gt(topic.count, 4);
     for (size_t cut = 0; cut < topic.count; cut++) {
