@@ -14,7 +14,6 @@ enum {
     COMMIT_INTERVAL_MS = 100,
     ALERT_FLOOR_US = 2000,
     CHECKPOINT_INTERVAL_MS = 10 * 1000,
-    FLUSH_INTERVAL_US = 30 * 1000 * 1000,
     RECORDS_MAX = 20 * 1000,
     REGISTRY_PAUSE_US = 200 * 1000,
     LOST_WAIT_US = 30 * 1000 * 1000,
@@ -128,28 +127,11 @@ enum status worker_create(struct worker **out, const struct worker_options *opti
     return ST_OK;
 }
 
-static void add_counters(const struct plan *plan, struct step_counters *into, const struct step_counters *from)
-{
-    into->events += from->events;
-    into->duplicates += from->duplicates;
-    into->late += from->late;
-    into->alerts += from->alerts;
-    into->reevaluated += from->reevaluated;
-    into->divisions_by_zero += from->divisions_by_zero;
-    into->overflows += from->overflows;
-    for (size_t i = 0; i < STATUS_COUNT; i++)
-        into->dead_letters[i] += from->dead_letters[i];
-    for (size_t i = 0; i < plan->rule_count; i++) {
-        into->rule_alerts[i] += from->rule_alerts[i];
-        into->rule_unknown[i] += from->rule_unknown[i];
-    }
-}
-
 static void drop_lanes(struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++) {
         if (worker->lanes[i]->task != NULL)
-            add_counters(worker->options.plan, &worker->retired, task_counters(worker->lanes[i]->task));
+            worker_stats_retire(worker, worker->lanes[i]);
         lane_destroy(&worker->lanes[i]);
     }
     worker->lane_count = 0;
@@ -171,70 +153,6 @@ void worker_destroy(struct worker **worker_ref)
     mem_free(worker->retired.rule_unknown);
     pthread_mutex_destroy(&worker->stats_lock);
     mem_free(worker);
-}
-
-/* --- everywhere tables: complete before the first event ------------------------------------------------------------ */
-
-enum { TABLE_PARTITIONS_MAX = 1024 };
-
-/* Notes how far each everywhere table reaches now: that much must have been copied and adopted before the first event. */
-static enum status note_tables_wanted(struct worker *worker, struct error *err)
-{
-    const struct plan *plan = worker->options.plan;
-    struct log_port *port = worker->options.port;
-    if (worker->bounds_reader == NULL)
-        TRY(port->type->reader_open(port, &worker->bounds_reader, err));
-    worker->tables_wanted = mem_alloc_array(plan->table_count * TABLE_PARTITIONS_MAX, sizeof *worker->tables_wanted);
-    for (size_t i = 0; i < plan->table_count; i++) {
-        const int topic = worker->options.topics->first_table + (int)i;
-        int32_t count = 0;
-        if (plan->tables[i].scope != TABLE_EVERYWHERE)
-            continue;
-        TRY(port->type->partition_count(port, topic, &count, err));
-        if (count > TABLE_PARTITIONS_MAX)
-            return FAIL(err, ST_REFUSED, "table '%s' has %" PRId32 " partitions, more than %d", plan->tables[i].name, count,
-                        TABLE_PARTITIONS_MAX);
-        for (int32_t p = 0; p < count; p++) {
-            int64_t low, high;
-            const struct log_partition at = { topic, p };
-            TRY(worker->bounds_reader->type->bounds(worker->bounds_reader, at, false, &low, &high, err));
-            worker->tables_wanted[i * TABLE_PARTITIONS_MAX + (size_t)p] = high > low ? high : 0;
-        }
-    }
-    return ST_OK;
-}
-
-static bool tables_are_complete(struct worker *worker)
-{
-    const struct plan *plan = worker->options.plan;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->committed.reference_offset > reference_view_offset(worker->reference))
-            return false; /* decisions already committed knew more than we do */
-    }
-    for (size_t i = 0; i < plan->table_count; i++) {
-        for (int32_t p = 0; p < TABLE_PARTITIONS_MAX; p++) {
-            const int64_t wanted = worker->tables_wanted[i * TABLE_PARTITIONS_MAX + (size_t)p];
-            if (wanted > reference_view_copied(worker->reference, (int)i, p))
-                return false;
-        }
-    }
-    return true;
-}
-
-static enum status tend_tables(struct worker *worker, struct error *err)
-{
-    if (!transaction_is_empty(worker))
-        return ST_OK;
-    TRY(reference_view_adopt(worker->reference, 0, err));
-    if (worker->tables_ready)
-        return ST_OK;
-    if (worker->tables_wanted == NULL)
-        TRY(note_tables_wanted(worker, err));
-    worker->tables_ready = tables_are_complete(worker);
-    if (worker->tables_ready)
-        LOG_INFO("worker.tables_ready", "worker=%d reference_offset=%" PRId64, worker->options.number,
-                 reference_view_offset(worker->reference));
-    return ST_OK;
 }
 
 /* --- records in ------------------------------------------------------------------------------------------------------ */
@@ -349,6 +267,7 @@ static enum status copy_record(struct lane *lane, const struct input_record *inp
         return st;
     outputs_add_dead_letter(lane->copy_outputs, input, st, err->text,
                             lane->worker->options.plan->dead_letters.payload_reference);
+    lane->worker->retired.dead_letters[st]++; /* no task counts it */
     return ST_OK;
 }
 
@@ -525,69 +444,6 @@ static int64_t turn_budget(const struct worker *worker, int64_t timeout_us)
     return budget_us < 0 ? 0 : budget_us;
 }
 
-/* --- checkpoints ---------------------------------------------------------------------------------------------------------------- */
-
-static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
-{
-    if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
-        return false;
-    if (!lane->changed || overlay_active_count(lane->overlay) == 0)
-        return false;
-    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 2);
-    const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
-    return forced || overlay_active_bytes(lane->overlay) >= share ||
-           waited_us >= worker->options.checkpoint_interval_ms * 1000;
-}
-
-/* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
-static void trim_tail(struct worker *worker, struct lane *lane)
-{
-    struct log_port *port = worker->options.port;
-    int64_t offset = lane->committed.checkpoint.tail_offset;
-    if (lane->checkpoint.flushed_target.tail_offset < offset)
-        offset = lane->checkpoint.flushed_target.tail_offset;
-    if (offset <= lane->trimmed_offset)
-        return;
-    const struct log_position position = { .topic = worker->options.topics->tail, .partition = lane->partition,
-                                           .offset = offset };
-    port->type->delete_records(port, &position, 1);
-    lane->trimmed_offset = offset;
-}
-
-static enum status tend_checkpoints(struct worker *worker, bool forced, struct error *err)
-{
-    const int64_t now_us = worker_now_us(worker);
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        bool finished = false;
-        if (lane->kind != LANE_TASK || lane->task == NULL)
-            continue;
-        TRY(checkpoint_tend(&lane->checkpoint, now_us, &finished, err));
-        if (finished) {
-            worker->stats.checkpoints++;
-            lane->checkpoint_ended_us = now_us;
-            trim_tail(worker, lane);
-        }
-        if (checkpoint_is_due(worker, lane, forced)) {
-            const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
-            checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
-            lane->changed = false;
-        }
-    }
-    return ST_OK;
-}
-
-/* Over the memory budget: values since the checkpoint wait for the background writer; poll less, never grow. */
-static bool memory_is_full(const struct worker *worker)
-{
-    uint64_t bytes = 0;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->overlay != NULL && worker->lanes[i]->task != NULL)
-            bytes += overlay_active_bytes(worker->lanes[i]->overlay) + overlay_frozen_bytes(worker->lanes[i]->overlay);
-    }
-    return bytes >= worker->options.active_bytes_max;
-}
-
 /* --- assignments --------------------------------------------------------------------------------------------------------------- */
 
 static enum status tell_assignment(struct worker *worker, struct error *err)
@@ -659,87 +515,6 @@ static enum status tend_lost(struct worker *worker, struct error *err)
     return ST_OK;
 }
 
-/* --- figures --------------------------------------------------------------------------------------------------------------------- */
-
-static void sum_counters(struct worker *worker, struct step_counters *sum)
-{
-    const struct plan *plan = worker->options.plan;
-    uint64_t *rule_alerts = sum->rule_alerts, *rule_unknown = sum->rule_unknown;
-    memset(rule_alerts, 0, plan->rule_count * sizeof *rule_alerts);
-    memset(rule_unknown, 0, plan->rule_count * sizeof *rule_unknown);
-    *sum = (struct step_counters){ .rule_alerts = rule_alerts, .rule_unknown = rule_unknown };
-    add_counters(plan, sum, &worker->retired);
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->task != NULL)
-            add_counters(plan, sum, task_counters(worker->lanes[i]->task));
-    }
-}
-
-static void list_lanes(struct worker *worker, struct worker_stats *stats)
-{
-    stats->lanes = mem_resize_array(stats->lanes, worker->lane_count + 1, sizeof *stats->lanes);
-    stats->lane_count = worker->lane_count;
-    stats->lanes_ready = 0;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        const struct lane *lane = worker->lanes[i];
-        stats->lanes_ready += lane->state == LANE_READY;
-        stats->lanes[i] = (struct worker_lane_stats){
-            .kind = lane->kind == LANE_TASK ? "task" : "copy",
-            .partition = lane->partition,
-            .ready = lane->state == LANE_READY,
-            .state = lane_state_name(lane->state),
-            .seq = lane->committed.seq,
-            .newest_us = lane->task == NULL ? INT64_MIN : task_newest_us(lane->task),
-            .restored_rows = (int64_t)atomic_load(&lane->restore.rows),
-            .active_bytes = lane->task == NULL ? 0 : overlay_active_bytes(lane->overlay),
-        };
-    }
-}
-
-/* The loop counts without a lock; what others may see is a copy made now and then. */
-static void publish_stats(struct worker *worker)
-{
-    struct worker_stats *published = &worker->published;
-    pthread_mutex_lock(&worker->stats_lock);
-    struct step_counters counters = published->counters;
-    struct worker_lane_stats *lanes = published->lanes;
-    *published = worker->stats;
-    published->counters = counters;
-    published->lanes = lanes;
-    sum_counters(worker, &published->counters);
-    list_lanes(worker, published);
-    published->waiting_for_tables = !worker->tables_ready;
-    pthread_mutex_unlock(&worker->stats_lock);
-    worker->published_us = worker_now_us(worker);
-}
-
-static void *copy_items(const void *items, size_t count, size_t size)
-{
-    void *copy = mem_alloc_array(count + 1, size);
-    if (count > 0)
-        memcpy(copy, items, count * size);
-    return copy;
-}
-
-void worker_stats_copy(struct worker *worker, struct worker_stats *out)
-{
-    const size_t rules = worker->options.plan->rule_count;
-    pthread_mutex_lock(&worker->stats_lock);
-    *out = worker->published;
-    out->counters.rule_alerts = copy_items(out->counters.rule_alerts, rules, sizeof(uint64_t));
-    out->counters.rule_unknown = copy_items(out->counters.rule_unknown, rules, sizeof(uint64_t));
-    out->lanes = copy_items(out->lanes, out->lane_count, sizeof *out->lanes);
-    pthread_mutex_unlock(&worker->stats_lock);
-}
-
-void worker_stats_fini(struct worker_stats *stats)
-{
-    mem_free(stats->counters.rule_alerts);
-    mem_free(stats->counters.rule_unknown);
-    mem_free(stats->lanes);
-    *stats = (struct worker_stats){ .lanes = NULL };
-}
-
 /* --- the loop ---------------------------------------------------------------------------------------------------------------------- */
 
 static enum status poll(struct worker *worker, int64_t timeout_us, struct error *err)
@@ -759,10 +534,10 @@ enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error 
 {
     TRY(opening_tend(worker, err));
     TRY(tend_lost(worker, err));
-    TRY(tend_checkpoints(worker, false, err));
-    TRY(tend_tables(worker, err));
+    TRY(worker_checkpoints_tend(worker, false, err));
+    TRY(worker_tables_tend(worker, err));
     TRY(tell_assignment(worker, err));
-    if (memory_is_full(worker)) {
+    if (worker_checkpoints_lag(worker)) {
         TRY(process_all(worker, err));
         clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
     } else {
@@ -772,7 +547,7 @@ enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error 
     if (commit_is_due(worker, &reason))
         TRY(transaction_commit(worker, reason, err));
     if (worker_now_us(worker) - worker->published_us >= PUBLISH_US)
-        publish_stats(worker);
+        worker_stats_publish(worker);
     return ST_OK;
 }
 
@@ -798,7 +573,7 @@ static enum status last_checkpoint(struct worker *worker, struct error *err)
     const int64_t started_us = worker_now_us(worker);
     for (int round = 0; round < 2; round++) {
         do {
-            TRY(tend_checkpoints(worker, round == 1, err));
+            TRY(worker_checkpoints_tend(worker, round == 1, err));
             if (slice_waits(worker))
                 TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
             if (checkpoints_run(worker))
@@ -817,7 +592,7 @@ enum status worker_shut_down(struct worker *worker, struct error *err)
     TRY(last_checkpoint(worker, err));
     worker->releasing = true;
     TRY(transaction_commit(worker, COMMIT_REVOKE, err));
-    publish_stats(worker);
+    worker_stats_publish(worker);
     drop_lanes(worker);
     port->type->leave(port);
     LOG_INFO("worker.stopped", "worker=%d records=%" PRIu64 " commits=%" PRIu64, worker->options.number,

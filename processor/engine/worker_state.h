@@ -67,4 +67,22 @@ MUST_CHECK enum status transaction_commit(struct worker *worker, enum commit_rea
 void transaction_rewind(struct worker *worker);
 bool transaction_is_empty(const struct worker *worker);
 
+/* --- worker_tables.c ------------------------------------------------------------------------------------------------ */
+
+/* Between transactions: adopts what is there; sets tables_ready once everything wanted at start is in. */
+MUST_CHECK enum status worker_tables_tend(struct worker *worker, struct error *err);
+
+/* --- worker_checkpoints.c ---------------------------------------------------------------------------------------------- */
+
+/* Ends, trims after and begins checkpoints; `forced`: whatever has changed, now. */
+MUST_CHECK enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct error *err);
+/* Over the memory budget: values since the checkpoint wait for the background writer. */
+bool worker_checkpoints_lag(const struct worker *worker);
+
+/* --- worker_stats.c ------------------------------------------------------------------------------------------------------ */
+
+void worker_stats_publish(struct worker *worker);
+/* Keeps the counters of a lane's task that is going away. */
+void worker_stats_retire(struct worker *worker, const struct lane *lane);
+
 #endif

@@ -1,0 +1,65 @@
+/* When a task's checkpoint begins and ends, what the tail may forget then, and when memory says: not so fast. */
+#include "processor/engine/worker_state.h"
+
+enum { FLUSH_INTERVAL_US = 30 * 1000 * 1000 };
+
+static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
+{
+    if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
+        return false;
+    if (!lane->changed || overlay_active_count(lane->overlay) == 0)
+        return false;
+    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 2);
+    const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
+    return forced || overlay_active_bytes(lane->overlay) >= share ||
+           waited_us >= worker->options.checkpoint_interval_ms * 1000;
+}
+
+/* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
+static void trim_tail(struct worker *worker, struct lane *lane)
+{
+    struct log_port *port = worker->options.port;
+    int64_t offset = lane->committed.checkpoint.tail_offset;
+    if (lane->checkpoint.flushed_target.tail_offset < offset)
+        offset = lane->checkpoint.flushed_target.tail_offset;
+    if (offset <= lane->trimmed_offset)
+        return;
+    const struct log_position position = { .topic = worker->options.topics->tail, .partition = lane->partition,
+                                           .offset = offset };
+    port->type->delete_records(port, &position, 1);
+    lane->trimmed_offset = offset;
+}
+
+enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct error *err)
+{
+    const int64_t now_us = worker_now_us(worker);
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        bool finished = false;
+        if (lane->kind != LANE_TASK || lane->task == NULL)
+            continue;
+        TRY(checkpoint_tend(&lane->checkpoint, now_us, &finished, err));
+        if (finished) {
+            worker->stats.checkpoints++;
+            lane->checkpoint_ended_us = now_us;
+            trim_tail(worker, lane);
+        }
+        if (checkpoint_is_due(worker, lane, forced)) {
+            const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
+            checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
+            lane->changed = false;
+        }
+    }
+    return ST_OK;
+}
+
+/* Over the memory budget: values since the checkpoint wait for the background writer; poll less, never grow. */
+bool worker_checkpoints_lag(const struct worker *worker)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (worker->lanes[i]->overlay != NULL && worker->lanes[i]->task != NULL)
+            bytes += overlay_active_bytes(worker->lanes[i]->overlay) + overlay_frozen_bytes(worker->lanes[i]->overlay);
+    }
+    return bytes >= worker->options.active_bytes_max;
+}
