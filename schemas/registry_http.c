@@ -10,6 +10,7 @@
  * and is the only one here.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
@@ -28,7 +29,12 @@
 #include "schemas/registry_lookups.h"
 #include "schemas/registry_type.h"
 
-enum { NEGATIVE_DEFAULT_MS = 30000, REGISTER_PAUSE_MIN_MS = 50, REGISTER_PAUSE_MAX_MS = 1000 };
+enum {
+    NEGATIVE_DEFAULT_MS = 30000,
+    REGISTER_PAUSE_MIN_MS = 50,
+    REGISTER_PAUSE_MAX_MS = 1000,
+    REGISTER_KNOWN_MS = 2000, /* how long a registry is asked for an id that is known already */
+};
 static const int64_t log_interval_us = 30 * INT64_C(1000000);
 
 struct registry_http {
@@ -274,6 +280,15 @@ static enum status post_schema(struct registry_http *http, const char *subject, 
     return ask_to_register(http, &request, timeout_ms, id, err);
 }
 
+/* The id that the same text got before, from memory or the disk; ids are immutable. */
+static bool known_id(struct registry_http *http, struct bytes text, int32_t *id)
+{
+    pthread_mutex_lock(&http->lock);
+    const bool known = registry_ids_find_text(http->ids, text, id);
+    pthread_mutex_unlock(&http->lock);
+    return known;
+}
+
 static enum status http_register(struct registry *self, const char *subject, struct bytes text,
                                  int64_t timeout_ms, int32_t *id, struct error *err)
 {
@@ -283,16 +298,26 @@ static enum status http_register(struct registry *self, const char *subject, str
     enum status status = schema_parse(&document, (const char *)text.data, text.size, &why);
     if (status != ST_OK)
         return FAIL(err, status, "schema of '%s': %s", subject, why.text);
-    status = post_schema(http, subject, text, timeout_ms, id, &why);
+    const bool known = known_id(http, text, id);
+    int32_t answered = 0;
+    if (known && timeout_ms > REGISTER_KNOWN_MS)
+        timeout_ms = REGISTER_KNOWN_MS; /* a restart needs no registry */
+    status = post_schema(http, subject, text, timeout_ms, &answered, &why);
     pthread_mutex_lock(&http->lock);
     if (status == ST_REGISTRY_DOWN)
         note_failure(http, why.text);
     else
         note_success(http);
     pthread_mutex_unlock(&http->lock);
+    if (status == ST_REGISTRY_DOWN && known) {
+        LOG_WARN("registry.register_skipped", "subject=%s id=%" PRId32 " error=%s", LOG_Q(subject), *id,
+                 LOG_Q(why.text));
+        return ST_OK;
+    }
     if (status != ST_OK)
         return FAIL(err, status, "schema of '%s': %s", subject, why.text);
 
+    *id = answered;
     if (http->cache != NULL)
         registry_cache_save(http->cache, *id, text);
     pthread_mutex_lock(&http->lock);

@@ -489,6 +489,33 @@ Test(registry_http, registers_and_knows_the_schema_then)
     http_server_stop(&server);
 }
 
+Test(registry_http, registers_again_without_a_server)
+{
+    char *folder = folder_create();
+    struct http_server *server;
+    http_server_start(&server, (struct http_route[]){ ROUTE(NULL, 200, "{\"id\":7}"), { 0 } });
+    char *url = mem_copy_string(http_server_url(server));
+    const char *urls[] = { url };
+    const struct registry_http_options options = { .cache_directory = folder };
+    struct registry *registry = open_at(urls, 1, options);
+    struct error err = { .status = ST_OK };
+    int32_t id = 0;
+    cr_assert_eq(registry_register(registry, "s-value", BYTES_LITERAL("\"long\""), 5000, &id, &err), ST_OK, "%s",
+                 err.text);
+    registry_close(&registry);
+    http_server_stop(&server);
+
+    registry = open_at(urls, 1, options);
+    id = 0;
+    cr_expect_eq(registry_register(registry, "s-value", BYTES_LITERAL("\"long\""), 60000, &id, &err), ST_OK, "%s",
+                 err.text);
+    cr_expect_eq(id, 7);
+    cr_expect_eq(registry_register(registry, "s-value", BYTES_LITERAL("\"int\""), 100, &id, &err), ST_REGISTRY_DOWN);
+    registry_close(&registry);
+    mem_free(url);
+    folder_destroy(&folder);
+}
+
 Test(registry_http, stops_looking_for_what_was_registered)
 {
     struct http_server *server;
