@@ -9,7 +9,8 @@
 #include "schemas/decoder.h"
 
 /* `reader` is borrowed until destroy. ST_INVALID when a wanted column is neither in the header nor has a default. */
-MUST_CHECK enum status csv_decoder_create(struct decoder **out, struct bytes header, const struct schema *reader,
+MUST_CHECK enum status csv_decoder_create(struct decoder **out, struct bytes header,
+                                          const struct schema *reader,
                                           const struct decoder_column *columns, size_t column_count,
                                           struct error *err);
 

@@ -3,8 +3,8 @@
 #include <stdbool.h>
 
 /* A field in quotes begins at `at`; gives the byte after its closing quote. */
-static enum status take_quoted(struct bytes line, size_t at, size_t *end, struct bytes *field, struct arena *arena,
-                               struct error *err)
+static enum status take_quoted(struct bytes line, size_t at, size_t *end, struct bytes *field,
+                               struct arena *arena, struct error *err)
 {
     size_t i = at + 1;
     bool escaped = false;
@@ -32,8 +32,8 @@ static enum status take_quoted(struct bytes line, size_t at, size_t *end, struct
     return ST_OK;
 }
 
-enum status csv_split(struct bytes line, struct bytes *fields, size_t fields_max, size_t *count, struct arena *arena,
-                      struct error *err)
+enum status csv_split(struct bytes line, struct bytes *fields, size_t fields_max, size_t *count,
+                      struct arena *arena, struct error *err)
 {
     size_t at = 0;
     *count = 0;
@@ -44,7 +44,8 @@ enum status csv_split(struct bytes line, struct bytes *fields, size_t fields_max
         if (at < line.size && line.data[at] == '"') {
             TRY(take_quoted(line, at, &end, &fields[*count], arena, err));
             if (end < line.size && line.data[end] != ',')
-                return FAIL(err, ST_UNDECODABLE, "field %zu goes on after its closing quote", *count + 1);
+                return FAIL(err, ST_UNDECODABLE, "field %zu goes on after its closing quote",
+                            *count + 1);
         } else {
             /* Fields are short: calling memchr for each costs more than looking at their bytes. */
             while (end < line.size && line.data[end] != ',')

@@ -11,7 +11,7 @@
 enum { CSV_FIELDS_MAX = 512 };
 
 /* Fields borrow the line; unescaped ones live in the arena. Too many fields or a lone quote is ST_UNDECODABLE. */
-MUST_CHECK enum status csv_split(struct bytes line, struct bytes *fields, size_t fields_max, size_t *count,
-                                 struct arena *arena, struct error *err);
+MUST_CHECK enum status csv_split(struct bytes line, struct bytes *fields, size_t fields_max,
+                                 size_t *count, struct arena *arena, struct error *err);
 
 #endif
