@@ -11,6 +11,7 @@
 #include "processor/offline/csv_line.h"
 #include "processor/offline/file_source.h"
 #include "processor/offline/labels.h"
+#include "schemas/decoder_type.h"
 #include "state/store.h"
 
 enum { COMMIT_RECORDS = 5000, PARTITIONS_MAX = 4096, ARENA_BLOCK = 16 * 1024 };
@@ -40,25 +41,54 @@ struct backtest {
     int label_column;
     size_t uncommitted;
     struct file_source *source;
-    bool warming_up; /* the record in hand lies before the range */
+    struct decoder *file_decoder; /* of the file in hand; NULL: an export */
+    bool warming_up;              /* the record in hand lies before the range */
     uint64_t files_before; /* records of the files before, so that events are numbered over all */
 };
 
 /* --- lanes --------------------------------------------------------------------------------------------------------------- */
 
-static void on_features(void *context, const struct plan_stream *stream, const struct value *slots, struct bytes key,
-                        struct bytes id, int64_t time_us)
+static void on_features(void *context, const struct plan_stream *stream, const struct value *slots,
+                        struct bytes key, struct bytes id, int64_t time_us)
 {
     const struct backtest *backtest = context;
     if (!backtest->warming_up)
         backtest->options->on_features(backtest->options->context, stream, slots, key, id, time_us);
 }
 
+/* A task keeps its decoder; files come and go, each with its own header or schema. */
+struct current_decoder {
+    struct decoder base;
+    const struct backtest *backtest;
+};
+
+static enum status current_decode(struct decoder *base, struct bytes payload, struct value *slots,
+                                  struct arena *arena, struct error *err)
+{
+    return decoder_decode(((struct current_decoder *)base)->backtest->file_decoder, payload, slots,
+                          arena, err);
+}
+
+static void current_destroy(struct decoder *base)
+{
+    mem_free(base);
+}
+
+static struct decoder *current_decoder_create(const struct backtest *backtest)
+{
+    static const struct decoder_type type = { current_decode, current_destroy };
+    struct current_decoder *decoder = mem_alloc(sizeof *decoder);
+    decoder->base.type = &type;
+    decoder->backtest = backtest;
+    return &decoder->base;
+}
+
 static enum status make_task(struct backtest *backtest, struct lane *lane, struct error *err)
 {
     const struct backtest_options *options = backtest->options;
     struct decoder **decoders = mem_alloc_array(backtest->plan->stream_count, sizeof *decoders);
-    enum status st = file_source_decoder(backtest->source, &backtest->plan->streams[0], &decoders[0], err);
+    if (backtest->file_decoder != NULL)
+        decoders[0] = current_decoder_create(backtest);
     const struct task_options task = {
         .plan = backtest->plan,
         .overlay = lane->overlay,
@@ -72,14 +102,14 @@ static enum status make_task(struct backtest *backtest, struct lane *lane, struc
         .on_features = options->on_features == NULL ? NULL : on_features,
         .on_features_context = backtest,
     };
-    if (st == ST_OK)
-        st = task_create(&lane->task, &task, err);
+    const enum status st = task_create(&lane->task, &task, err);
     decoder_destroy(&decoders[0]);
     mem_free(decoders);
     return st;
 }
 
-static enum status open_lane(struct backtest *backtest, int32_t partition, struct lane **out, struct error *err)
+static enum status open_lane(struct backtest *backtest, int32_t partition, struct lane **out,
+                             struct error *err)
 {
     for (size_t i = 0; i < backtest->lane_count; i++) {
         if (backtest->lanes[i].partition == partition) {
@@ -89,7 +119,8 @@ static enum status open_lane(struct backtest *backtest, int32_t partition, struc
     }
     if (backtest->lane_count == PARTITIONS_MAX)
         return FAIL(err, ST_INVALID, "more than %d partitions", PARTITIONS_MAX);
-    backtest->lanes = mem_resize_array(backtest->lanes, backtest->lane_count + 1, sizeof *backtest->lanes);
+    backtest->lanes =
+        mem_resize_array(backtest->lanes, backtest->lane_count + 1, sizeof *backtest->lanes);
     struct lane *lane = &backtest->lanes[backtest->lane_count++];
     *lane = (struct lane){ .partition = partition };
     char name[32];
@@ -149,8 +180,10 @@ static enum status commit_all(struct backtest *backtest, struct error *err)
 static enum status make_everywhere(struct backtest *backtest, struct error *err)
 {
     const struct plan *plan = backtest->plan;
-    backtest->everywhere = mem_alloc_array(plan->table_count + 1, sizeof(struct everywhere_table *));
-    backtest->everywhere_decoders = mem_alloc_array(plan->table_count + 1, sizeof(struct decoder *));
+    backtest->everywhere =
+        mem_alloc_array(plan->table_count + 1, sizeof(struct everywhere_table *));
+    backtest->everywhere_decoders =
+        mem_alloc_array(plan->table_count + 1, sizeof(struct decoder *));
     for (size_t i = 0; i < plan->table_count; i++) {
         const struct plan_table *table = &plan->tables[i];
         if (table->scope != TABLE_EVERYWHERE)
@@ -158,25 +191,29 @@ static enum status make_everywhere(struct backtest *backtest, struct error *err)
         everywhere_table_create(&backtest->everywhere[i], &table->spec);
         const struct schema *reader = schema_root(table->schema);
         if (table->format == FORMAT_JSON)
-            TRY(decoder_create_json(&backtest->everywhere_decoders[i], reader, table->decoder_columns,
-                                    table->decoder_column_count, err));
+            TRY(decoder_create_json(&backtest->everywhere_decoders[i], reader,
+                                    table->decoder_columns, table->decoder_column_count, err));
         else
-            TRY(decoder_create_avro(&backtest->everywhere_decoders[i], reader, table->decoder_columns,
-                                    table->decoder_column_count, backtest->options->registry, err));
+            TRY(decoder_create_avro(&backtest->everywhere_decoders[i], reader,
+                                    table->decoder_columns, table->decoder_column_count,
+                                    backtest->options->registry, err));
     }
     return ST_OK;
 }
 
-static enum status adopt(struct backtest *backtest, size_t number, const struct input_record *input, struct error *err)
+static enum status adopt(struct backtest *backtest, size_t number, const struct input_record *input,
+                         struct error *err)
 {
     const struct plan_table *table = &backtest->plan->tables[number];
     struct bytes key;
     int64_t time_us;
     bool deleted;
     arena_reset(backtest->arena);
-    struct value *columns = arena_alloc(backtest->arena, (table->spec.column_count + 1) * sizeof *columns);
-    const enum status st = table_step_decode(table, backtest->everywhere_decoders[number], input, columns, &key, &time_us,
-                                             &deleted, backtest->arena, err);
+    struct value *columns =
+        arena_alloc(backtest->arena, (table->spec.column_count + 1) * sizeof *columns);
+    const enum status st =
+        table_step_decode(table, backtest->everywhere_decoders[number], input, columns, &key,
+                          &time_us, &deleted, backtest->arena, err);
     if (status_class_of(st) == CLASS_SKIP) {
         backtest->result->counters.dead_letters[st]++;
         return ST_OK;
@@ -190,8 +227,8 @@ static enum status adopt(struct backtest *backtest, size_t number, const struct 
 
 static const uint64_t ONCE = 1, BACK_OUT = UINT64_MAX; /* minus one, modulo 2^64 */
 
-static void add_counters(struct backtest_result *result, const struct plan *plan, const struct step_counters *from,
-                         uint64_t times)
+static void add_counters(struct backtest_result *result, const struct plan *plan,
+                         const struct step_counters *from, uint64_t times)
 {
     struct step_counters *into = &result->counters;
     into->events += times * from->events;
@@ -229,7 +266,8 @@ static int find_input(const struct plan *plan, const char *topic)
 static const char *topic_name(const struct plan *plan, int source)
 {
     const size_t i = (size_t)source;
-    return i < plan->stream_count ? plan->streams[i].topic : plan->tables[i - plan->stream_count].topic;
+    return i < plan->stream_count ? plan->streams[i].topic
+                                  : plan->tables[i - plan->stream_count].topic;
 }
 
 static void take_label(struct backtest *backtest, const struct file_record *record, int64_t number)
@@ -247,7 +285,8 @@ static void take_label(struct backtest *backtest, const struct file_record *reco
         labels_set_fraud(backtest->labels, (uint64_t)number);
 }
 
-static enum status process_in(struct lane *lane, const struct input_record *input, struct error *err)
+static enum status process_in(struct lane *lane, const struct input_record *input,
+                              struct error *err)
 {
     for (;;) {
         const enum status st = task_process(lane->task, input, err);
@@ -260,8 +299,8 @@ static enum status process_in(struct lane *lane, const struct input_record *inpu
 }
 
 /* What came before the range left its traces in the state, and leaves none in the result. */
-static enum status process(struct backtest *backtest, int32_t partition, const struct input_record *input,
-                           struct error *err)
+static enum status process(struct backtest *backtest, int32_t partition,
+                           const struct input_record *input, struct error *err)
 {
     struct lane *lane = NULL;
     TRY(open_lane(backtest, partition, &lane, err));
@@ -277,14 +316,16 @@ static enum status process(struct backtest *backtest, int32_t partition, const s
     return ST_OK;
 }
 
-static enum status take_record(struct backtest *backtest, const struct file_record *record, struct error *err)
+static enum status take_record(struct backtest *backtest, const struct file_record *record,
+                               struct error *err)
 {
     const struct plan *plan = backtest->plan;
     const int source = find_input(plan, record->topic);
     if (source < 0)
         return ST_OK; /* an export may hold more than this topology reads */
     const bool is_export = record->topic != NULL;
-    const int64_t offset = is_export ? record->offset : record->offset + (int64_t)backtest->files_before;
+    const int64_t offset =
+        is_export ? record->offset : record->offset + (int64_t)backtest->files_before;
     const struct input_record input = {
         .source = source,
         .topic = topic_name(plan, source),
@@ -312,6 +353,8 @@ static enum status take_record(struct backtest *backtest, const struct file_reco
 static enum status run_file(struct backtest *backtest, const char *path, struct error *err)
 {
     TRY(file_source_open(&backtest->source, path, err));
+    TRY(file_source_decoder(backtest->source, &backtest->plan->streams[0], &backtest->file_decoder,
+                            err));
     backtest->label_column = -1;
     if (backtest->labels != NULL)
         backtest->label_column = file_source_csv_column(backtest->source, backtest->options->label);
@@ -326,23 +369,48 @@ static enum status run_file(struct backtest *backtest, const char *path, struct 
     }
     TRY(commit_all(backtest, err));
     backtest->files_before += backtest->result->records - before;
+    decoder_destroy(&backtest->file_decoder);
     file_source_close(&backtest->source);
     return ST_OK;
 }
 
-/* --- the partitions of an export: placement is checked against how many there are ------------------------------------------ */
+/* --- before the first record: what all files together are ------------------------------------------------------------------ */
 
-static enum status count_partitions(struct backtest *backtest, struct error *err)
+static enum status look_at(struct backtest *backtest, const char *path, size_t *exports,
+                           bool *has_label, struct error *err)
 {
-    for (size_t i = 0; i < backtest->options->input_count; i++) {
-        AUTO(file_source_close) struct file_source *source = NULL;
-        TRY(file_source_open(&source, backtest->options->inputs[i], err));
-        if (file_source_format(source) != FILE_EXPORT)
-            continue;
-        int64_t stated;
-        if (file_source_export_partitions(source, &stated))
-            backtest->partition_count = (int32_t)stated;
-    }
+    AUTO(file_source_close) struct file_source *source = NULL;
+    int64_t partitions;
+    TRY(file_source_open(&source, path, err));
+    const char *label = backtest->options->label;
+    *has_label |= label != NULL && file_source_csv_column(source, label) >= 0;
+    if (file_source_format(source) != FILE_EXPORT)
+        return ST_OK;
+    (*exports)++;
+    if (!file_source_export_partitions(source, &partitions))
+        return ST_OK;
+    if (backtest->partition_count != 0 && backtest->partition_count != partitions)
+        return FAIL(err, ST_INVALID,
+                    "%s is of %" PRId64 " partitions, an export before it of %" PRId32, path,
+                    partitions, backtest->partition_count);
+    backtest->partition_count = (int32_t)partitions;
+    return ST_OK;
+}
+
+static enum status look_ahead(struct backtest *backtest, struct error *err)
+{
+    const struct backtest_options *options = backtest->options;
+    size_t exports = 0;
+    bool has_label = false;
+    for (size_t i = 0; i < options->input_count; i++)
+        TRY(look_at(backtest, options->inputs[i], &exports, &has_label, err));
+    if (exports != 0 && exports != options->input_count)
+        return FAIL(
+            err, ST_INVALID,
+            "exports, whose records know their partitions, and other files do not go together");
+    if (options->label_required && !has_label)
+        return FAIL(err, ST_INVALID, "no file has a CSV column '%s' that says what was fraud",
+                    options->label);
     return ST_OK;
 }
 
@@ -371,6 +439,7 @@ static void close_all(struct backtest *backtest)
         everywhere_table_destroy(&backtest->everywhere[i]);
         decoder_destroy(&backtest->everywhere_decoders[i]);
     }
+    decoder_destroy(&backtest->file_decoder);
     file_source_close(&backtest->source);
     store_close(&backtest->store);
     labels_destroy(&backtest->labels);
@@ -382,7 +451,7 @@ static void close_all(struct backtest *backtest)
 
 static enum status run_all(struct backtest *backtest, struct error *err)
 {
-    TRY(count_partitions(backtest, err));
+    TRY(look_ahead(backtest, err));
     TRY(make_everywhere(backtest, err));
     for (size_t i = 0; i < backtest->options->input_count; i++)
         TRY(run_file(backtest, backtest->options->inputs[i], err));
@@ -390,7 +459,8 @@ static enum status run_all(struct backtest *backtest, struct error *err)
     return ST_OK;
 }
 
-enum status backtest_run(struct backtest_result *out, const struct backtest_options *options, struct error *err)
+enum status backtest_run(struct backtest_result *out, const struct backtest_options *options,
+                         struct error *err)
 {
     const struct clock clock = clock_real();
     const int64_t started_us = clock_us(&clock), started_cpu_us = clock_process_cpu_us();
@@ -399,7 +469,9 @@ enum status backtest_run(struct backtest_result *out, const struct backtest_opti
     out->rules = mem_alloc_array(rules, sizeof *out->rules);
     out->counters.rule_alerts = mem_alloc_array(rules, sizeof(uint64_t));
     out->counters.rule_unknown = mem_alloc_array(rules, sizeof(uint64_t));
-    struct backtest backtest = { .options = options, .plan = options->plan, .result = out, .label_column = -1 };
+    struct backtest backtest = {
+        .options = options, .plan = options->plan, .result = out, .label_column = -1
+    };
     store_open_memory(&backtest.store);
     arena_create(&backtest.arena, ARENA_BLOCK);
     if (options->label != NULL)

@@ -24,34 +24,35 @@ struct backtest_options {
     size_t input_count;
     struct registry *registry; /* for exported Avro records; or NULL */
     const char *label;         /* a CSV column that says whether an event was fraud; or NULL */
+    bool label_required;       /* ST_INVALID when no file has that column */
     enum partitioner partitioner;
-    uint64_t cache_bytes;      /* of loaded entities; 0: 1 GiB */
+    uint64_t cache_bytes; /* of loaded entities; 0: 1 GiB */
     /* In input order; or NULL. */
     void (*on_output)(void *context, const struct output *output);
-    void (*on_features)(void *context, const struct plan_stream *stream, const struct value *slots, struct bytes key,
-                        struct bytes id, int64_t time_us);
+    void (*on_features)(void *context, const struct plan_stream *stream, const struct value *slots,
+                        struct bytes key, struct bytes id, int64_t time_us);
     void *context;
 };
 
 struct backtest_rule {
     uint64_t alerts;
-    uint64_t hits;      /* events of this rule that the label calls fraud */
-    uint64_t events;    /* distinct events that it alerted on */
+    uint64_t hits;   /* events of this rule that the label calls fraud */
+    uint64_t events; /* distinct events that it alerted on */
 };
 
 struct backtest_result {
     uint64_t records, bytes;
-    uint64_t warm_up;              /* of the records: before the range of an export; they count nowhere else */
+    uint64_t warm_up; /* of the records: before the range of an export; they count nowhere else */
     struct step_counters counters; /* summed; rule arrays as in plan->rules, owned */
     struct backtest_rule *rules;   /* per plan rule, then one for all rules together; owned */
     bool labelled;
-    uint64_t frauds;               /* events that the label calls fraud */
+    uint64_t frauds; /* events that the label calls fraud */
     int64_t elapsed_us, cpu_us;
     size_t partitions;
 };
 
-MUST_CHECK enum status backtest_run(struct backtest_result *out, const struct backtest_options *options,
-                                    struct error *err);
+MUST_CHECK enum status backtest_run(struct backtest_result *out,
+                                    const struct backtest_options *options, struct error *err);
 void backtest_result_fini(struct backtest_result *result);
 
 #endif

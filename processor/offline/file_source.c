@@ -18,16 +18,19 @@ static const char partitions_attribute[] = "\"partitions\":";
 
 void export_schema_write(struct buffer *out, int32_t partitions)
 {
-    buffer_printf(out,
-                  "{\"type\":\"record\",\"name\":\"ExportedRecord\",\"namespace\":\"weir\",%s%" PRId32 ",\"fields\":["
-                  "{\"name\":\"topic\",\"type\":\"string\"},"
-                  "{\"name\":\"partition\",\"type\":\"int\"},"
-                  "{\"name\":\"offset\",\"type\":\"long\"},"
-                  "{\"name\":\"timestamp\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}},"
-                  "{\"name\":\"key\",\"type\":[\"null\",\"bytes\"]},"
-                  "{\"name\":\"value\",\"type\":[\"null\",\"bytes\"]},"
-                  "{\"name\":\"warm_up\",\"type\":\"boolean\"}]}",
-                  partitions_attribute, partitions);
+    buffer_printf(
+        out,
+        "{\"type\":\"record\",\"name\":\"ExportedRecord\",\"namespace\":\"weir\",%s%" PRId32
+        ",\"fields\":["
+        "{\"name\":\"topic\",\"type\":\"string\"},"
+        "{\"name\":\"partition\",\"type\":\"int\"},"
+        "{\"name\":\"offset\",\"type\":\"long\"},"
+        "{\"name\":\"timestamp\",\"type\":{\"type\":\"long\",\"logicalType\":\"timestamp-millis\"}}"
+        ","
+        "{\"name\":\"key\",\"type\":[\"null\",\"bytes\"]},"
+        "{\"name\":\"value\",\"type\":[\"null\",\"bytes\"]},"
+        "{\"name\":\"warm_up\",\"type\":\"boolean\"}]}",
+        partitions_attribute, partitions);
 }
 
 enum { LINE_BYTES_MAX = 16 << 20, READ_BYTES = 256 * 1024, TOPIC_MAX = 256 };
@@ -60,7 +63,8 @@ static enum status fill(struct file_source *source, struct error *err)
     lines->at = 0;
     if (lines->capacity - lines->size < READ_BYTES) {
         if (lines->size > LINE_BYTES_MAX)
-            return FAIL(err, ST_CORRUPT, "%s: a line has more than %d bytes", source->path, LINE_BYTES_MAX);
+            return FAIL(err, ST_CORRUPT, "%s: a line has more than %d bytes", source->path,
+                        LINE_BYTES_MAX);
         lines->capacity = lines->size + 2 * READ_BYTES;
         lines->block = mem_resize_array(lines->block, lines->capacity, 1);
     }
@@ -71,18 +75,25 @@ static enum status fill(struct file_source *source, struct error *err)
     }
     lines->at_end = got == 0;
     lines->size += (size_t)got;
+    int code = Z_OK;
+    if (lines->at_end)
+        gzerror(lines->file, &code);
+    if (code == Z_BUF_ERROR) /* zlib gives what there is and says so only here */
+        return FAIL(err, ST_CORRUPT, "%s: the compressed file is cut short", source->path);
     return ST_OK;
 }
 
-static enum status next_line(struct file_source *source, struct bytes *line, bool *end, struct error *err)
+static enum status next_line(struct file_source *source, struct bytes *line, bool *end,
+                             struct error *err)
 {
     struct line_reader *lines = &source->lines;
     size_t searched = 0;
     for (;;) {
         const uint8_t *from = lines->block + lines->at;
-        const uint8_t *newline = lines->size == lines->at
-                                     ? NULL
-                                     : memchr(from + searched, '\n', lines->size - lines->at - searched);
+        const uint8_t *newline =
+            lines->size == lines->at
+                ? NULL
+                : memchr(from + searched, '\n', lines->size - lines->at - searched);
         if (newline == NULL && !lines->at_end) {
             searched = lines->size - lines->at;
             TRY(fill(source, err));
@@ -112,11 +123,16 @@ static enum status open_lines(struct file_source *source, struct error *err)
     source->lines.block = mem_resize_array(NULL, source->lines.capacity, 1);
     if (source->format != FILE_CSV)
         return ST_OK;
+    static const char byte_order_mark[] = "\xef\xbb\xbf"; /* spreadsheets write it */
     struct bytes header;
     bool end;
     TRY(next_line(source, &header, &end, err));
+    if (!end && bytes_starts_with(header, BYTES_LITERAL(byte_order_mark)))
+        header =
+            bytes_of(header.data + strlen(byte_order_mark), header.size - strlen(byte_order_mark));
     if (end)
-        return FAIL(err, ST_INVALID, "%s: an empty file; CSV begins with a header of column names", source->path);
+        return FAIL(err, ST_INVALID, "%s: an empty file; CSV begins with a header of column names",
+                    source->path);
     buffer_put_bytes(&source->header, header);
     return ST_OK;
 }
@@ -134,8 +150,11 @@ static enum status find_format(const char *path, enum file_format *out, struct e
     static const struct {
         const char *ending;
         enum file_format format;
-    } endings[] = { { ".csv", FILE_CSV }, { ".jsonl", FILE_JSON_LINES }, { ".ndjson", FILE_JSON_LINES },
-                    { ".json", FILE_JSON_LINES }, { ".avro", FILE_AVRO } };
+    } endings[] = { { ".csv", FILE_CSV },
+                    { ".jsonl", FILE_JSON_LINES },
+                    { ".ndjson", FILE_JSON_LINES },
+                    { ".json", FILE_JSON_LINES },
+                    { ".avro", FILE_AVRO } };
     AUTO(mem_auto_free) char *name = mem_copy_string(path);
     if (ends_with(name, ".gz"))
         name[strlen(name) - 3] = '\0';
@@ -145,7 +164,8 @@ static enum status find_format(const char *path, enum file_format *out, struct e
             return ST_OK;
         }
     }
-    return FAIL(err, ST_INVALID, "%s: the name must end in .csv, .jsonl or .avro (or these and .gz)", path);
+    return FAIL(err, ST_INVALID,
+                "%s: the name must end in .csv, .jsonl or .avro (or these and .gz)", path);
 }
 
 enum status file_source_open(struct file_source **out, const char *path, struct error *err)
@@ -185,22 +205,31 @@ enum file_format file_source_format(const struct file_source *source)
     return source->format;
 }
 
-enum status file_source_decoder(struct file_source *source, const struct plan_stream *stream, struct decoder **out,
-                                struct error *err)
+static enum status make_decoder(struct file_source *source, const struct plan_stream *stream,
+                                struct decoder **out, struct error *err)
 {
     const struct schema *reader = schema_root(stream->schema);
     switch (source->format) {
-    case FILE_EXPORT: return ST_OK;
+    case FILE_EXPORT:
+        return ST_OK;
     case FILE_CSV:
-        return csv_decoder_create(out, buffer_view(&source->header), reader, stream->decoder_columns,
-                                  stream->decoder_column_count, err);
+        return csv_decoder_create(out, buffer_view(&source->header), reader,
+                                  stream->decoder_columns, stream->decoder_column_count, err);
     case FILE_JSON_LINES:
-        return decoder_create_json(out, reader, stream->decoder_columns, stream->decoder_column_count, err);
+        return decoder_create_json(out, reader, stream->decoder_columns,
+                                   stream->decoder_column_count, err);
     case FILE_AVRO:
-        return datum_decoder_create(out, avro_input_root(source->avro), reader, stream->decoder_columns,
-                                    stream->decoder_column_count, err);
+        return datum_decoder_create(out, avro_input_root(source->avro), reader,
+                                    stream->decoder_columns, stream->decoder_column_count, err);
     }
     UNREACHABLE();
+}
+
+enum status file_source_decoder(struct file_source *source, const struct plan_stream *stream,
+                                struct decoder **out, struct error *err)
+{
+    const enum status st = make_decoder(source, stream, out, err);
+    return st == ST_OK ? ST_OK : error_prefix(err, "%s", source->path);
 }
 
 int file_source_csv_column(const struct file_source *source, const char *name)
@@ -212,7 +241,8 @@ int file_source_csv_column(const struct file_source *source, const char *name)
         return -1;
     struct arena *arena = NULL;
     arena_create(&arena, 4096);
-    if (csv_split(buffer_view(&source->header), fields, CSV_FIELDS_MAX, &count, arena, NULL) == ST_OK) {
+    if (csv_split(buffer_view(&source->header), fields, CSV_FIELDS_MAX, &count, arena, NULL) ==
+        ST_OK) {
         for (size_t i = 0; i < count && found < 0; i++)
             found = bytes_equal(fields[i], bytes_of_string(name)) ? (int)i : -1;
     }
@@ -234,8 +264,8 @@ static struct bytes read_optional_run(struct reader *in)
     return reader_zigzag(in) == 0 ? BYTES_NONE : read_run(in);
 }
 
-static enum status read_export(struct file_source *source, struct bytes datum, struct file_record *out,
-                               struct error *err)
+static enum status read_export(struct file_source *source, struct bytes datum,
+                               struct file_record *out, struct error *err)
 {
     struct reader in = reader_of(datum);
     const struct bytes topic = read_run(&in);
@@ -245,7 +275,8 @@ static enum status read_export(struct file_source *source, struct bytes datum, s
     out->key = read_optional_run(&in);
     out->value = read_optional_run(&in);
     out->warm_up = reader_u8(&in) != 0;
-    if (!reader_done(&in) || topic.size >= sizeof source->topic)
+    if (!reader_done(&in) || topic.size >= sizeof source->topic || out->partition < 0 ||
+        out->offset < 0)
         return FAIL(err, ST_CORRUPT, "%s: a record is malformed", source->path);
     memcpy(source->topic, topic.data, topic.size);
     source->topic[topic.size] = '\0';
@@ -253,7 +284,8 @@ static enum status read_export(struct file_source *source, struct bytes datum, s
     return ST_OK;
 }
 
-enum status file_source_next(struct file_source *source, struct file_record *out, bool *end, struct error *err)
+enum status file_source_next(struct file_source *source, struct file_record *out, bool *end,
+                             struct error *err)
 {
     *out = (struct file_record){ .timestamp_ms = -1 };
     if (source->avro != NULL)

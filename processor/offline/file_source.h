@@ -20,21 +20,23 @@ enum file_format { FILE_CSV, FILE_JSON_LINES, FILE_AVRO, FILE_EXPORT };
 struct file_record {
     const char *topic; /* NULL: not an export; it is the first stream's */
     int32_t partition;
-    int64_t offset;       /* else the number of the record in the file, from 0 */
-    int64_t timestamp_ms; /* -1: none */
-    bool warm_up;         /* of an export: it lies before the range, for what looks back */
+    int64_t offset;          /* else the number of the record in the file, from 0 */
+    int64_t timestamp_ms;    /* -1: none */
+    bool warm_up;            /* of an export: it lies before the range, for what looks back */
     struct bytes key, value; /* valid until the next record */
 };
 
 struct file_source;
-MUST_CHECK enum status file_source_open(struct file_source **out, const char *path, struct error *err);
+MUST_CHECK enum status file_source_open(struct file_source **out, const char *path,
+                                        struct error *err);
 void file_source_close(struct file_source **source);
 enum file_format file_source_format(const struct file_source *source);
 /* The decoder for the stream's events in this file; NULL for an export (the topology's own format). */
-MUST_CHECK enum status file_source_decoder(struct file_source *source, const struct plan_stream *stream,
-                                           struct decoder **out, struct error *err);
-MUST_CHECK enum status file_source_next(struct file_source *source, struct file_record *out, bool *end,
-                                        struct error *err);
+MUST_CHECK enum status file_source_decoder(struct file_source *source,
+                                           const struct plan_stream *stream, struct decoder **out,
+                                           struct error *err);
+MUST_CHECK enum status file_source_next(struct file_source *source, struct file_record *out,
+                                        bool *end, struct error *err);
 /* The index of a CSV column, or -1. */
 int file_source_csv_column(const struct file_source *source, const char *name);
 
