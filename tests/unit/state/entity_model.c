@@ -94,7 +94,7 @@ static struct value any_value(enum value_kind kind, int column, struct prng *prn
     const bool is_far = strcmp(pool_columns[column].name, "huge") == 0 || prng_chance(prng, 1, 60);
     int64_t x = prng_between(prng, -2, 9);
     if (is_far)
-        x = prng_chance(prng, 1, 2) ? INT64_MAX - x - 2 : INT64_MIN + x + 2;
+        x = prng_chance(prng, 1, 2) ? INT64_MAX - (x + 2) : INT64_MIN + (x + 2);
     switch (kind) {
     case VALUE_BOOL:
         return value_bool(x % 2 == 0);
