@@ -1,15 +1,14 @@
 #include "state/row_map.h"
 
-#include "base/arena.h"
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "state/row_index.h"
+#include "state/row_slab.h"
 
-enum { STORE_COUNT = 256, NODES_MIN = 16, ALIGNMENT = 16 };
+enum { STORE_COUNT = 256, NODES_MIN = 16 };
 
 struct row_map {
-    struct arena *arena;
-    uint64_t arena_used;
+    struct row_slab slab;
     struct row_index index;
     struct row_node **nodes; /* by number */
     size_t count;
@@ -19,8 +18,7 @@ struct row_map {
     size_t sorted_capacity;
 };
 
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value,
-                                    size_t capacity);
+static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value);
 static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 static void replace_value(struct row_map *map, uint32_t number, struct bytes value);
 static void enter_store(struct row_map_cursor *cursor, struct bytes from);
@@ -29,7 +27,7 @@ void row_map_create(struct row_map **out, size_t block_bytes)
 {
     ENSURE(*out == NULL);
     struct row_map *map = mem_alloc(sizeof *map);
-    arena_create(&map->arena, block_bytes);
+    row_slab_init(&map->slab, block_bytes);
     row_index_init(&map->index);
     *out = map;
 }
@@ -43,7 +41,7 @@ void row_map_destroy(struct row_map **map)
             row_order_fini((*map)->orders[i]);
         mem_free((*map)->orders[i]);
     }
-    arena_destroy(&(*map)->arena);
+    row_slab_fini(&(*map)->slab);
     row_index_fini(&(*map)->index);
     mem_free((*map)->nodes);
     mem_free((*map)->sorted);
@@ -87,8 +85,7 @@ struct store_row row_map_row(const struct row_map *map, size_t number)
 
 void row_map_clear(struct row_map *map)
 {
-    arena_reset(map->arena);
-    map->arena_used = 0;
+    row_slab_reset(&map->slab);
     row_index_clear(&map->index);
     map->count = 0;
     for (size_t i = 0; i < STORE_COUNT; i++)
@@ -100,14 +97,14 @@ uint64_t row_map_bytes(const struct row_map *map)
 {
     if (map->count == 0)
         return 0;
-    return map->arena_used + row_index_footprint(&map->index) +
+    return map->slab.bytes + row_index_footprint(&map->index) +
            map->count * (sizeof *map->nodes + sizeof(uint32_t));
 }
 
 uint64_t row_map_footprint(const struct row_map *map)
 {
-    uint64_t bytes = sizeof *map + arena_footprint(map->arena) + row_index_footprint(&map->index) +
-                     map->capacity * sizeof *map->nodes +
+    uint64_t bytes = sizeof *map + row_slab_footprint(&map->slab) +
+                     row_index_footprint(&map->index) + map->capacity * sizeof *map->nodes +
                      map->sorted_capacity * sizeof *map->sorted;
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)
@@ -194,7 +191,7 @@ static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct
         map->nodes = mem_resize_array(map->nodes, map->capacity, sizeof(struct row_node *));
     }
     const uint32_t number = (uint32_t)map->count;
-    map->nodes[number] = create_node(map, key, value, value.size);
+    map->nodes[number] = create_node(map, key, value);
     map->count++;
     row_index_add(&map->index, hash, number);
 
@@ -213,19 +210,16 @@ static void replace_value(struct row_map *map, uint32_t number, struct bytes val
         row_node_set_value(node, value);
         return;
     }
-    /* What grew once will grow again; by half, so that all its old places together stay below
-     * twice the newest. */
-    map->nodes[number] = create_node(map, row_node_key(node), value, value.size + value.size / 2);
+    map->nodes[number] = create_node(map, row_node_key(node), value);
+    row_slab_give(&map->slab, node, row_node_size(node->key_size, node->capacity));
 }
 
-/* Uses what the arena's alignment would waste as capacity. */
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value,
-                                    size_t capacity)
+/* What rounding up gives is capacity. */
+static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value)
 {
-    const size_t wanted = row_node_size(key.size, capacity);
-    const size_t size = (wanted + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    struct row_node *node = arena_alloc(map->arena, size);
-    map->arena_used += size;
-    row_node_init(node, key, value, capacity + (size - wanted));
+    size_t granted = 0;
+    struct row_node *node =
+        row_slab_take(&map->slab, row_node_size(key.size, value.size), &granted);
+    row_node_init(node, key, value, granted - row_node_size(key.size, 0));
     return node;
 }

@@ -6,9 +6,8 @@
  * from a key on. Keys with different first bytes (different stores) are sorted apart, and only once
  * somebody scans them: timers are found among 100,000 rows of entities without looking at these.
  *
- * Rows lie in an arena. A value that fits replaces the old one in place, else the row moves to a
- * place with some room to grow and its old place is lost until the map is cleared; the bytes
- * counted include it.
+ * A value that fits replaces the old one in place, else the row moves and leaves its place to other
+ * rows of this map; the bytes counted include such places.
  *
  * One thread. While nothing is put, another thread may read rows by number.
  */
