@@ -114,11 +114,12 @@ enum status entity_place_of(struct entity *entity, uint64_t index, const struct 
     return ST_OK;
 }
 
-enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
-                               struct error *err)
+/* The first chunk that ends later than the time, else the open one. */
+static size_t chunk_after(const struct entity *entity, int64_t time_us)
 {
-    /* The first chunk that ends later, else the open one. */
     size_t low = 0, high = entity->chunk_count - 1;
+    if (high > 0 && entity->chunks[high - 1].last_us <= time_us)
+        low = high; /* mostly the open one */
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
         if (entity->chunks[middle].last_us <= time_us)
@@ -126,13 +127,36 @@ enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t 
         else
             high = middle;
     }
-    struct event_chunk *chunk = &entity->chunks[low];
-    *index = chunk->start;
-    if (chunk->count == 0 || chunk->first_us > time_us)
-        return ST_OK;
-    if (!chunk->loaded)
-        TRY(entity_load_chunk(entity, chunk, err));
-    *index += event_chunk_upper_bound(chunk, time_us);
+    return low;
+}
+
+enum status entity_find_edge(struct entity *entity, int64_t time_us, struct event_edge *edge,
+                             struct error *err)
+{
+    const size_t home = chunk_after(entity, time_us);
+    struct event_chunk *chunk = &entity->chunks[home];
+    size_t before = 0; /* how many of the chunk's events are */
+    if (chunk->count > 0 && chunk->first_us <= time_us) {
+        if (!chunk->loaded)
+            TRY(entity_load_chunk(entity, chunk, err));
+        before = event_chunk_upper_bound(chunk, time_us);
+    }
+    edge->index = chunk->start + before;
+    edge->from_us = home > 0 ? entity->chunks[home - 1].last_us : INT64_MIN;
+    edge->until_us = chunk->count > 0 ? chunk->first_us : INT64_MAX;
+    if (before > 0) {
+        edge->from_us = chunk->places[before - 1].time_us;
+        edge->until_us = before < chunk->count ? chunk->places[before].time_us : INT64_MAX;
+    }
+    return ST_OK;
+}
+
+enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
+                               struct error *err)
+{
+    struct event_edge edge;
+    TRY(entity_find_edge(entity, time_us, &edge, err));
+    *index = edge.index;
     return ST_OK;
 }
 
@@ -295,7 +319,7 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     entity->dirty = true;
     scratch->measured = NULL;
     *position = index - entity_first_index(entity);
-    return entity_windows_inserted(entity, index, err);
+    return entity_windows_inserted(entity, index, event->time_us, err);
 }
 
 enum status entity_decode(const struct entity *entity, struct bytes rest, struct value *columns,

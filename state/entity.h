@@ -20,9 +20,16 @@ static inline int64_t time_before(int64_t time_us, int64_t by_us)
     return __builtin_sub_overflow(time_us, by_us, &before_us) ? INT64_MIN : before_us;
 }
 
+/* An index between two events: that of the first one after any time in [from_us, until_us). */
+struct event_edge {
+    uint64_t index;
+    int64_t from_us, until_us;
+};
+
 /* Where a window stands: its aggregates hold exactly the events [low, high). */
 struct window_edges {
     uint64_t low, high;
+    struct event_edge begin; /* where it was last; not known when from_us > until_us */
 };
 
 struct entity {
@@ -40,6 +47,7 @@ struct entity {
     struct window_edges *edges;
     struct aggregate_state *states; /* per aggregate: without groups */
     struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
+    uint64_t nested_bytes;          /* held by the groups' states */
 
     bool touched; /* in this transaction */
     bool dirty;   /* rows must be written */
@@ -55,6 +63,9 @@ struct entity_scratch {
     const struct entity *measured; /* whose event the measures are of, or NULL */
     uint64_t measured_index;
     struct buffer group, value, rest;
+    /* Aggregates of window w: by_window[first_of[w] .. first_of[w + 1]). */
+    size_t *by_window, *first_of;
+    struct window_edges *wanted; /* per window */
 };
 struct entity_scratch *entity_scratch_of(struct entity_log *log);
 const struct entity_log_spec *entity_spec_of(const struct entity_log *log);
@@ -88,6 +99,9 @@ MUST_CHECK enum status entity_place_of(struct entity *entity, uint64_t index,
 /* The index of the first event with time > time_us. */
 MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
                                           struct error *err);
+/* The same, and the times around it. */
+MUST_CHECK enum status entity_find_edge(struct entity *entity, int64_t time_us,
+                                        struct event_edge *edge, struct error *err);
 /* Decodes the event's columns and computes its measures into the scratch. */
 MUST_CHECK enum status entity_measure(struct entity *entity, uint64_t index, struct error *err);
 int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */

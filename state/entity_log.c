@@ -43,6 +43,24 @@ const struct layout_mapping *entity_mapping_of(const struct entity_log *log)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static void sort_aggregates(struct entity_log *log)
+{
+    const struct entity_log_spec *spec = log->spec;
+    struct entity_scratch *scratch = &log->scratch;
+    scratch->wanted = mem_alloc_array(spec->window_count + 1, sizeof *scratch->wanted);
+    scratch->first_of = mem_alloc_array(spec->window_count + 1, sizeof *scratch->first_of);
+    scratch->by_window = mem_alloc_array(spec->aggregate_count + 1, sizeof *scratch->by_window);
+    size_t n = 0;
+    for (size_t w = 0; w < spec->window_count; w++) {
+        for (size_t i = 0; i < spec->aggregate_count; i++) {
+            if (spec->aggregates[i].window == (int)w)
+                scratch->by_window[n++] = i;
+        }
+        scratch->first_of[w + 1] = n;
+    }
+    ENSURE(n == spec->aggregate_count);
+}
+
 enum status entity_log_create(struct entity_log **out, const struct entity_log_spec *spec,
                               struct overlay *overlay, struct layouts *layouts, struct error *err)
 {
@@ -56,6 +74,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     arena_create(&log->scratch.arena, ARENA_BLOCK);
     log->scratch.columns = mem_alloc_array(spec->column_count + 1, sizeof(struct value));
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
+    sort_aggregates(log);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
                         err));
@@ -100,6 +119,9 @@ void entity_log_destroy(struct entity_log **log_ref)
     arena_destroy(&log->scratch.arena);
     mem_free(log->scratch.columns);
     mem_free(log->scratch.measures);
+    mem_free(log->scratch.by_window);
+    mem_free(log->scratch.first_of);
+    mem_free(log->scratch.wanted);
     buffer_fini(&log->scratch.group);
     buffer_fini(&log->scratch.value);
     buffer_fini(&log->scratch.rest);

@@ -17,7 +17,7 @@ uint64_t entity_windows_footprint(const struct entity *entity);
 /* An event went in at this index: a window that reaches over it must count it, one that lies behind
  * it moves up. */
 MUST_CHECK enum status entity_windows_inserted(struct entity *entity, uint64_t index,
-                                               struct error *err);
+                                               int64_t time_us, struct error *err);
 /* The events before `end` are gone: a window that reached there is rebuilt when it is needed. */
 void entity_windows_forgot(struct entity *entity, uint64_t end);
 
