@@ -186,6 +186,20 @@ static void refuse_properties(struct yaml_reader *reader, struct fy_event *event
                     "write 'and' for a conjunction, or ");
 }
 
+/*
+ * Where the event stands; NULL for a value that is not written, as in `a:`. libfyaml 0.7 has no place
+ * for it, 0.8 the one behind its key.
+ */
+static const struct fy_mark *start_of(struct fy_event *event)
+{
+    const struct fy_mark *start = fy_event_start_mark(event);
+    const struct fy_mark *end = fy_event_end_mark(event);
+    const bool is_nothing = event->type == FYET_SCALAR && start != NULL && end != NULL &&
+                            start->input_pos == end->input_pos &&
+                            style_of(event->scalar.value) == YAML_PLAIN;
+    return is_nothing ? NULL : start;
+}
+
 static struct yaml_node *node_of_event(struct yaml_reader *reader, struct fy_event *event)
 {
     const enum yaml_kind kind = event->type == FYET_MAPPING_START    ? YAML_MAP
@@ -193,8 +207,8 @@ static struct yaml_node *node_of_event(struct yaml_reader *reader, struct fy_eve
                                                                      : YAML_SCALAR;
     struct yaml_node *node = node_create(reader, kind);
     refuse_properties(reader, event, node);
-    const struct fy_mark *start = fy_event_start_mark(event);
-    const struct fy_mark *end = fy_event_end_mark(event);
+    const struct fy_mark *start = start_of(event);
+    const struct fy_mark *end = start == NULL ? NULL : fy_event_end_mark(event);
     node->start = start == NULL ? reader->cursor : clamp(reader, start->input_pos);
     node->end = end == NULL ? node->start : clamp(reader, end->input_pos);
     node->flow =
@@ -245,7 +259,7 @@ struct yaml_event yaml_reader_next(struct yaml_reader *reader)
             stop_at_syntax_error(reader);
         return event;
     }
-    const struct fy_mark *mark = fy_event_start_mark(from);
+    const struct fy_mark *mark = start_of(from);
     event.kind = kind_of(from->type);
     event.is_nothing = mark == NULL;
     if (event.kind == YAML_EVENT_NODE)
