@@ -1,0 +1,39 @@
+"""What the kernel knows of a process: processor time, memory, bytes; and where it may run."""
+
+import os
+import pathlib
+import time
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid):
+    """User and system time of all its threads, also of those that ended."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak_bytes(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError(f"process {pid} has no VmHWM")
+
+
+def pin(pid, core):
+    """All threads that it has; later ones inherit it from those that start them."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            os.sched_setaffinity(int(task.name), {core})
+        except ProcessLookupError:
+            pass  # it ended meanwhile
+
+
+def calibration():
+    """A fixed piece of work: its processor time shows how fast the machine is just now, the quotient of wall
+    clock and processor time how much of a core it gave."""
+    wall, cpu, x = time.perf_counter(), time.process_time(), 0
+    for i in range(10_000_000):
+        x = (x + i * i) & 0xFFFFFFFF
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return {"cpu_s": round(cpu, 3), "wall_s": round(wall, 3), "load": os.getloadavg()[0]}
