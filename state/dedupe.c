@@ -7,10 +7,10 @@
 enum {
     STREAMS_MAX = 0x80,
     HASH_SIZE = 16,
-    LIST_IDS_MAX = 4096, /* 64 KiB */
+    LIST_BYTES_MAX = 4096 * HASH_SIZE,
     EXPIRED_IDS_MIN = 4096
 };
-static const int64_t minute_us = 60 * 1000 * 1000;
+static const int64_t minute_us = INT64_C(60) * 1000 * 1000;
 
 /* The ids of one minute that were added since the last flush. */
 struct id_list {
@@ -256,7 +256,7 @@ static enum status remember(struct dedupe *dedupe, struct hash128 id, int64_t ti
     buffer_put_zigzag(&dedupe->value, time_us);
     buffer_put_varint(&dedupe->value, list->sequence);
     TRY(overlay_put(dedupe->overlay, id_key(dedupe, id), buffer_view(&dedupe->value), err));
-    if (list->hashes.size < LIST_IDS_MAX * HASH_SIZE)
+    if (list->hashes.size < LIST_BYTES_MAX)
         return ST_OK;
     TRY(write_list(dedupe, list, err));
     buffer_clear(&list->hashes);

@@ -153,7 +153,7 @@ static bool on_stored_row(void *context, struct bytes key, struct bytes value)
     emit_before(merge, key);
     if (merge->stopped)
         return false;
-    if (peek_smallest(merge, &newer) && bytes_equal(newer.key, key)) {
+    if (peek_smallest(merge, &newer) && bytes_compare(newer.key, key) == 0) {
         value = newer.value;
         pass(merge, key);
     }

@@ -98,13 +98,13 @@ uint64_t row_map_bytes(const struct row_map *map)
     if (map->count == 0)
         return 0;
     return map->slab.bytes + row_index_footprint(&map->index) +
-           map->count * (sizeof *map->nodes + sizeof(uint32_t));
+           map->count * (sizeof(struct row_node *) + sizeof(uint32_t));
 }
 
 uint64_t row_map_footprint(const struct row_map *map)
 {
     uint64_t bytes = sizeof *map + row_slab_footprint(&map->slab) +
-                     row_index_footprint(&map->index) + map->capacity * sizeof *map->nodes +
+                     row_index_footprint(&map->index) + map->capacity * sizeof(struct row_node *) +
                      map->sorted_capacity * sizeof *map->sorted;
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)

@@ -8,7 +8,13 @@
  * Class c <= 8 has pieces of 16 c bytes. Above 128 = 2^7 bytes, the classes of 2^k < size <= 2^(k +
  * 1) are 2^k + q 2^(k - 2) for q = 1..4, all multiples of 16.
  */
-enum { STEP = 16, SMALL_MAX_LOG2 = 7, SMALL_CLASSES = 8, SIZE_MAX_LOG2 = 31 };
+enum {
+    STEP = 16,
+    SMALL_CLASSES = 8,
+    SMALL_MAX = SMALL_CLASSES * STEP,
+    SMALL_MAX_LOG2 = 7,
+    SIZE_MAX_LOG2 = 31
+};
 _Static_assert(SMALL_CLASSES *STEP == 1 << SMALL_MAX_LOG2, "the two kinds of classes meet");
 _Static_assert(SMALL_CLASSES + 4 * (SIZE_MAX_LOG2 - SMALL_MAX_LOG2) < ROW_SLAB_CLASSES,
                "the largest class has a place");
@@ -21,7 +27,7 @@ struct size_class {
 static struct size_class class_of(size_t size)
 {
     ENSURE(size > 0 && size <= (size_t)1 << SIZE_MAX_LOG2);
-    if (size <= SMALL_CLASSES * STEP) {
+    if (size <= SMALL_MAX) {
         const size_t number = (size + STEP - 1) / STEP;
         return (struct size_class)
         {

@@ -245,8 +245,9 @@ static enum status open_database(struct rocks_store *store, struct error *err)
     size_t count = 0;
     TRY(list_families(store, &names, &count, err));
 
-    rocksdb_column_family_handle_t **families = mem_alloc_array(count, sizeof *families);
-    const rocksdb_options_t **options = mem_alloc_array(count, sizeof *options);
+    rocksdb_column_family_handle_t **families =
+        mem_alloc_array(count, sizeof(rocksdb_column_family_handle_t *));
+    const rocksdb_options_t **options = mem_alloc_array(count, sizeof(rocksdb_options_t *));
     for (size_t i = 0; i < count; i++)
         options[i] = store->options;
     char *message = NULL;

@@ -13,9 +13,8 @@ enum entry_kind { ENTRY_PUT, ENTRY_DELETE, ENTRY_FRAGMENT, ENTRY_LAST_FRAGMENT, 
 
 /* Goes over the rows twice, first to count the records: each of them says how many there are. */
 struct packer {
-    struct bytes metadata;
-    const struct tail_input *inputs;
-    size_t input_count;
+    const struct tail_transaction *transaction;
+    struct bytes metadata; /* as text */
     size_t record_bytes_max;
     tail_emit_fn *emit; /* NULL: only counts */
     void *context;
@@ -27,8 +26,7 @@ struct packer {
     uint32_t part_count;
 };
 
-static enum status pack(struct packer *packer, const struct store_row *rows, size_t count,
-                        struct error *err);
+static enum status pack(struct packer *packer, struct error *err);
 static enum status pack_row(struct packer *packer, const struct store_row *row, struct error *err);
 static enum status pack_fragments(struct packer *packer, const struct store_row *row,
                                   struct error *err);
@@ -37,38 +35,34 @@ static enum status end_record(struct packer *packer, struct error *err);
 static void add_entry(struct packer *packer, enum entry_kind kind, struct bytes key,
                       struct bytes value);
 
-enum status tail_write(const struct commit_metadata *metadata, const struct tail_input *inputs,
-                       size_t input_count, const struct store_row *rows, size_t row_count,
-                       size_t record_bytes_max, tail_emit_fn *emit, void *context,
-                       struct error *err)
+enum status tail_write(const struct tail_transaction *transaction, size_t record_bytes_max,
+                       tail_emit_fn *emit, void *context, struct error *err)
 {
     char text[COMMIT_METADATA_SIZE];
     struct packer packer = {
-        .metadata = bytes_of(text, (size_t)commit_metadata_format(text, metadata)),
-        .inputs = inputs,
-        .input_count = input_count,
+        .transaction = transaction,
+        .metadata = bytes_of(text, (size_t)commit_metadata_format(text, transaction->metadata)),
         .record_bytes_max = record_bytes_max == 0 ? TAIL_RECORD_BYTES : record_bytes_max,
     };
     buffer_init(&packer.record);
-    enum status status = pack(&packer, rows, row_count, err);
+    enum status status = pack(&packer, err);
     ENSURE(status == ST_OK); /* only `emit` can fail */
 
     packer.part_count = packer.part;
     packer.part = 0;
     packer.emit = emit;
     packer.context = context;
-    status = pack(&packer, rows, row_count, err);
+    status = pack(&packer, err);
     buffer_fini(&packer.record);
     ENSURE(status != ST_OK || packer.part == packer.part_count);
     return status;
 }
 
-static enum status pack(struct packer *packer, const struct store_row *rows, size_t count,
-                        struct error *err)
+static enum status pack(struct packer *packer, struct error *err)
 {
     begin_record(packer);
-    for (size_t i = 0; i < count; i++)
-        TRY(pack_row(packer, &rows[i], err));
+    for (size_t i = 0; i < packer->transaction->row_count; i++)
+        TRY(pack_row(packer, &packer->transaction->rows[i], err));
     return end_record(packer, err);
 }
 
@@ -137,11 +131,12 @@ static void write_header(struct packer *packer)
     buffer_put_be32(record, 0); /* known at its end */
     if (packer->part > 0)
         return;
-    buffer_put_varint(record, packer->input_count);
-    for (size_t i = 0; i < packer->input_count; i++) {
-        buffer_put_run(record, packer->inputs[i].topic);
-        buffer_put_varint(record, (uint64_t)packer->inputs[i].partition);
-        buffer_put_zigzag(record, packer->inputs[i].next_offset);
+    const struct tail_transaction *transaction = packer->transaction;
+    buffer_put_varint(record, transaction->input_count);
+    for (size_t i = 0; i < transaction->input_count; i++) {
+        buffer_put_run(record, transaction->inputs[i].topic);
+        buffer_put_varint(record, (uint64_t)transaction->inputs[i].partition);
+        buffer_put_zigzag(record, transaction->inputs[i].next_offset);
     }
 }
 
@@ -241,7 +236,7 @@ void tail_reader_destroy(struct tail_reader **reader)
 
 enum status tail_peek(struct commit_metadata *out, struct bytes record, struct error *err)
 {
-    struct record_header header;
+    struct record_header header = { 0 };
     struct reader in = reader_of(record);
     TRY(read_header(&header, &in, err));
     return commit_metadata_parse(out, header.metadata, err);
@@ -249,7 +244,7 @@ enum status tail_peek(struct commit_metadata *out, struct bytes record, struct e
 
 enum status tail_reader_feed(struct tail_reader *reader, struct bytes record, struct error *err)
 {
-    struct record_header header;
+    struct record_header header = { 0 };
     struct reader in = reader_of(record);
     TRY(read_header(&header, &in, err));
     TRY(start_or_go_on(reader, &header, err));
@@ -358,7 +353,7 @@ static enum status check_entries(struct tail_reader *reader, struct bytes entrie
                                  struct error *err)
 {
     struct reader in = reader_of(entries);
-    struct entry entry;
+    struct entry entry = { 0 };
     for (uint32_t i = 0; i < count; i++)
         if (!read_entry(&entry, &in) || !continues(reader, &entry))
             return damaged(err, "rows");

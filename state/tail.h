@@ -33,12 +33,19 @@ struct tail_input {
     int64_t next_offset;
 };
 
+/* Borrows everything. */
+struct tail_transaction {
+    const struct commit_metadata *metadata;
+    const struct tail_input *inputs;
+    size_t input_count;
+    const struct store_row *rows;
+    size_t row_count;
+};
+
 /* Calls `emit` once per record, in order; a transaction without rows gives one record.
  * `record_bytes_max` 0: TAIL_RECORD_BYTES. */
 typedef enum status tail_emit_fn(void *context, struct bytes record, struct error *err);
-MUST_CHECK enum status tail_write(const struct commit_metadata *metadata,
-                                  const struct tail_input *inputs, size_t input_count,
-                                  const struct store_row *rows, size_t row_count,
+MUST_CHECK enum status tail_write(const struct tail_transaction *transaction,
                                   size_t record_bytes_max, tail_emit_fn *emit, void *context,
                                   struct error *err);
 

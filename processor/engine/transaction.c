@@ -162,7 +162,8 @@ static enum status produce_tail(struct lane *lane, struct error *err)
     const struct store_row *rows;
     size_t row_count;
     overlay_changes(lane->overlay, &rows, &row_count);
-    const enum status st = tail_write(&lane->pending, inputs, lane->input_count, rows, row_count, 0, emit_tail, lane, err);
+    const struct tail_transaction tail = { &lane->pending, inputs, lane->input_count, rows, row_count };
+    const enum status st = tail_write(&tail, 0, emit_tail, lane, err);
     mem_free(inputs);
     return st;
 }

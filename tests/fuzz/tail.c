@@ -67,8 +67,9 @@ static enum status read_done(void *context, const struct commit_metadata *metada
         rows[i].key = reader_run(&in);
         rows[i].value = reader_optional_run(&in);
     }
-    if (fits && tail_write(metadata, inputs, input_count, rows, trip->read.count, RECORD_BYTES_MAX,
-                           feed_again, trip->reader, err) != ST_OK)
+    const struct tail_transaction transaction = { metadata, inputs, input_count, rows,
+                                                  trip->read.count };
+    if (fits && tail_write(&transaction, RECORD_BYTES_MAX, feed_again, trip->reader, err) != ST_OK)
         UNREACHABLE();
     ENSURE(!fits || trip->again.is_done);
     ENSURE(!fits || bytes_equal(buffer_view(&trip->read.rows), buffer_view(&trip->again.rows)));

@@ -77,9 +77,14 @@ static void make_transaction(struct transaction *t, struct prng *prng, uint64_t 
 
 static void write_transaction(struct topic *topic, const struct transaction *t)
 {
-    cr_assert_eq(tail_write(&t->metadata, t->inputs, t->input_count, t->rows, t->row_count,
-                            topic->record_bytes_max, append, topic, NULL),
-                 ST_OK);
+    const struct tail_transaction written = {
+        .metadata = &t->metadata,
+        .inputs = t->inputs,
+        .input_count = t->input_count,
+        .rows = t->rows,
+        .row_count = t->row_count,
+    };
+    cr_assert_eq(tail_write(&written, topic->record_bytes_max, append, topic, NULL), ST_OK);
 }
 
 /* Compares what a reader hands out with the transactions that were written. */
@@ -194,7 +199,8 @@ Test(tail, the_largest_row_fits_by_default)
     t->metadata.seq = 1;
     t->rows[t->row_count++] =
         (struct store_row){ bytes_of(key, KEY_BYTES), bytes_of(mem_alloc(ROW_BYTES), ROW_BYTES) };
-    cr_assert_eq(tail_write(&t->metadata, NULL, 0, t->rows, 1, 0, append, &topic, NULL), ST_OK);
+    const struct tail_transaction written = { &t->metadata, NULL, 0, t->rows, t->row_count };
+    cr_assert_eq(tail_write(&written, 0, append, &topic, NULL), ST_OK);
     cr_assert_eq(topic.count, 2);
     struct expected expected = { .transactions = t, .count = 1 };
     struct tail_reader *reader = open_reader(&expected);
@@ -366,5 +372,6 @@ static enum status refuse(void *context, struct bytes record, struct error *err)
 Test(tail, a_failure_to_emit_is_passed_on)
 {
     const struct commit_metadata metadata = { .seq = 1 };
-    cr_assert_eq(tail_write(&metadata, NULL, 0, NULL, 0, 0, refuse, NULL, NULL), ST_BROKER_BUSY);
+    const struct tail_transaction empty = { .metadata = &metadata };
+    cr_assert_eq(tail_write(&empty, 0, refuse, NULL, NULL), ST_BROKER_BUSY);
 }
