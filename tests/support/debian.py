@@ -44,16 +44,20 @@ def bare_system():
         shutil.rmtree(folder, ignore_errors=True)
         run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, folder, mirror(),
             stdout=subprocess.DEVNULL)
-    # The certificates that this machine trusts.
-    shutil.copy("/etc/ssl/certs/ca-certificates.crt", folder / "etc/ssl/certs/ca-certificates.crt")
+    # The certificates that this machine trusts; Java makes its own list of them when it is installed.
+    for certificate in pathlib.Path("/usr/local/share/ca-certificates").glob("*.crt"):
+        shutil.copy(certificate, folder / "usr/local/share/ca-certificates")
+    run("chroot", folder, "update-ca-certificates", stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
     return folder
 
 
 @contextlib.contextmanager
 def machine(folder):
     """A copy of the bare system in `folder`, as a function that runs a shell command in it as root
-    (its `root` is the folder). What it mounts is unmounted at the end."""
+    (its `root` is the folder). It is gone at the end."""
     folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     run("cp", "-a", "--reflink=auto", f"{bare_system()}/.", folder)
     for name in ("resolv.conf", "hosts"):
         shutil.copy(f"/etc/{name}", folder / "etc" / name)
@@ -72,6 +76,7 @@ def machine(folder):
     finally:
         for each in reversed(mounts):
             run("umount", "-R", "-l", each)
+        run("rm", "-rf", "--one-file-system", folder)
 
 
 def copy_sources(folder):
