@@ -194,7 +194,7 @@ static void pass(struct merge *merge, struct bytes key)
 {
     for (int i = 0; i < merge->layer_count; i++) {
         struct store_row row;
-        if (row_map_peek(&merge->layers[i], &row) && bytes_equal(row.key, key))
+        if (row_map_peek(&merge->layers[i], &row) && bytes_compare(row.key, key) == 0)
             row_map_next(&merge->layers[i]);
     }
 }
@@ -235,7 +235,7 @@ static size_t collect_missing(struct overlay *overlay, const struct bytes *keys,
     qsort(overlay->missing, missing, sizeof *overlay->missing, compare_keys);
     size_t distinct = 1;
     for (size_t i = 1; i < missing; i++)
-        if (!bytes_equal(overlay->missing[i], overlay->missing[distinct - 1]))
+        if (bytes_compare(overlay->missing[i], overlay->missing[distinct - 1]) != 0)
             overlay->missing[distinct++] = overlay->missing[i];
     return distinct;
 }
