@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "processor/expression/expression.h"
 
 static const struct option *find_option(const struct option *options, const char *name, size_t size)
@@ -21,9 +22,10 @@ static void offer_all(struct nearest_name *nearest, const struct option *options
         nearest_name_offer(nearest, option->name);
 }
 
-static enum status unknown_option(const char *name, const struct option *options, const struct option *common,
-                                  struct error *err)
+static enum status unknown_option(const char *given, size_t size, const struct option *options,
+                                  const struct option *common, struct error *err)
 {
+    AUTO(mem_auto_free) char *name = mem_copy_string_n(given, size);
     struct nearest_name nearest = { .wanted = name };
     offer_all(&nearest, options);
     offer_all(&nearest, common);
@@ -32,8 +34,9 @@ static enum status unknown_option(const char *name, const struct option *options
     return FAIL(err, ST_INVALID, "unknown option --%s; did you mean --%s?", name, nearest.best);
 }
 
-static enum status take_option(struct arguments *out, int argc, char **argv, int *i, const struct option *options,
-                               const struct option *common, struct error *err)
+static enum status take_option(struct arguments *out, int argc, char **argv, int *i,
+                               const struct option *options, const struct option *common,
+                               struct error *err)
 {
     const char *name = argv[*i] + 2;
     const char *equals = strchr(name, '=');
@@ -42,7 +45,7 @@ static enum status take_option(struct arguments *out, int argc, char **argv, int
     if (option == NULL)
         option = find_option(common, name, size);
     if (option == NULL)
-        return unknown_option(name, options, common, err);
+        return unknown_option(name, size, options, common, err);
     if (out->given_count == OPTION_VALUES_MAX)
         return FAIL(err, ST_INVALID, "too many options");
     const char *value = equals == NULL ? NULL : equals + 1;
@@ -51,6 +54,9 @@ static enum status take_option(struct arguments *out, int argc, char **argv, int
     if (option->value != NULL && value == NULL) {
         if (*i + 1 >= argc)
             return FAIL(err, ST_INVALID, "--%s needs a value: %s", option->name, option->value);
+        if (strncmp(argv[*i + 1], "--", 2) == 0) /* such a value is written --name=--value */
+            return FAIL(err, ST_INVALID, "--%s needs a value: %s; %s is an option", option->name,
+                        option->value, argv[*i + 1]);
         value = argv[++*i];
     }
     out->given[out->given_count].name = option->name;
@@ -58,8 +64,9 @@ static enum status take_option(struct arguments *out, int argc, char **argv, int
     return ST_OK;
 }
 
-enum status arguments_parse(struct arguments *out, int argc, char **argv, const struct option *options,
-                            const struct option *common, struct error *err)
+enum status arguments_parse(struct arguments *out, int argc, char **argv,
+                            const struct option *options, const struct option *common,
+                            struct error *err)
 {
     *out = (struct arguments){ .operand_count = 0 };
     for (int i = 0; i < argc; i++) {
@@ -67,6 +74,8 @@ enum status arguments_parse(struct arguments *out, int argc, char **argv, const 
             TRY(take_option(out, argc, argv, &i, options, common, err));
             continue;
         }
+        if (argv[i][0] == '-' && argv[i][1] != '\0')
+            return FAIL(err, ST_INVALID, "unknown option %s", argv[i]);
         if (out->operand_count == OPERANDS_MAX)
             return FAIL(err, ST_INVALID, "too many arguments");
         out->operands[out->operand_count++] = argv[i];
@@ -88,7 +97,8 @@ bool arguments_has(const struct arguments *arguments, const char *name)
     return arguments_nth(arguments, name, 0) != NULL;
 }
 
-const char *arguments_text(const struct arguments *arguments, const char *name, const char *otherwise)
+const char *arguments_text(const struct arguments *arguments, const char *name,
+                           const char *otherwise)
 {
     const char *last = otherwise;
     const char *value;
@@ -97,8 +107,8 @@ const char *arguments_text(const struct arguments *arguments, const char *name, 
     return last;
 }
 
-enum status arguments_integer(const struct arguments *arguments, const char *name, int64_t otherwise, int64_t *out,
-                              struct error *err)
+enum status arguments_integer(const struct arguments *arguments, const char *name,
+                              int64_t otherwise, int64_t *out, struct error *err)
 {
     const char *text = arguments_text(arguments, name, NULL);
     *out = otherwise;

@@ -25,11 +25,16 @@ struct setting {
 };
 
 static const struct setting settings[] = {
-#define SETTING(key, kind, member, otherwise, help) { key, kind, offsetof(struct config, member), otherwise, help },
+#define SETTING(key, kind, member, otherwise, help) \
+    { key, kind, offsetof(struct config, member), otherwise, help },
 #include "processor/cli/config.def"
 #undef SETTING
 };
-enum { SETTING_COUNT = sizeof settings / sizeof settings[0], FILE_BYTES_MAX = 1 << 20 };
+enum {
+    SETTING_COUNT = sizeof settings / sizeof settings[0],
+    FILE_BYTES_MAX = 1 << 20,
+    SECRET_BYTES_MAX = 1 << 16
+};
 
 /* --- values ----------------------------------------------------------------------------------------------------------- */
 
@@ -38,13 +43,14 @@ static enum status parse_bytes(const char *key, const char *text, int64_t *out, 
     static const struct {
         const char *unit;
         int64_t bytes;
-    } units[] = { { "", 1 }, { "B", 1 }, { "KB", 1 << 10 }, { "MB", 1 << 20 }, { "GB", 1 << 30 },
-                  { "Ki", 1 << 10 }, { "Mi", 1 << 20 }, { "Gi", 1 << 30 } };
+    } units[] = { { "", 1 },         { "B", 1 },        { "KB", 1 << 10 }, { "MB", 1 << 20 },
+                  { "GB", 1 << 30 }, { "Ki", 1 << 10 }, { "Mi", 1 << 20 }, { "Gi", 1 << 30 } };
     char *end;
     errno = 0;
     const long long number = strtoll(text, &end, 10);
     for (size_t i = 0; i < sizeof units / sizeof units[0] && errno == 0 && end != text; i++) {
-        if (strcmp(end, units[i].unit) == 0 && number >= 0 && !__builtin_mul_overflow(number, units[i].bytes, out))
+        if (strcmp(end, units[i].unit) == 0 && number >= 0 &&
+            !__builtin_mul_overflow(number, units[i].bytes, out))
             return ST_OK;
     }
     return FAIL(err, ST_INVALID, "%s: '%s' is no size; write 512MB or 2GB", key, text);
@@ -68,7 +74,8 @@ static enum status parse_flag(const char *key, const char *text, bool *out, stru
     return ST_OK;
 }
 
-static enum status set(struct config *config, const struct setting *setting, const char *text, struct error *err)
+static enum status set(struct config *config, const struct setting *setting, const char *text,
+                       struct error *err)
 {
     void *member = (char *)config + setting->member;
     switch (setting->kind) {
@@ -76,29 +83,49 @@ static enum status set(struct config *config, const struct setting *setting, con
         mem_free(*(char **)member);
         *(char **)member = mem_copy_string(text);
         return ST_OK;
-    case INTEGER: return parse_integer(setting->key, text, member, err);
-    case BYTES: return parse_bytes(setting->key, text, member, err);
-    case FLAG: return parse_flag(setting->key, text, member, err);
+    case INTEGER:
+        return parse_integer(setting->key, text, member, err);
+    case BYTES:
+        return parse_bytes(setting->key, text, member, err);
+    case FLAG:
+        return parse_flag(setting->key, text, member, err);
     case DURATION:
         if (!duration_parse(member, text))
-            return FAIL(err, ST_INVALID, "%s: '%s' is no duration; write 100ms or 30s", setting->key, text);
+            return FAIL(err, ST_INVALID, "%s: '%s' is no duration; write 100ms or 30s",
+                        setting->key, text);
         return ST_OK;
     }
     UNREACHABLE();
 }
 
+static enum status read_file(const char *path, size_t size_max, struct buffer *out,
+                             struct error *err)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return FAIL(err, ST_NOT_FOUND, "%s: %s", path, strerror(errno));
+    uint8_t block[4096];
+    size_t size;
+    while ((size = fread(block, 1, sizeof block, file)) > 0 && out->size <= size_max)
+        buffer_put(out, block, size);
+    const bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed)
+        return FAIL(err, ST_IO_FAILED, "%s: it cannot be read", path);
+    return out->size <= size_max
+               ? ST_OK
+               : FAIL(err, ST_INVALID, "%s: it is larger than %zu bytes", path, size_max);
+}
+
 /* The content of a secret's file, without the line's end. */
 static enum status read_secret(const char *path, char **out, struct error *err)
 {
-    FILE *file = fopen(path, "rb");
-    char text[4096];
-    if (file == NULL)
-        return FAIL(err, ST_NOT_FOUND, "%s: %s", path, strerror(errno));
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    while (size > 0 && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-        size--;
-    *out = mem_copy_string_n(text, size);
+    AUTO(buffer_fini) struct buffer text;
+    buffer_init(&text);
+    TRY(read_file(path, SECRET_BYTES_MAX, &text, err));
+    while (text.size > 0 && (text.data[text.size - 1] == '\n' || text.data[text.size - 1] == '\r'))
+        text.size--;
+    *out = mem_copy_string(buffer_text(&text));
     return ST_OK;
 }
 
@@ -112,7 +139,8 @@ static enum status unknown_key(const char *key, struct error *err)
     return FAIL(err, ST_INVALID, "unknown setting '%s'; did you mean '%s'?", key, nearest.best);
 }
 
-static enum status add_property(struct config *config, const char *name, const char *value, struct error *err)
+static enum status add_property(struct config *config, const char *name, const char *value,
+                                struct error *err)
 {
     for (size_t i = 0; i < config->property_count; i++) {
         if (strcmp(config->properties[i].name, name) == 0) {
@@ -128,7 +156,8 @@ static enum status add_property(struct config *config, const char *name, const c
     return ST_OK;
 }
 
-static enum status set_key(struct config *config, const char *key, const char *value, struct error *err)
+static enum status set_key(struct config *config, const char *key, const char *value,
+                           struct error *err)
 {
     static const char kafka[] = "kafka.", file[] = "_file";
     AUTO(mem_auto_free) char *name = mem_copy_string(key);
@@ -150,12 +179,14 @@ static enum status set_key(struct config *config, const char *key, const char *v
 
 /* --- the file ----------------------------------------------------------------------------------------------------------- */
 
-static enum status set_tree(struct config *config, const char *prefix, const struct yaml_node *map, const char *file,
-                            struct error *err)
+static enum status set_tree(struct config *config, const char *prefix, const struct yaml_node *map,
+                            const char *file, struct error *err)
 {
     for (size_t i = 0; i < map->count; i++) {
         const struct yaml_node *value = map->pairs[i].value;
-        AUTO(mem_auto_free) char *key = mem_format("%s%s%s", prefix, *prefix == '\0' ? "" : ".", map->pairs[i].key->text);
+        AUTO(mem_auto_free)
+        char *key =
+            mem_format("%s%s%s", prefix, *prefix == '\0' ? "" : ".", map->pairs[i].key->text);
         enum status st = ST_OK;
         if (value->kind == YAML_MAP)
             st = set_tree(config, key, value, file, err);
@@ -164,24 +195,25 @@ static enum status set_tree(struct config *config, const char *prefix, const str
         else
             st = FAIL(err, ST_INVALID, "'%s' needs one value", key);
         if (st != ST_OK)
-            return value->kind == YAML_MAP ? st
-                                           : error_prefix(err, "%s:%d:%d", file, map->pairs[i].key->position.line,
-                                                          map->pairs[i].key->position.column);
+            return value->kind == YAML_MAP
+                       ? st
+                       : error_prefix(err, "%s:%d:%d", file, map->pairs[i].key->position.line,
+                                      map->pairs[i].key->position.column);
     }
     return ST_OK;
 }
 
-static enum status read_file(const char *path, struct buffer *out, struct error *err)
+/* Nothing but space and comments: the usual settings. */
+static bool is_blank(struct bytes text)
 {
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return FAIL(err, ST_NOT_FOUND, "%s: %s", path, strerror(errno));
-    uint8_t block[4096];
-    size_t size;
-    while ((size = fread(block, 1, sizeof block, file)) > 0 && out->size < FILE_BYTES_MAX)
-        buffer_put(out, block, size);
-    fclose(file);
-    return ST_OK;
+    bool comment = false;
+    for (size_t i = 0; i < text.size; i++) {
+        const uint8_t c = text.data[i];
+        comment = c == '#' || (comment && c != '\n');
+        if (!comment && !isspace(c))
+            return false;
+    }
+    return true;
 }
 
 static enum status load_file(struct config *config, const char *path, struct error *err)
@@ -191,7 +223,9 @@ static enum status load_file(struct config *config, const char *path, struct err
     AUTO(yaml_tree_destroy) struct yaml_tree *tree = NULL;
     buffer_init(&text);
     buffer_init(&wrong);
-    TRY(read_file(path, &text, err));
+    TRY(read_file(path, FILE_BYTES_MAX, &text, err));
+    if (is_blank(buffer_view(&text)))
+        return ST_OK;
     diagnostics_init(&diagnostics, path);
     yaml_tree_parse(&tree, buffer_view(&text), &diagnostics);
     const struct yaml_node *root = tree == NULL ? NULL : yaml_tree_root(tree);
@@ -201,6 +235,9 @@ static enum status load_file(struct config *config, const char *path, struct err
         st = FAIL(err, ST_INVALID, "%s", buffer_text(&wrong));
     else if (root != NULL && root->kind == YAML_MAP)
         st = set_tree(config, "", root, path, err);
+    else if (root != NULL && root->kind != YAML_NULL)
+        st = FAIL(err, ST_INVALID, "%s:%d:%d: settings are keys with values", path,
+                  root->position.line, root->position.column);
     diagnostics_fini(&diagnostics);
     return st;
 }
@@ -234,7 +271,8 @@ static enum status load_environment(struct config *config, struct error *err)
         const char *equals = strchr(*e, '=');
         if (equals == NULL || strncmp(*e, prefix, strlen(prefix)) != 0)
             continue;
-        AUTO(mem_auto_free) char *name = mem_copy_string_n(*e + strlen(prefix), (size_t)(equals - *e) - strlen(prefix));
+        AUTO(mem_auto_free)
+        char *name = mem_copy_string_n(*e + strlen(prefix), (size_t)(equals - *e) - strlen(prefix));
         for (char *c = name; *c != '\0'; c++)
             *c = *c == '_' ? '.' : (char)tolower((unsigned char)*c);
         TRY(add_property(config, name, equals + 1, err));
@@ -255,9 +293,13 @@ enum status config_load(struct config *out, const char *file, struct error *err)
     TRY(load_environment(out, err));
     enum log_level level;
     if (!log_level_of_name(&level, out->log_level))
-        return FAIL(err, ST_INVALID, "log.level: '%s' is none of debug, info, warn, error", out->log_level);
+        return FAIL(err, ST_INVALID, "log.level: '%s' is none of debug, info, warn, error",
+                    out->log_level);
+    const bool json = strcmp(out->log_format, "json") == 0;
+    if (!json && strcmp(out->log_format, "text") != 0)
+        return FAIL(err, ST_INVALID, "log.format: '%s' is neither text nor json", out->log_format);
     log_set_level(level);
-    log_set_json(strcmp(out->log_format, "json") == 0);
+    log_set_json(json);
     return ST_OK;
 }
 
@@ -278,8 +320,11 @@ void config_describe(struct buffer *out)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++)
         buffer_printf(out, "  %-22s %-15s %s\n", settings[i].key,
-                      settings[i].otherwise[0] == '\0' ? "-" : settings[i].otherwise, settings[i].help);
-    buffer_put_string(out, "  kafka.NAME             -               Any property of librdkafka, passed through.\n");
+                      settings[i].otherwise[0] == '\0' ? "-" : settings[i].otherwise,
+                      settings[i].help);
+    buffer_put_string(
+        out,
+        "  kafka.NAME             -               Any property of librdkafka, passed through.\n");
 }
 
 /* --- what is made of it ----------------------------------------------------------------------------------------------- */
@@ -289,12 +334,14 @@ static const char *or_null(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-enum status config_open_registry(const struct config *config, struct registry **out, struct error *err)
+enum status config_open_registry(const struct config *config, struct registry **out,
+                                 struct error *err)
 {
     if (config->registry_directory[0] != '\0')
         return registry_open_directory(out, config->registry_directory, err);
     if (config->registry_url[0] == '\0')
-        return FAIL(err, ST_INVALID, "Avro needs a schema registry: set registry.url, or registry.directory");
+        return FAIL(err, ST_INVALID,
+                    "Avro needs a schema registry: set registry.url, or registry.directory");
     AUTO(mem_auto_free) char *list = mem_copy_string(config->registry_url);
     AUTO(mem_auto_free) char *cache = mem_format("%s/schemas", config->state);
     const char *urls[CONFIG_URLS_MAX];
@@ -319,7 +366,8 @@ enum status config_open_registry(const struct config *config, struct registry **
     return registry_open_http(out, &options, err);
 }
 
-enum status config_start(const struct config *config, enum start_at *start, int64_t *start_ms, struct error *err)
+enum status config_start(const struct config *config, enum start_at *start, int64_t *start_ms,
+                         struct error *err)
 {
     int64_t us;
     *start_ms = 0;
@@ -331,13 +379,16 @@ enum status config_start(const struct config *config, enum start_at *start, int6
         *start = START_TIME;
         *start_ms = us / 1000;
     } else {
-        return FAIL(err, ST_INVALID, "start: '%s' is neither earliest nor latest nor a time like 2026-01-31T12:00:00Z",
-                    config->start);
+        return FAIL(
+            err, ST_INVALID,
+            "start: '%s' is neither earliest nor latest nor a time like 2026-01-31T12:00:00Z",
+            config->start);
     }
     return ST_OK;
 }
 
-enum status config_partitioner(const struct config *config, enum partitioner *out, struct error *err)
+enum status config_partitioner(const struct config *config, enum partitioner *out,
+                               struct error *err)
 {
     if (strcmp(config->partitioner, "learn") == 0)
         *out = PARTITIONER_UNKNOWN;
@@ -346,7 +397,8 @@ enum status config_partitioner(const struct config *config, enum partitioner *ou
     else if (strcmp(config->partitioner, "crc32") == 0)
         *out = PARTITIONER_CRC32;
     else
-        return FAIL(err, ST_INVALID, "partitioner: '%s' is none of murmur2, crc32, learn", config->partitioner);
+        return FAIL(err, ST_INVALID, "partitioner: '%s' is none of murmur2, crc32, learn",
+                    config->partitioner);
     return ST_OK;
 }
 
@@ -361,7 +413,7 @@ struct memory_budget config_memory(const struct config *config)
         .memtables = all / 100 * 12,
         .queues = all / 100 * 10,
     };
-    budget.rest = all - budget.entity_cache - budget.active - budget.row_cache - budget.block_cache -
-                  budget.memtables - budget.queues;
+    budget.rest = all - budget.entity_cache - budget.active - budget.row_cache -
+                  budget.block_cache - budget.memtables - budget.queues;
     return budget;
 }
