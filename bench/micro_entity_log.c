@@ -41,6 +41,7 @@ static const struct scene scenes[] = {
     { "1,000 users, 5 % late", 1000, 20, { 60, 1440, 1440 }, 50, UINT64_C(1) << 32 },
     { "1,000 users, 30 days", 1000, 60, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32 },
     { "one merchant, 1 h and 24 h", 1, 1, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32 },
+    { "20 merchants, 30 days", 20, 1, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32 },
     { "1,000 users, no cache", 1000, 20, { 60, 1440, 1440 }, 0, 0 },
 };
 

@@ -7,7 +7,8 @@
 #include "state/entity_windows.h"
 
 enum {
-    CHUNK_EVENTS = 32,
+    CHUNK_EVENTS_MIN = 16,
+    DIRECTORY_SHARE = 6,
     CHUNK_BYTES = 16 * 1024,
     OPEN_GROWTH = 2, /* so many times a chunk's events before the open chunk is sealed, */
     LATE_GROWTH = 4, /* or a sealed one, grown by late events, is halved */
@@ -229,10 +230,15 @@ static void split_off(struct entity *entity, size_t i, size_t events)
     add_chunk(entity, i, &sealed);
 }
 
+/* The head is written at each commit: the open events, perhaps 40 bytes each, and 10 bytes for each
+ * sealed chunk. It is smallest when both take the same, so chunks grow with their number. */
 static size_t chunk_events(const struct entity *entity)
 {
     const size_t wanted = entity_spec_of(entity->log)->chunk_events;
-    return wanted == 0 ? CHUNK_EVENTS : wanted;
+    const size_t grown = entity->chunk_count / DIRECTORY_SHARE;
+    if (wanted != 0)
+        return wanted;
+    return grown < CHUNK_EVENTS_MIN ? CHUNK_EVENTS_MIN : grown;
 }
 
 static bool is_overfull(const struct entity *entity, const struct event_chunk *chunk, size_t events)

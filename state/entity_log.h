@@ -102,7 +102,7 @@ struct entity_log_spec {
     size_t aggregate_count;
     int64_t retention_us; /* events older than the entity's newest by more may be forgotten */
     int64_t look_back_us; /* of windows of N events; retention_us less the accepted lateness */
-    size_t chunk_events;  /* 0: 32 */
+    size_t chunk_events;  /* 0: 16, and more for entities with many */
     size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
     uint64_t cache_bytes; /* of loaded entities */
 };

@@ -317,7 +317,10 @@ static void check_forgetting(struct world *w)
         while (expired < model->count &&
                newest_us(model) - model->events[expired].time_us > w->spec->log.retention_us)
             expired++;
-        CHECK(w, expired - gone <= 4 * w->spec->log.chunk_events, "expired events stay");
+        CHECK(w,
+              expired - gone <=
+                  4 * (w->spec->log.chunk_events == 0 ? 16 : w->spec->log.chunk_events),
+              "expired events stay");
     }
 }
 
@@ -488,6 +491,8 @@ static void world_init(struct world *w, uint64_t seed, uint64_t cache_bytes)
     log->look_back_us = prng_between(&w->prng, 1, 60) * w->unit_us;
     log->retention_us = log->look_back_us + prng_between(&w->prng, 0, 30) * w->unit_us;
     log->chunk_events = (size_t)prng_between(&w->prng, 2, 32);
+    if (prng_chance(&w->prng, 1, 8))
+        log->chunk_events = 0;
     log->chunk_bytes = sizes[prng_below(&w->prng, 3)];
     log->cache_bytes = cache_bytes;
     w->unevaluated = prng_chance(&w->prng, 1, 3) ? 15 : 2;

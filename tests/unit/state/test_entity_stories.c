@@ -381,6 +381,22 @@ Test(entity_stories, chunks_follow_a_smaller_size)
     small_close(&s);
 }
 
+Test(entity_stories, chunks_grow_with_their_number)
+{
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    s.spec.retention_us = INT64_MAX;
+    small_start(&s);
+    for (int i = 0; i < 100000; i++)
+        insert(&s, i, value_int(i));
+    commit(&s);
+    struct row_sizes sizes = { 0 };
+    task_rows_each(&s.rows, measure_row, &sizes);
+    cr_assert_lt(sizes.largest, 10 * 1024, "the head: %zu", sizes.largest);
+    cr_assert_lt(sizes.count, 1100, "%zu", sizes.count);
+    small_close(&s);
+}
+
 /* --- limits --------------------------------------------------------------------------------- */
 
 Test(entity_stories, an_event_that_is_too_large_changes_nothing)
