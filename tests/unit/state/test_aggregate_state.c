@@ -108,7 +108,8 @@ Test(aggregate_state, a_wide_becomes_the_nearest_double)
         const struct big b = wide_as_big(w);
         const double expected = big_to_double(&b), found = wide_to_double(&w);
         if (memcmp(&expected, &found, sizeof found) != 0)
-            cr_assert_fail("%a is not %a, step %d " SEED(prng), found, expected, step);
+            cr_assert_fail("%a is not %a, TEST_SEED=%" PRIu64 " step=%d", found, expected,
+                           prng.seed, step);
     }
 }
 
@@ -392,7 +393,7 @@ Test(aggregate_state, counts_and_extremes_agree_with_an_array)
             const struct value expected = naive(model, count, &running.spec);
             const struct value found = result(&running);
             if (!value_same(&expected, &found))
-                cr_assert_fail("round %d step %d " SEED(prng), round, step);
+                cr_assert_fail("TEST_SEED=%" PRIu64 " round=%d step=%d", prng.seed, round, step);
         }
         running_fini(&running);
     }

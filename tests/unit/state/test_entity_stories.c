@@ -16,8 +16,14 @@ static const struct layout_column columns[COLUMNS] = {
     [OK] = { "ok", { VALUE_BOOL, 0, true } },
 };
 
-static const struct value_type type_int = { VALUE_INT, 0, true };
-static const struct value_type type_string = { VALUE_STRING, 0, true };
+#define TYPE_INT           \
+    {                      \
+        VALUE_INT, 0, true \
+    }
+#define TYPE_STRING           \
+    {                         \
+        VALUE_STRING, 0, true \
+    }
 
 struct small {
     struct task_rows rows;
@@ -136,7 +142,7 @@ Test(entity_stories, windows_hold_what_the_header_says)
           { 1, 2, 3, 2, 3, 2 } },
         { "sum",
           { .span_us = 100 },
-          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, TYPE_INT },
           { 1, 3, 6, 6, 11, 17 } },
         { "by who",
           { .span_us = 100 },
@@ -144,23 +150,23 @@ Test(entity_stories, windows_hold_what_the_header_says)
           { 1, 1, 2, 3, 1, 2 } },
         { "over 2",
           { .span_events = 2 },
-          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, TYPE_INT },
           { 1, 3, 5, 5, 8, 11 } },
         { "over previous 2",
           { .span_events = 2, .previous = true },
-          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_SUM, 0, N, -1, { 0 }, 0, TYPE_INT },
           { 0, 1, 3, 5, 5, 8 } },
         { "first",
           { .span_us = 11 },
-          { AGGREGATE_FIRST, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_FIRST, 0, N, -1, { 0 }, 0, TYPE_INT },
           { 1, 1, 1, 2, 2, 5 } },
         { "last",
           { .span_us = 11 },
-          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, TYPE_INT },
           { 1, 2, 3, 3, 5, 6 } },
         { "last previous",
           { .span_us = 11, .previous = true },
-          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, type_int },
+          { AGGREGATE_LAST, 0, N, -1, { 0 }, 0, TYPE_INT },
           { -1, 1, 2, 3, 3, 5 } },
         { "where",
           { .span_us = 100 },
@@ -168,7 +174,7 @@ Test(entity_stories, windows_hold_what_the_header_says)
           { 1, 1, 2, 2, 3, 3 } },
         { "distinct",
           { .span_us = 100 },
-          { AGGREGATE_DISTINCT, 0, WHO, -1, { 0 }, 0, type_string },
+          { AGGREGATE_DISTINCT, 0, WHO, -1, { 0 }, 0, TYPE_STRING },
           { 1, 2, 2, 2, 2, 2 } },
     };
     static const int64_t times[] = { 10, 20, 20, 25, 30, 40 };
@@ -347,7 +353,7 @@ Test(entity_stories, a_window_does_not_take_away_what_is_forgotten)
 {
     struct small s;
     small_open(&s, (struct window_spec){ .span_us = 100 },
-               (struct aggregate_spec){ AGGREGATE_SUM, 0, N, -1, { 0 }, 0, type_int });
+               (struct aggregate_spec){ AGGREGATE_SUM, 0, N, -1, { 0 }, 0, TYPE_INT });
     s.spec.retention_us = 100;
     s.spec.chunk_events = 2;
     small_start(&s);
@@ -497,9 +503,9 @@ Test(entity_stories, memory_follows_the_window)
 {
     static const struct aggregate_spec cases[] = {
         { AGGREGATE_COUNT, 0, -1, -1, { N }, 1, { 0 } },
-        { AGGREGATE_DISTINCT, 0, N, -1, { WHO, N }, 2, type_int },
-        { AGGREGATE_MIN, 0, N, -1, { 0 }, 0, type_int },
-        { AGGREGATE_DISTINCT, 0, N, -1, { 0 }, 0, type_int },
+        { AGGREGATE_DISTINCT, 0, N, -1, { WHO, N }, 2, TYPE_INT },
+        { AGGREGATE_MIN, 0, N, -1, { 0 }, 0, TYPE_INT },
+        { AGGREGATE_DISTINCT, 0, N, -1, { 0 }, 0, TYPE_INT },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         check_memory(cases[i], 1);
@@ -617,7 +623,7 @@ static void damage_row(struct small *s, struct bytes key)
 static void open_damaged(struct small *s)
 {
     small_open(s, (struct window_spec){ .span_us = 100 },
-               (struct aggregate_spec){ AGGREGATE_DISTINCT, 0, WHO, -1, { N }, 1, type_string });
+               (struct aggregate_spec){ AGGREGATE_DISTINCT, 0, WHO, -1, { N }, 1, TYPE_STRING });
     s->spec.chunk_events = 3;
     s->spec.retention_us = 1000;
     small_start(s);

@@ -1,4 +1,4 @@
-/* A chunk against an array of events: inserted anywhere, replaced, split, dropped, written, read. */
+/* A chunk against an array of events: put in anywhere, replaced, split, dropped, written, read. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <string.h>
