@@ -38,6 +38,12 @@ enum status load_topology(struct plan **out, const struct arguments *arguments, 
 {
     if (arguments->operand_count != 1)
         return FAIL(err, ST_INVALID, "name one topology file");
+    return load_topology_file(out, arguments->operands[0], arguments, config, err);
+}
+
+enum status load_topology_file(struct plan **out, const char *path, const struct arguments *arguments,
+                               const struct config *config, struct error *err)
+{
     const char *schemas = config == NULL || config->schemas[0] == '\0' ? NULL : config->schemas;
     const struct topology_options options = {
         .schemas_directory = arguments_text(arguments, "schemas", schemas),
@@ -46,12 +52,12 @@ enum status load_topology(struct plan **out, const struct arguments *arguments, 
     struct diagnostics diagnostics;
     struct buffer text;
     buffer_init(&text);
-    diagnostics_init(&diagnostics, arguments->operands[0]);
-    enum status st = load_named(out, arguments->operands[0], &options, &diagnostics, err);
+    diagnostics_init(&diagnostics, path);
+    enum status st = load_named(out, path, &options, &diagnostics, err);
     diagnostics_format(&diagnostics, &text);
     fwrite(buffer_view(&text).data, 1, text.size, stderr);
     if (st == ST_INVALID && diagnostics.errors > 0)
-        st = FAIL(err, ST_INVALID, "%s: %zu error%s", arguments->operands[0], diagnostics.errors,
+        st = FAIL(err, ST_INVALID, "%s: %zu error%s", path, diagnostics.errors,
                   diagnostics.errors == 1 ? "" : "s");
     buffer_fini(&text);
     diagnostics_fini(&diagnostics);

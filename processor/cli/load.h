@@ -11,6 +11,9 @@
  * binary. Diagnostics, warnings too, are printed. */
 MUST_CHECK enum status load_topology(struct plan **out, const struct arguments *arguments, const struct config *config,
                                      struct error *err);
+/* The same of another file than the operand. */
+MUST_CHECK enum status load_topology_file(struct plan **out, const char *path, const struct arguments *arguments,
+                                          const struct config *config, struct error *err);
 /* Finds files that are part of the binary: "card-fraud.yaml", "transaction.avsc". For topology_options. */
 bool load_embedded(void *context, const char *name, struct bytes *content);
 /* Does anything that it reads or writes need a schema registry? */

@@ -181,7 +181,11 @@ def test_what_is_remembered_stays(weir, cluster, tmp_path, unique):
     with program.running(state) as process:
         program.wait_for_end(process)
 
+    old = tmp_path / "old.yaml"
+    old.write_text(shipped)
     change.topology.write(second(shipped))
+    planned = program.command("plan", "--changed-from", old).stdout
+    assert "rule spender is new" in planned and "rule high_amount is gone" in planned
     ends_second = change.write()
     process = program.start(state)
     program.wait_for_end(process)
@@ -222,7 +226,11 @@ def test_another_key_is_refused(weir, cluster, tmp_path, unique):
         program.wait_for_end(process)
 
     change.write()
+    old = tmp_path / "old.yaml"
+    old.write_text(shipped)
     change.topology.write(by_card(shipped))
+    planned = program.command("plan", "--changed-from", old, check=False)
+    assert planned.returncode == 3 and "weir reset" in planned.stdout
     process = program.start(state, wait=False)
     assert process.wait(60) != 0
     said = process.output()
