@@ -6,6 +6,8 @@ from traffic import Traffic, run_and_kill
 GENERATE = ["--batch", "60000", "--users", "3000", "--attack-every", "300", "--poison", "0.003",
             "--late", "0.02", "--duplicates", "0.01", "--seed", "7",
             "--start", "2026-01-31T12:00:00Z"]
+# All of it takes a second or two: what is committed first is to be some of it, not all.
+SHARE = 0.05
 
 
 @pytest.fixture(scope="session")
@@ -15,9 +17,9 @@ def traffic(cluster, weir, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def killed_run(traffic, tmp_path_factory):
-    return run_and_kill(traffic, tmp_path_factory.mktemp("killed"), "kept", state_is_kept=True)
+    return run_and_kill(traffic, tmp_path_factory.mktemp("killed"), "kept", True, SHARE)
 
 
 @pytest.fixture(scope="session")
 def killed_run_without_state(traffic, tmp_path_factory):
-    return run_and_kill(traffic, tmp_path_factory.mktemp("killed"), "lost", state_is_kept=False)
+    return run_and_kill(traffic, tmp_path_factory.mktemp("killed"), "lost", False, SHARE)

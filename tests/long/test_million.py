@@ -17,7 +17,7 @@ OPTIONS = ["--batch", str(EVENTS), "--seed", str(SEED), "--start", "2026-01-31T1
 
 def measured(traffic, folder, name, state_is_kept):
     started = time.monotonic()
-    weir = run_and_kill(traffic, folder, name, state_is_kept)
+    weir = run_and_kill(traffic, folder, name, state_is_kept, share=0.5)
     ran = time.monotonic()
     judgement = traffic.judge(weir.topology)
     verdict.check(traffic.cluster, weir.topology, judgement)

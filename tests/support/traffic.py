@@ -56,22 +56,22 @@ class Traffic:
         return verdict.expected(self.cluster, topology, (self.started_ms, now_ms()), self.raw)
 
 
-def kill_in_the_middle(weir, process):
-    """-9 once some of the input is committed, and not all of it. Returns how much was."""
+def kill_in_the_middle(weir, process, share):
+    """-9 once this share of the input is committed, and not all of it. Returns how much was."""
     total = sum(weir.cluster.end_offsets(weir.topology.transactions).values())
-    wait_until(lambda: weir.committed() > total // 20, 60, "the first commits", pause_s=0.002)
+    wait_until(lambda: weir.committed() > share * total, 600, "the middle", pause_s=0.002)
     process.kill()
     done = weir.committed()
     assert 0 < done < total, f"{done} of {total} done: this was not the middle"
     return done
 
 
-def run_and_kill(traffic, folder, name, state_is_kept):
+def run_and_kill(traffic, folder, name, state_is_kept, share):
     """The whole input, with one kill -9; returns what ran."""
     weir = traffic.processor(name)
     weir.create_topics()
     state = folder / f"state-{name}"
-    weir.killed_at = kill_in_the_middle(weir, weir.start(state, wait=False))
+    weir.killed_at = kill_in_the_middle(weir, weir.start(state, wait=False), share)
     if not state_is_kept:
         shutil.rmtree(state)
     with weir.running(state) as process:
