@@ -14,7 +14,7 @@
 #include "schemas/decoder_type.h"
 #include "state/store.h"
 
-enum { COMMIT_RECORDS = 5000, PARTITIONS_MAX = 4096, ARENA_BLOCK = 16 * 1024 };
+enum { COMMIT_RECORDS = 20000, PARTITIONS_MAX = 4096, ARENA_BLOCK = 16 * 1024 };
 static const uint64_t CACHE_BYTES = UINT64_C(1) << 30;
 
 /* One partition: its task over state in memory. */
