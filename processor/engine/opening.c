@@ -67,19 +67,26 @@ static enum status read_committed(struct worker *worker, struct lane *lane, comm
     return st;
 }
 
-enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
-                              struct commit_metadata *metadata, bool *has_metadata, struct error *err)
+/* The same until it is answered: a broker that is away for a while is no reason to stop. */
+static enum status wait_for_committed(struct worker *worker, struct lane *lane, committed_fn *read, int64_t *offsets,
+                                      struct commit_metadata *metadata, bool *has_metadata, struct error *err)
 {
     const int64_t started_us = worker_now_us(worker);
     for (;;) {
-        const enum status st = read_committed(worker, lane, worker->options.port->type->committed, offsets, metadata,
-                                              has_metadata, err);
+        const enum status st = read_committed(worker, lane, read, offsets, metadata, has_metadata, err);
         if (status_class_of(st) != CLASS_RETRY)
             return st;
         if (worker_now_us(worker) - started_us > STABLE_WAIT_US)
-            return error_prefix(err, "partition %" PRId32 ": its offsets did not become stable", lane->partition);
+            return error_prefix(err, "partition %" PRId32 ": its offsets could not be read", lane->partition);
         clock_sleep_us(&worker->options.clock, 10 * 1000);
     }
+}
+
+enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
+                              struct commit_metadata *metadata, bool *has_metadata, struct error *err)
+{
+    return wait_for_committed(worker, lane, worker->options.port->type->committed, offsets, metadata, has_metadata,
+                              err);
 }
 
 /* --- what the last owner left open ---------------------------------------------------------------------------------- */
@@ -121,7 +128,7 @@ static enum status end_last_owners(struct worker *worker, struct error *err)
         if (lane->state != LANE_OPENING)
             continue;
         int64_t *offsets = mem_alloc_array(lane->input_count, sizeof *offsets);
-        st = read_committed(worker, lane, port->type->committed_unstable, offsets, &metadata, &has_metadata, err);
+        st = wait_for_committed(worker, lane, port->type->committed_unstable, offsets, &metadata, &has_metadata, err);
         mem_free(offsets);
         if (st != ST_OK || !has_metadata || metadata.released)
             continue;
