@@ -187,8 +187,8 @@ static void refuse_properties(struct yaml_reader *reader, struct fy_event *event
 }
 
 /*
- * Where the event stands; NULL for a value that is not written, as in `a:`. libfyaml 0.7 has no place
- * for it, 0.8 the one behind its key.
+ * Where the event stands; NULL for what is not written: the value in `a:`, the start of a document
+ * without ---. libfyaml 0.7 has no place for these, 0.8 that of what is next to them.
  */
 static const struct fy_mark *start_of(struct fy_event *event)
 {
@@ -197,7 +197,9 @@ static const struct fy_mark *start_of(struct fy_event *event)
     const bool is_nothing = event->type == FYET_SCALAR && start != NULL && end != NULL &&
                             start->input_pos == end->input_pos &&
                             style_of(event->scalar.value) == YAML_PLAIN;
-    return is_nothing ? NULL : start;
+    const bool is_implied =
+        event->type == FYET_DOCUMENT_START && event->document_start.implicit;
+    return is_nothing || is_implied ? NULL : start;
 }
 
 static struct yaml_node *node_of_event(struct yaml_reader *reader, struct fy_event *event)

@@ -34,6 +34,7 @@ static const struct mistake yaml_mistakes[] = {
     { "key that is a list", HEAD "    ? ^[a, b]\n    : 1\n", "a key must be a plain name" },
     { "key that is missing", HEAD "    ^: 1\n", "a name is missing before the ':'" },
     { "two documents", HEAD "^---\ntopology: u\n", "a second document starts here" },
+    { "document after an end", HEAD "^...\ntopology: u\n", "a second document starts here" },
     { "nothing", "^", "the file is empty; a topology starts with 'topology: NAME'" },
     { "only a comment", "^# nothing\n", "the file is empty" },
     { "a text", "^topology\n", "a topology is a map of keys and values; here is a text" },
