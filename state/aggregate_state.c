@@ -168,14 +168,16 @@ struct wide wide_variance(uint64_t n, const struct wide *a, int128 b)
 void aggregate_state_fini(struct aggregate_state *state)
 {
     map_destroy(&state->values);
+    extremes_destroy(&state->extremes);
 }
 
 void aggregate_state_clear(struct aggregate_state *state)
 {
-    struct map *values = state->values;
-    if (values != NULL)
-        map_clear(values);
-    *state = (struct aggregate_state){ .values = values };
+    if (state->values != NULL)
+        map_clear(state->values);
+    if (state->extremes != NULL)
+        extremes_clear(state->extremes);
+    *state = (struct aggregate_state){ .values = state->values, .extremes = state->extremes };
 }
 
 static bool integer_of(const struct value *v, int128 *out)
@@ -222,22 +224,8 @@ static void remove_number(struct aggregate_state *state, const struct value *arg
         state->unfit--;
 }
 
-static bool is_more_extreme(const struct aggregate_spec *spec, const struct value *a,
-                            const struct value *b)
-{
-    const int order = value_compare(a, b);
-    return spec->kind == AGGREGATE_MIN ? order < 0 : order > 0;
-}
-
-static void read_key(const struct aggregate_spec *spec, struct bytes key, struct value *out)
-{
-    struct reader in = reader_of(key);
-    const enum status st = value_read(out, &in, spec->argument_type, NULL);
-    ENSURE(st == ST_OK);
-}
-
-static void add_value(struct aggregate_state *state, const struct aggregate_spec *spec,
-                      const struct value *argument, struct buffer *scratch)
+static void add_value(struct aggregate_state *state, const struct value *argument,
+                      struct buffer *scratch)
 {
     if (state->values == NULL)
         map_create(&state->values, sizeof(int64_t));
@@ -245,28 +233,25 @@ static void add_value(struct aggregate_state *state, const struct aggregate_spec
     value_write(scratch, argument);
     int64_t *count = map_insert(state->values, buffer_view(scratch), NULL);
     (*count)++;
-    if (spec->kind == AGGREGATE_DISTINCT || state->stale)
-        return;
-    if (state->count > 0 && !is_more_extreme(spec, argument, &state->extreme))
-        return;
-    state->extreme = *argument;
-    /* Text must outlive the argument: it is read from the map's key when asked for. */
-    state->stale = argument->kind == VALUE_STRING || argument->kind == VALUE_BYTES;
 }
 
-static void remove_value(struct aggregate_state *state, const struct aggregate_spec *spec,
-                         const struct value *argument, struct buffer *scratch)
+static void remove_value(struct aggregate_state *state, const struct value *argument,
+                         struct buffer *scratch)
 {
     buffer_clear(scratch);
     value_write(scratch, argument);
     int64_t *count = map_find(state->values, buffer_view(scratch));
     ENSURE(count != NULL && *count > 0);
-    if (--*count > 0)
-        return;
-    if (spec->kind != AGGREGATE_DISTINCT && !state->stale &&
-        value_compare(argument, &state->extreme) == 0)
-        state->stale = true;
-    map_remove(state->values, buffer_view(scratch));
+    if (--*count == 0)
+        map_remove(state->values, buffer_view(scratch));
+}
+
+static void add_extreme(struct aggregate_state *state, const struct aggregate_spec *spec,
+                        const struct value *argument, struct buffer *scratch)
+{
+    if (state->extremes == NULL)
+        extremes_create(&state->extremes, spec->kind == AGGREGATE_MIN);
+    extremes_add(state->extremes, argument, scratch);
 }
 
 void aggregate_state_add(struct aggregate_state *state, const struct aggregate_spec *spec,
@@ -286,8 +271,10 @@ void aggregate_state_add(struct aggregate_state *state, const struct aggregate_s
         break;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
+        add_extreme(state, spec, argument, scratch);
+        break;
     case AGGREGATE_DISTINCT:
-        add_value(state, spec, argument, scratch);
+        add_value(state, argument, scratch);
         break;
     }
     state->count++;
@@ -311,8 +298,10 @@ void aggregate_state_remove(struct aggregate_state *state, const struct aggregat
         break;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
+        extremes_remove(state->extremes, argument, scratch);
+        break;
     case AGGREGATE_DISTINCT:
-        remove_value(state, spec, argument, scratch);
+        remove_value(state, argument, scratch);
         break;
     }
     state->count--;
@@ -351,26 +340,15 @@ static struct value stddev_result(const struct aggregate_state *state,
     return value_double(sqrt(wide_to_double(&variance)) / unit_of(state, spec));
 }
 
-static struct value extreme_result(struct aggregate_state *state, const struct aggregate_spec *spec,
-                                   struct arena *arena)
+static struct value extreme_result(const struct aggregate_state *state, struct arena *arena)
 {
-    if (state->stale) {
-        struct map_iterator it = map_iterate(state->values);
-        for (bool first = true; map_next(&it); first = false) {
-            struct value candidate;
-            read_key(spec, it.key, &candidate);
-            if (first || is_more_extreme(spec, &candidate, &state->extreme))
-                state->extreme = candidate;
-        }
-        state->stale = false;
-    }
-    struct value result = state->extreme;
+    struct value result = *extremes_top(state->extremes);
     if (result.kind == VALUE_STRING || result.kind == VALUE_BYTES)
         result.text = arena_copy(arena, result.text);
     return result;
 }
 
-struct value aggregate_state_result(struct aggregate_state *state,
+struct value aggregate_state_result(const struct aggregate_state *state,
                                     const struct aggregate_spec *spec, struct arena *arena)
 {
     static const struct aggregate_state none;
@@ -394,7 +372,7 @@ struct value aggregate_state_result(struct aggregate_state *state,
         return stddev_result(known, spec);
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
-        return extreme_result(state, spec, arena);
+        return extreme_result(known, arena);
     default:
         UNREACHABLE();
     }
@@ -402,5 +380,6 @@ struct value aggregate_state_result(struct aggregate_state *state,
 
 uint64_t aggregate_state_footprint(const struct aggregate_state *state)
 {
-    return sizeof *state + (state->values == NULL ? 0 : map_footprint(state->values));
+    return sizeof *state + (state->values == NULL ? 0 : map_footprint(state->values)) +
+           (state->extremes == NULL ? 0 : extremes_footprint(state->extremes));
 }

@@ -1,7 +1,7 @@
 /*
  * aggregate_state: one running aggregate over the events of a window, for one group. Every kind can
  * add and take away in any order, so a window's edges may move both ways: sums are exact integers
- * (wide), distinct, min and max count values in a multiset.
+ * (wide), distinct, min and max keep the values in multisets.
  *
  * Lives in memory only and is rebuilt from events. One thread.
  */
@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "schemas/value.h"
 #include "state/entity_log.h"
+#include "state/extremes.h"
 
 /* A signed 256-bit integer, two's complement, least significant first: exact for any sum of 2^63
  * squares of 64 bits. */
@@ -39,9 +40,8 @@ struct aggregate_state {
     int64_t unfit; /* values whose square is out of range: stddev is null while there are any */
     struct wide sum;
     struct wide squares;
-    struct map *values;   /* DISTINCT, MIN, MAX: stored form of a value -> int64 count */
-    struct value extreme; /* MIN, MAX: valid unless stale; text points into the map's key */
-    bool stale;
+    struct map *values;        /* DISTINCT: stored form of a value -> int64 count */
+    struct extremes *extremes; /* MIN, MAX */
 };
 
 void aggregate_state_fini(struct aggregate_state *state);
@@ -53,7 +53,7 @@ void aggregate_state_add(struct aggregate_state *state, const struct aggregate_s
 void aggregate_state_remove(struct aggregate_state *state, const struct aggregate_spec *spec,
                             const struct value *argument, struct buffer *scratch);
 /* Of every kind but first and last. NULL state: no events. Text is copied into the arena. */
-struct value aggregate_state_result(struct aggregate_state *state,
+struct value aggregate_state_result(const struct aggregate_state *state,
                                     const struct aggregate_spec *spec, struct arena *arena);
 uint64_t aggregate_state_footprint(const struct aggregate_state *state);
 
