@@ -193,7 +193,7 @@ def test_a_fixed_input_gives_the_same_bytes_everywhere(weir, tmp_path, evidence)
     for subject in (Here("without_fma", weir, tmp_path / "without_fma", **WITHOUT_FMA),
                     Here("native", build_native(tmp_path / "build-native"), tmp_path / "native")):
         others[subject.name] = outputs_of(subject, tmp_path)
-    with debian.machine(tmp_path / "debian") as shell:
+    with debian.machine(tmp_path / "debian", debian.TRIXIE) as shell:
         subject = InDebian13(shell)
         others[subject.name] = outputs_of(subject, tmp_path)
         versions = subject.versions()

@@ -1,4 +1,4 @@
-"""A bare Debian 13 in a folder, and container images without a container engine.
+"""A bare Debian in a folder, and container images without a container engine.
 
 Needs root, debootstrap and buildah. Everything is made below $WEIR_CACHE.
 """
@@ -14,15 +14,15 @@ import subprocess
 from cluster import CACHE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SUITE = "trixie"
+BOOKWORM, TRIXIE = "bookworm", "trixie"  # Debian 12, and 13, which the image is made of
 # How this machine reaches its package servers is how the other one does.
 PASSED_ON = re.compile(r"(?i)^(PIP_.*|.*_PROXY|GOPROXY|GOSUMDB|SSL_CERT_FILE|MAVEN_OPTS)$")
 BUILDAH = ["buildah", "--storage-driver", "overlay", "--root", str(CACHE / "images"),
            "--runroot", str(CACHE / "images-run")]
 
 
-def run(*command, **options):
-    return subprocess.run([str(each) for each in command], check=True, stdin=subprocess.DEVNULL,
+def run(*command, check=True, **options):
+    return subprocess.run([str(each) for each in command], check=check, stdin=subprocess.DEVNULL,
                           **options)
 
 
@@ -37,12 +37,12 @@ def mirror():
     raise RuntimeError("no Debian mirror in /etc/apt")
 
 
-def bare_system():
-    """A folder with a minimal Debian 13; made once, to be copied and not changed."""
-    folder = CACHE / f"debian-{SUITE}"
+def bare_system(suite):
+    """A folder with a minimal Debian; made once, to be copied and not changed."""
+    folder = CACHE / f"debian-{suite}"
     if not (folder / "etc/debian_version").exists() or (folder / "debootstrap").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        run("debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE, folder, mirror(),
+        run("debootstrap", "--variant=minbase", "--include=ca-certificates", suite, folder, mirror(),
             stdout=subprocess.DEVNULL)
     # The certificates that this machine trusts; Java makes its own list of them when it is installed.
     for certificate in pathlib.Path("/usr/local/share/ca-certificates").glob("*.crt"):
@@ -53,12 +53,12 @@ def bare_system():
 
 
 @contextlib.contextmanager
-def machine(folder):
+def machine(folder, suite):
     """A copy of the bare system in `folder`, as a function that runs a shell command in it as root
     (its `root` is the folder). It is gone at the end."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    run("cp", "-a", "--reflink=auto", f"{bare_system()}/.", folder)
+    run("cp", "-a", "--reflink=auto", f"{bare_system(suite)}/.", folder)
     for name in ("resolv.conf", "hosts"):
         shutil.copy(f"/etc/{name}", folder / "etc" / name)
     mounts = [folder / "proc", folder / "dev"]
@@ -91,12 +91,12 @@ def copy_sources(folder):
 
 def base_image():
     """The bare system as debian:trixie-slim, under the name that a Dockerfile's FROM resolves to."""
-    name = f"docker.io/library/debian:{SUITE}-slim"
+    name = f"docker.io/library/debian:{TRIXIE}-slim"
     if subprocess.run([*BUILDAH, "images", "-q", name], capture_output=True, check=False).stdout:
         return name
     context = CACHE / "base-image"
     context.mkdir(exist_ok=True)
-    run("tar", "-C", bare_system(), "--exclude=./var/cache/apt/archives/*.deb",
+    run("tar", "-C", bare_system(TRIXIE), "--exclude=./var/cache/apt/archives/*.deb",
         "--exclude=./var/lib/apt/lists/*", "--exclude=./usr/share/doc", "--exclude=./usr/share/man",
         "--exclude=./usr/share/locale", "-czf", context / "root.tar.gz", ".")
     (context / "Containerfile").write_text('FROM scratch\nADD root.tar.gz /\nCMD ["bash"]\n')
