@@ -8,9 +8,9 @@ static const struct option own[] = {
     { "input", "FILE", "" },
     { "batch", "N", "" },
     { "json", NULL, "" },
-    { NULL },
+    { NULL, NULL, NULL },
 };
-static const struct option common[] = { { "config", "FILE", "" }, { "help", NULL, "" }, { NULL } };
+static const struct option common[] = { { "config", "FILE", "" }, { "help", NULL, "" }, { NULL, NULL, NULL } };
 
 enum { WORDS_MAX = 128 };
 

@@ -205,7 +205,7 @@ static void fill_items(struct prng *prng, avro_value_t *value, bool is_map)
 
 static void fill_fields(struct prng *prng, avro_value_t *value)
 {
-    size_t count;
+    size_t count = 0;
     avro_value_get_size(value, &count);
     for (size_t i = 0; i < count; i++) {
         avro_value_t field;
@@ -346,8 +346,8 @@ static struct value scalar_expected(avro_value_t *value, const struct schema *wr
 static const struct schema *enter_unions(avro_value_t *value, const struct schema *writer)
 {
     while (avro_value_get_type(value) == AVRO_UNION) {
-        avro_value_t branch;
-        int index;
+        avro_value_t branch = { 0 };
+        int index = 0;
         avro_value_get_discriminant(value, &index);
         avro_value_get_current_branch(value, &branch);
         writer = writer->branches[index];

@@ -178,7 +178,7 @@ static void check_with_avro_c(const char *path, int count)
     avro_generic_value_new(class, &value);
     int read = 0;
     for (; avro_file_reader_read_value(reader, &value) == 0; read++) {
-        int64_t a;
+        int64_t a = -1;
         avro_value_get_by_index(&value, 0, &field, NULL);
         avro_value_get_long(&field, &a);
         cr_assert_eq(a, read);

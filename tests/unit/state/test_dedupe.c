@@ -194,8 +194,8 @@ static void run(struct world *w, int64_t span_us, int64_t pace_us, uint64_t id_c
             check_one(w);
     }
     check_all_else_is_forgotten(w);
-    cr_assert_gt(w->duplicates, steps / 100);
-    cr_assert_gt(w->anew, steps / 100);
+    cr_assert_gt(w->duplicates, (size_t)steps / 100);
+    cr_assert_gt(w->anew, (size_t)steps / 100);
     dedupe_destroy(&w->dedupe);
     overlay_destroy(&w->overlay);
     place_close(&w->place);
