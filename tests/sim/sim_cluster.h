@@ -97,6 +97,9 @@ void sim_port_open(struct log_port **out, struct sim_cluster *cluster, const str
 /* The process behind the port died: its connections are gone, its membership and its open transaction
  * stay until they time out or somebody takes their id. The port still has to be closed. */
 void sim_port_kill(struct log_port *port);
+/* The process stands still: no heartbeat goes out, so that its session may end. Between calls, or in
+ * its hook. Thawed, it hears with its next heartbeat what it missed. */
+void sim_port_freeze(struct log_port *port, bool frozen);
 
 /* --- what a test does to the cluster, and sees of it ------------------------------------------ */
 
