@@ -10,7 +10,7 @@ enum { SESSION_TIMEOUT_US = 6 * 1000 * 1000, TRANSACTION_TIMEOUT_US = 30 * 1000 
 /* The moment at which every simulation begins. */
 static const int64_t START_WALL_MS = 1769860800000; /* 2026-01-31T12:00:00Z */
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void create_topic(struct sim_topic_log *log, const struct sim_topic *topic)
 {
@@ -68,7 +68,7 @@ void sim_cluster_destroy(struct sim_cluster **cluster_ref)
     mem_free(cluster);
 }
 
-/* --- what the parts share --------------------------------------------------------------------------- */
+/* --- what the parts share --------------------------------------------------------------------- */
 
 struct sim_partition *sim_model_partition(struct sim_cluster *cluster, int topic, int32_t partition)
 {
@@ -97,7 +97,7 @@ void sim_model_travel(struct sim_cluster *cluster)
     sim_time_advance(&cluster->time, us);
 }
 
-/* --- time --------------------------------------------------------------------------------------------- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static int64_t wall_ms(void *self)
 {
@@ -135,7 +135,7 @@ void sim_heal(struct sim_cluster *cluster)
     sim_time_deliver(&cluster->time);
 }
 
-/* --- what a test does ----------------------------------------------------------------------------------- */
+/* --- what a test does ------------------------------------------------------------------------- */
 
 static struct sim_partition *partition_of(struct sim_cluster *cluster, int topic, int32_t partition)
 {
@@ -184,7 +184,7 @@ void sim_rebalance(struct sim_cluster *cluster)
     sim_group_rebalance(cluster);
 }
 
-/* --- what a test sees ----------------------------------------------------------------------------------- */
+/* --- what a test sees ------------------------------------------------------------------------- */
 
 struct sim_bounds sim_bounds(const struct sim_cluster *cluster, int topic, int32_t partition)
 {

@@ -42,7 +42,7 @@ struct sim_consumer {
     struct event told;
 };
 
-/* --- life ------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 static void enlist(struct sim_consumer *consumer)
 {
@@ -120,7 +120,7 @@ void sim_consumer_leave(struct sim_consumer *consumer)
     consumer->state = OUTSIDE;
 }
 
-/* --- what is heard from the group --------------------------------------------------------------------- */
+/* --- what is heard from the group ------------------------------------------------------------- */
 
 static void push_event(struct sim_consumer *consumer, enum log_event_kind kind,
                        const struct log_partition *partitions, size_t count)
@@ -213,7 +213,7 @@ void sim_consumer_plan_heartbeat(struct sim_cluster *cluster, int64_t number)
                                                        .a = number });
 }
 
-/* --- what the application does -------------------------------------------------------------------------- */
+/* --- what the application does ---------------------------------------------------------------- */
 
 void sim_consumer_subscribe(struct sim_consumer *consumer, const int *topics, size_t count)
 {

@@ -35,7 +35,7 @@ MUST_CHECK enum status sim_consumer_poll(struct sim_consumer *consumer, int64_t 
 MUST_CHECK enum status sim_consumer_metadata(const struct sim_consumer *consumer, int64_t *member,
                                              int32_t *generation, struct error *err);
 
-/* --- what the group says --- */
+/* --- what the group says ---------------------------------------------------------------------- */
 void sim_consumer_on_assigned(struct sim_cluster *cluster, const struct sim_member *member);
 /* Something will be noticed with the next heartbeat. */
 void sim_consumer_plan_heartbeat(struct sim_cluster *cluster, int64_t number);

@@ -68,7 +68,7 @@ void sim_fetch_assign(struct sim_fetch *fetch, const struct log_position *positi
     }
 }
 
-/* --- handing out ------------------------------------------------------------------------------------ */
+/* --- handing out ------------------------------------------------------------------------------ */
 
 static struct log_record *add(struct log_batch *out, const struct place *place,
                               enum log_record_kind kind, int64_t offset)

@@ -48,7 +48,7 @@ bool sim_group_accepts(struct sim_cluster *cluster, int64_t number, int32_t gene
            generation == cluster->group.generation;
 }
 
-/* --- the assignment ----------------------------------------------------------------------------------- */
+/* --- the assignment --------------------------------------------------------------------------- */
 
 static size_t subscribers_of(const struct sim_group *group, int topic,
                              const struct sim_member *until)
@@ -84,7 +84,7 @@ static void assign(struct sim_cluster *cluster, struct sim_member *member)
     }
 }
 
-/* --- rebalances ----------------------------------------------------------------------------------------- */
+/* --- rebalances ------------------------------------------------------------------------------- */
 
 static bool all_joined(const struct sim_group *group)
 {
@@ -170,7 +170,7 @@ void sim_group_leave(struct sim_cluster *cluster, int64_t number)
         remove_and_rebalance(cluster, member);
 }
 
-/* --- sessions ------------------------------------------------------------------------------------------- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 static void on_session_end(void *self, int64_t number, int64_t unused)
 {
@@ -202,7 +202,7 @@ void sim_group_resume(struct sim_cluster *cluster, int64_t number)
         member->expires_us = INT64_MAX;
 }
 
-/* --- joining -------------------------------------------------------------------------------------------- */
+/* --- joining ---------------------------------------------------------------------------------- */
 
 /* Static members are sorted by their instance ids, behind them the others as they came. */
 static bool is_before(const struct sim_member *a, const struct sim_member *b)

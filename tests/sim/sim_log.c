@@ -6,7 +6,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 
-/* --- payloads ------------------------------------------------------------------------------------- */
+/* --- payloads --------------------------------------------------------------------------------- */
 
 static uint8_t *place(uint8_t *at, struct bytes *out, struct bytes source)
 {
@@ -55,7 +55,7 @@ void sim_payload_release(struct sim_payload *payload)
         mem_free(payload);
 }
 
-/* --- writers and spans ------------------------------------------------------------------------------ */
+/* --- writers and spans ------------------------------------------------------------------------ */
 
 void sim_partition_fini(struct sim_partition *partition)
 {
@@ -114,7 +114,7 @@ static int64_t open_span(struct sim_partition *partition, int64_t producer_id)
     return (int64_t)partition->span_count++;
 }
 
-/* --- writing ------------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void make_room(struct sim_partition *partition)
 {
@@ -190,7 +190,7 @@ void sim_partition_delete(struct sim_partition *partition, int64_t before)
         partition->start = before;
 }
 
-/* --- compaction ----------------------------------------------------------------------------------------- */
+/* --- compaction ------------------------------------------------------------------------------- */
 
 /* Goes from the newest to the oldest. */
 static bool is_kept(const struct sim_partition *partition, const struct sim_entry *entry,
@@ -223,7 +223,7 @@ void sim_partition_compact(struct sim_partition *partition, int64_t bound, bool 
     map_destroy(&seen);
 }
 
-/* --- reading -------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 size_t sim_partition_find(const struct sim_partition *partition, int64_t offset)
 {

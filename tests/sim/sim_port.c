@@ -47,7 +47,7 @@ static struct sim_cluster *cluster_of(const struct sim_port *port)
         return after_ == ST_OK ? done_ : after_;                                       \
     } while (0)
 
-/* --- life ----------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------- */
 
 void sim_port_kill(struct log_port *log_port)
 {
@@ -82,7 +82,7 @@ static void port_close(struct log_port *log_port)
     mem_free(port);
 }
 
-/* --- facts ---------------------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static enum status busy(struct sim_port *port, struct error *err)
 {
@@ -115,7 +115,7 @@ static enum status port_partition_count(struct log_port *log_port, int topic, in
     AROUND(port, SIM_OTHER, count_partitions(port, topic, out, err));
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static enum status subscribe(struct sim_port *port, const int *topics, size_t count)
 {
@@ -173,7 +173,7 @@ static void port_release(struct log_port *port, const struct log_record *records
     sim_fetch_release(records, count);
 }
 
-/* --- committed offsets ------------------------------------------------------------------------------ */
+/* --- committed offsets ------------------------------------------------------------------------ */
 
 static bool all_stable(const struct sim_port *port, const struct log_position *positions,
                        size_t count)
@@ -245,7 +245,7 @@ static enum status port_committed_unstable(struct log_port *log_port,
     AROUND(port, SIM_COMMITTED, committed_unstable(port, positions, count, err));
 }
 
-/* --- the producer ----------------------------------------------------------------------------------- */
+/* --- the producer ----------------------------------------------------------------------------- */
 
 static const char *port_producer_id(struct log_port *port)
 {
@@ -381,7 +381,7 @@ static bool port_tainted(struct log_port *log_port)
     return port->producer == NULL || sim_producer_tainted(port->producer);
 }
 
-/* --- the rest --------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 /* A call that returns nothing; whoever died in it finds out with the next one. */
 static void pass_after(struct sim_port *port, enum sim_call call)

@@ -51,7 +51,7 @@ struct sim_producer {
     size_t *first_lane;  /* of each topic, and behind the last */
 };
 
-/* --- open and close ------------------------------------------------------------------------------- */
+/* --- open and close --------------------------------------------------------------------------- */
 
 static enum status take_id(struct sim_cluster *cluster, const char *id, struct sim_txn **txn,
                            int32_t *epoch, struct error *err)
@@ -131,7 +131,7 @@ void sim_producer_close(struct sim_producer **producer_ref)
     mem_free(producer);
 }
 
-/* --- the network ------------------------------------------------------------------------------------ */
+/* --- the network ------------------------------------------------------------------------------ */
 
 /* The connection broke: the client connects and asks again, and nobody knows what still arrives. */
 static void transport_error(struct sim_producer *producer)
@@ -166,7 +166,7 @@ static void wait_for_markers(struct sim_producer *producer)
     sim_time_wait(time, time->now_us + PAUSE_US);
 }
 
-/* --- what goes wrong ---------------------------------------------------------------------------------- */
+/* --- what goes wrong -------------------------------------------------------------------------- */
 
 static enum status die(struct sim_producer *producer, enum status why, const char *what,
                        struct error *err)
@@ -229,7 +229,7 @@ static enum status must_be_in_transaction(const struct sim_producer *producer, c
     UNREACHABLE();
 }
 
-/* --- records -------------------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static struct lane *lane_of(struct sim_producer *producer, int topic, int32_t partition)
 {
@@ -427,7 +427,7 @@ int64_t sim_producer_offset(const struct sim_producer *producer, int topic, int3
     return lane == NULL || lane->transaction != producer->transaction ? NO_OFFSET : lane->first;
 }
 
-/* --- offsets ---------------------------------------------------------------------------------------------- */
+/* --- offsets ---------------------------------------------------------------------------------- */
 
 static void offer(struct sim_producer *producer, const struct log_position *positions, size_t count)
 {
@@ -514,7 +514,7 @@ enum status sim_producer_send_offsets(struct sim_producer *producer,
                  err);
 }
 
-/* --- the end ------------------------------------------------------------------------------------------------ */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 /* An EndTxn that was held back: the coordinator knows no better than to do it. */
 static void on_late_end(void *self, int64_t epoch, int64_t commit)

@@ -67,7 +67,7 @@ static void reader_release(struct log_reader *reader, const struct log_record *r
     sim_fetch_release(records, count);
 }
 
-/* --- questions ------------------------------------------------------------------------------------ */
+/* --- questions -------------------------------------------------------------------------------- */
 
 static enum status find_partition(struct sim_reader *reader, struct log_partition at,
                                   struct sim_partition **out, struct error *err)

@@ -37,7 +37,7 @@ struct sim_txn *sim_txn_of(struct sim_cluster *cluster, const char *id)
     return txn;
 }
 
-/* --- markers ------------------------------------------------------------------------------------------ */
+/* --- markers ---------------------------------------------------------------------------------- */
 
 /* `which` is an index into the transaction's partitions; behind them come the group's offsets. */
 static void on_marker(void *self, int64_t which, int64_t unused)
@@ -82,7 +82,7 @@ static void prepare(struct sim_txn *txn, bool commit)
         txn->state = SIM_COMPLETE;
 }
 
-/* --- time-outs ------------------------------------------------------------------------------------------ */
+/* --- time-outs -------------------------------------------------------------------------------- */
 
 static void plan_check(struct sim_txn *txn);
 
@@ -111,7 +111,7 @@ static void plan_check(struct sim_txn *txn)
         &(struct sim_event){ .at_us = txn->deadline_us, .happen = on_check, .self = txn });
 }
 
-/* --- requests ------------------------------------------------------------------------------------------- */
+/* --- requests --------------------------------------------------------------------------------- */
 
 enum sim_answer sim_txn_init(struct sim_txn *txn, int32_t *epoch)
 {

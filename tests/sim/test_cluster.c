@@ -159,7 +159,7 @@ static struct seen read_from(struct log_port *port, int topic, int32_t partition
     return seen;
 }
 
-/* --- transactions --------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static void commits_are_visible_and_aborts_are_not(void)
 {
@@ -358,7 +358,7 @@ static void misuse_is_answered_as_by_librdkafka(void)
     sim_cluster_destroy(&cluster);
 }
 
-/* --- the group ------------------------------------------------------------------------------------ */
+/* --- the group -------------------------------------------------------------------------------- */
 
 static void a_rebalance_waits_for_the_answer(void)
 {
@@ -506,7 +506,7 @@ static void dynamic_members_leave_at_once(void)
     sim_cluster_destroy(&cluster);
 }
 
-/* --- reading -------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void positions_outside_are_told_once(void)
 {
@@ -590,7 +590,7 @@ static void compaction_keeps_the_newest(void)
     CHECK(shorter > 10, "%d", shorter);
 }
 
-/* --- the same again ------------------------------------------------------------------------------- */
+/* --- the same again --------------------------------------------------------------------------- */
 
 struct random_run {
     struct sim_cluster *cluster;

@@ -1,0 +1,18 @@
+"""The simulated cluster (tests/sim) behaves as the broker does: ten thousand random sequences of
+calls give the same answers on both."""
+
+import time
+
+from cluster import CACHE
+from conformance import run
+
+SEQUENCES = 10_800
+PROCESSES = 4
+
+
+def test_simulated_cluster_behaves_as_kafka(cluster, evidence):
+    started = time.monotonic()
+    run(cluster.bootstrap, SEQUENCES, PROCESSES, timeout_s=3 * 3600)
+    evidence("conformance", sequences=SEQUENCES, of_them_groups=SEQUENCES // 20,
+             seeds=f"0..{SEQUENCES - 1}", seconds=round(time.monotonic() - started, 1), different=0,
+             kafka=sorted(path.name for path in (CACHE / "kafka").glob("kafka_2*.jar")))
