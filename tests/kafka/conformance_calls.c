@@ -12,7 +12,7 @@ static const char *const kind_names[CALL_KINDS] = {
     "bounds",        "read",        "poll",         "offset_at", "delete"
 };
 
-/* --- drawing -------------------------------------------------------------------------------------- */
+/* --- drawing ---------------------------------------------------------------------------------- */
 
 /* What a client that nobody disturbs would be doing. */
 enum phase { CLOSED, READY, OPEN, OFFERED, PHASES };
@@ -116,7 +116,7 @@ bool call_is_question(const struct call *call)
     return call->kind >= CALL_COMMITTED;
 }
 
-/* --- making --------------------------------------------------------------------------------------- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static void produce(const struct call *call, struct side *side, struct text *out)
 {

@@ -1,7 +1,7 @@
 /*
- * conformance_calls: random sequences of calls of the log port by three clients, one per seed. A call
- * is drawn with a rough idea of what is open, so that most make sense and some do not; it does not
- * depend on what the cluster answered.
+ * conformance_calls: random sequences of calls of the log port by three clients, one per seed. A
+ * call is drawn with a rough idea of what is open, so that most make sense and some do not; it does
+ * not depend on what the cluster answered.
  */
 #ifndef WEIR_TESTS_KAFKA_CONFORMANCE_CALLS_H
 #define WEIR_TESTS_KAFKA_CONFORMANCE_CALLS_H
@@ -44,7 +44,7 @@ struct call {
 /* Returns how many. */
 int calls_draw(uint64_t seed, struct call calls[CALLS_MAX]);
 void call_describe(const struct call *call, struct text *out);
-/* Nobody trims what is not committed: a real broker tells no end then, until the transaction ends. */
+/* Nobody trims what is not committed: a real broker tells no end until the transaction ends. */
 void call_moderate(struct call *call, struct side *simulated);
 /* Does nothing to the cluster, so it may be asked again until the answer is right. */
 bool call_is_question(const struct call *call);

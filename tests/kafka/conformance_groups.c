@@ -39,7 +39,7 @@ struct step {
     bool last_words; /* whoever is revoked commits before it answers */
 };
 
-/* --- what members do ------------------------------------------------------------------------------ */
+/* --- what members do -------------------------------------------------------------------------- */
 
 static void open_slot(struct group *group, struct slot *slot)
 {
@@ -112,7 +112,7 @@ static enum log_event_kind poll_slot(struct slot *slot, const struct step *step)
     return batch.event;
 }
 
-/* --- what is seen --------------------------------------------------------------------------------- */
+/* --- what is seen ----------------------------------------------------------------------------- */
 
 static int bits(unsigned mask)
 {
@@ -164,7 +164,7 @@ static void settle(struct group *group, const struct step *step, const struct te
     describe(group, out);
 }
 
-/* --- steps ---------------------------------------------------------------------------------------- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 /* The old one finds out; until then the group refuses it. */
 static void twin(struct group *group, struct slot *slot, const struct step *step, struct text *out)
@@ -252,7 +252,7 @@ static void take_step(struct group *group, const struct step *step, const struct
     text_add(out, "| %s", state.data);
 }
 
-/* --- a story -------------------------------------------------------------------------------------- */
+/* --- a story ---------------------------------------------------------------------------------- */
 
 static bool fits(const struct group *group, const struct step *step)
 {

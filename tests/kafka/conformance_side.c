@@ -35,7 +35,7 @@ int64_t side_now_ms(const struct side *side)
     return clock_us(&clock) / 1000;
 }
 
-/* --- opening -------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 struct log_port *side_port(const struct side *side, const struct world *names, const char *instance,
                            const char *id, int session_ms)
@@ -136,7 +136,7 @@ void side_settle(struct side *side)
         sim_advance(side->cluster, 10 * 1000);
 }
 
-/* --- where a sequence begins ---------------------------------------------------------------------- */
+/* --- where a sequence begins ------------------------------------------------------------------ */
 
 static void bounds_of(struct side *side, int32_t partition, int64_t *low, int64_t *stable,
                       int64_t *high)
@@ -177,7 +177,7 @@ void side_reset(struct side *side)
     }
 }
 
-/* --- what is there -------------------------------------------------------------------------------- */
+/* --- what is there ---------------------------------------------------------------------------- */
 
 void side_bounds(struct side *side, struct text *out)
 {

@@ -1,7 +1,7 @@
 /*
- * conformance_side: the log port twice, on a real broker and on the simulated cluster, with the same
- * three clients, and what one call after the other shows of it, as text that can be compared: the
- * statuses, the records that are delivered, the offsets counted from where the sequence began.
+ * conformance_side: the log port twice, on a real broker and on the simulated cluster, with the
+ * same three clients, and what one call after the other shows of it, as text that can be compared:
+ * the statuses, the records that are delivered, the offsets counted from where the sequence began.
  *
  * Clients `a` and `b` have ids of their own; `c` has the same transactional id as `a`.
  */

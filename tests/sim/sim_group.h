@@ -42,9 +42,11 @@ void sim_group_fini(struct sim_group *group);
 struct sim_member *sim_group_member(struct sim_group *group, int64_t number);
 struct sim_member *sim_group_instance(struct sim_group *group, const char *instance);
 
-/* JoinGroup. `number` SIM_NOBODY: a new member, or the place of its instance. Returns its number, or
- * SIM_NOBODY when another process has the instance now. The assignment comes through
- * sim_consumer_on_assigned, perhaps before this returns. */
+/*
+ * JoinGroup. `number` SIM_NOBODY: a new member, or the place of its instance. Returns its number,
+ * or SIM_NOBODY when another process has the instance now. The assignment comes through
+ * sim_consumer_on_assigned, perhaps before this returns.
+ */
 int64_t sim_group_join(struct sim_cluster *cluster, int64_t port, int64_t number,
                        const char *instance, uint32_t topics);
 /* LeaveGroup, of a dynamic member. */

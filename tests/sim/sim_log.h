@@ -1,7 +1,8 @@
 /*
- * sim_log: one partition: records and transaction markers, each with an offset; what is aborted, what
- * is undecided, what compaction and DeleteRecords left. Every question costs at most a logarithm of
- * the log's length. Owns its entries; payloads are counted, as readers hold them for a while.
+ * sim_log: one partition: records and transaction markers, each with an offset; what is aborted,
+ * what is undecided, what compaction and DeleteRecords left. Every question costs at most a
+ * logarithm of the log's length. Owns its entries; payloads are counted, as readers hold them for a
+ * while.
  */
 #ifndef WEIR_TESTS_SIM_LOG_H
 #define WEIR_TESTS_SIM_LOG_H

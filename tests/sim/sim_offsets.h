@@ -1,6 +1,6 @@
 /*
- * sim_offsets: the group's committed offsets, and those that wait for their transaction's end. While
- * any wait, a stable reader is told so, not what was there before.
+ * sim_offsets: the group's committed offsets, and those that wait for their transaction's end.
+ * While any wait, a stable reader is told so, not what was there before.
  */
 #ifndef WEIR_TESTS_SIM_OFFSETS_H
 #define WEIR_TESTS_SIM_OFFSETS_H

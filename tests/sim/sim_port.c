@@ -1,6 +1,6 @@
 /*
- * sim_port: the log port on the simulated cluster. Every call goes past the process's hook before and
- * after it does something, so that a process may die, or stand still, at either moment.
+ * sim_port: the log port on the simulated cluster. Every call goes past the process's hook before
+ * and after it does something, so that a process may die, or stand still, at either moment.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /*
- * sim_process: what a port and its readers share: the process that they live in, its hook, and which
- * topics its numbers mean. Counted, as readers may outlive their port.
+ * sim_process: what a port and its readers share: the process that they live in, its hook, and
+ * which topics its numbers mean. Counted, as readers may outlive their port.
  */
 #ifndef WEIR_TESTS_SIM_PROCESS_H
 #define WEIR_TESTS_SIM_PROCESS_H

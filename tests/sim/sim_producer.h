@@ -1,7 +1,8 @@
 /*
  * sim_producer: a transactional producer as librdkafka drives it: records wait in a queue and are
- * sent by and by, requests are repeated until they are answered, and what goes wrong decides whether
- * the transaction has to be aborted or the producer replaced. All faults of the network act here.
+ * sent by and by, requests are repeated until they are answered, and what goes wrong decides
+ * whether the transaction has to be aborted or the producer replaced. All faults of the network act
+ * here.
  */
 #ifndef WEIR_TESTS_SIM_PRODUCER_H
 #define WEIR_TESTS_SIM_PRODUCER_H

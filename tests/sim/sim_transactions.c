@@ -127,7 +127,7 @@ enum sim_answer sim_txn_init(struct sim_txn *txn, int32_t *epoch)
     return SIM_OK;
 }
 
-/* The first request of a transaction begins it, also when the client thinks it has begun already. */
+/* A transaction begins with its first request, also if the client thinks it has begun already. */
 static enum sim_answer go_on(struct sim_txn *txn, int32_t epoch)
 {
     if (epoch != txn->epoch)

@@ -1,7 +1,7 @@
 /*
  * sim_transactions: the transaction coordinator: ids, epochs, what is open and what is decided, and
- * the markers on their way. An answer is what the broker tells the client, not what the client makes
- * of it (sim_producer).
+ * the markers on their way. An answer is what the broker tells the client, not what the client
+ * makes of it (sim_producer).
  */
 #ifndef WEIR_TESTS_SIM_TRANSACTIONS_H
 #define WEIR_TESTS_SIM_TRANSACTIONS_H
@@ -58,7 +58,7 @@ enum sim_answer sim_txn_add_partition(struct sim_txn *txn, int32_t epoch, int to
                                       int32_t partition);
 enum sim_answer sim_txn_add_offsets(struct sim_txn *txn, int32_t epoch);
 enum sim_answer sim_txn_end(struct sim_txn *txn, int32_t epoch, bool commit);
-/* KIP-890: what a partition asks before a transaction begins in it. topic -1: the group's offsets. */
+/* KIP-890: what a partition asks before a transaction begins in it. topic -1: the offsets. */
 enum sim_answer sim_txn_verify(const struct sim_txn *txn, int32_t epoch, int topic,
                                int32_t partition);
 

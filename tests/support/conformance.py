@@ -1,5 +1,5 @@
-"""Runs kafka_sim_conformance (tests/kafka/conformance_main.c): the same random sequences of calls on
-a real broker and on the simulated cluster, in several processes with seeds of their own."""
+"""Runs kafka_sim_conformance (tests/kafka/conformance_main.c): the same random sequences of calls
+on a real broker and on the simulated cluster, in several processes with seeds of their own."""
 
 import os
 import pathlib
