@@ -9,8 +9,8 @@ enum {
     SLOTS = 3,
     STEPS = 6,
     ALL = (1 << PARTITIONS) - 1,
-    SESSION_MS = 1500,
-    SETTLED_MS = 4000, /* virtual: by then everything has happened */
+    SESSION_MS = 6000,  /* a busy machine must not lose one */
+    SETTLED_MS = 10000, /* virtual: by then everything has happened */
     PATIENCE_MS = 30000
 };
 
