@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/random.h"
 
@@ -11,7 +12,8 @@ enum {
     ALL = (1 << PARTITIONS) - 1,
     SESSION_MS = 6000,  /* a busy machine must not lose one */
     SETTLED_MS = 10000, /* virtual: by then everything has happened */
-    PATIENCE_MS = 30000
+    PATIENCE_MS = 30000,
+    HEARD_US = 100 * 1000
 };
 
 struct slot {
@@ -28,9 +30,20 @@ struct group {
     int opened; /* transactional ids are not used twice */
 };
 
-enum step_kind { JOIN, LEAVE, RESTART, TWIN, DIE, COMMIT, JOIN_HALFWAY, STEP_KINDS };
-static const char *const step_names[STEP_KINDS] = { "join", "leave",  "restart",     "twin",
-                                                    "die",  "commit", "join_halfway" };
+enum step_kind {
+    JOIN,
+    LEAVE,
+    RESTART,
+    TWIN,
+    DIE,
+    COMMIT,
+    JOIN_HALFWAY, /* one member answered the revocation, another has not: it commits */
+    JOIN_UNHEARD, /* it answered, and has not heard of its new assignment: it commits */
+    STEP_KINDS
+};
+static const char *const step_names[STEP_KINDS] = {
+    "join", "leave", "restart", "twin", "die", "commit", "join_halfway", "join_unheard"
+};
 
 struct step {
     enum step_kind kind;
@@ -186,9 +199,9 @@ static void twin(struct group *group, struct slot *slot, const struct step *step
     old.port->type->close(old.port);
 }
 
-/* One member has answered the revocation, the others have not: may it commit? */
-static void commit_halfway(struct group *group, const struct slot *joiner, const struct step *step,
-                           struct text *out)
+/* The first that was there before answers the revocation; returns it. */
+static struct slot *answer_revocation(struct group *group, const struct slot *joiner,
+                                      const struct step *step)
 {
     for (int i = 0; i < SLOTS; i++) {
         struct slot *slot = &group->slots[i];
@@ -196,9 +209,28 @@ static void commit_halfway(struct group *group, const struct slot *joiner, const
             continue;
         while (poll_slot(slot, step) != LOG_EVENT_REVOKED)
             ;
-        text_add(out, "%d:%s ", i, status_name(commit_offset(slot->port, 200 + step->number)));
-        return;
+        return slot;
     }
+    return NULL;
+}
+
+/* With one other member that has answered nobody is waited for: the joiner has its partitions, and
+ * then the client of the other has heard from the group too. */
+static void await_joiner(struct group *group, struct slot *joiner, const struct step *step)
+{
+    while (poll_slot(joiner, step) != LOG_EVENT_ASSIGNED)
+        ;
+    if (side_is_real(&group->side))
+        usleep(HEARD_US);
+}
+
+static void commit_meanwhile(struct group *group, struct slot *joiner, const struct step *step,
+                             struct text *out)
+{
+    struct slot *slot = answer_revocation(group, joiner, step);
+    if (step->kind == JOIN_UNHEARD)
+        await_joiner(group, joiner, step);
+    text_add(out, "%s ", status_name(commit_offset(slot->port, 200 + step->number)));
 }
 
 static int member_count(const struct group *group)
@@ -217,16 +249,15 @@ static void take_step(struct group *group, const struct step *step, const struct
         group->slots[i].events[0] = '\0';
     switch (step->kind) {
     case JOIN:
-    case JOIN_HALFWAY: {
-        const bool halfway = step->kind == JOIN_HALFWAY && member_count(group) == 2;
+    case JOIN_HALFWAY:
+    case JOIN_UNHEARD:
         slot->instance[0] = '\0';
         if (step->is_static)
             snprintf(slot->instance, sizeof slot->instance, "s%d", step->slot);
         open_slot(group, slot);
-        if (halfway)
-            commit_halfway(group, slot, step, out);
+        if (step->kind != JOIN)
+            commit_meanwhile(group, slot, step, out);
         break;
-    }
     case LEAVE:
         slot->port->type->leave(slot->port);
         close_slot(slot);
@@ -260,8 +291,11 @@ static bool fits(const struct group *group, const struct step *step)
     const bool is_static = slot->port != NULL && slot->instance[0] != '\0';
     switch (step->kind) {
     case JOIN:
-    case JOIN_HALFWAY:
         return slot->port == NULL;
+    case JOIN_HALFWAY:
+        return slot->port == NULL && member_count(group) == 2;
+    case JOIN_UNHEARD:
+        return slot->port == NULL && member_count(group) == 1;
     case LEAVE:
         return slot->port != NULL && !is_static && member_count(group) > 1;
     case DIE:
@@ -279,8 +313,8 @@ static bool fits(const struct group *group, const struct step *step)
 
 static struct step draw_step(struct prng *prng, const struct group *group, int number)
 {
-    static const uint8_t kinds[] = { JOIN, JOIN, JOIN,         LEAVE, RESTART,
-                                     TWIN, DIE,  JOIN_HALFWAY, COMMIT };
+    static const uint8_t kinds[] = { JOIN, JOIN, JOIN,         LEAVE,        RESTART,
+                                     TWIN, DIE,  JOIN_HALFWAY, JOIN_UNHEARD, COMMIT };
     struct step step;
     do {
         step = (struct step){ .kind = (enum step_kind)kinds[prng_below(prng, sizeof kinds)],
@@ -318,7 +352,7 @@ static bool step_both(struct group *real, struct group *simulated, const struct 
     take_step(real, step, &settled, &found);
     add_committed(simulated, &expected);
     add_committed(real, &found);
-    const bool joins = step->kind == JOIN || step->kind == JOIN_HALFWAY;
+    const bool joins = step->kind == JOIN || step->kind >= JOIN_HALFWAY;
     text_add(story, "%2d %d.%s(%s%s) -> %s\n", step->number, step->slot, step_names[step->kind],
              !joins            ? ""
              : step->is_static ? "static "
