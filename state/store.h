@@ -7,6 +7,11 @@
  * `position` record, opaque here, which is written last and never becomes durable before the rows
  * that it covers.
  *
+ * Failures: ST_CORRUPT is this partition's alone, and dropping it helps. ST_IO_FAILED and
+ * ST_DISK_FULL: close the partition and open it again, later; that opens the database again when a
+ * write had failed. What was not flushed is gone then, for every partition: until it was closed and
+ * opened, each one answers ST_IO_FAILED. The position says what is left.
+ *
  * Threads: one thread (the task's) reads a partition while at most one other (the background
  * writer) writes it. Opening, closing and dropping need both to be quiet.
  */
@@ -36,6 +41,7 @@ typedef bool store_row_fn(void *context, struct bytes key, struct bytes value);
 struct store_type {
     const char *name;
     void (*close)(struct store *store);
+    /* ST_LOCAL_BUSY: somebody has it open. */
     MUST_CHECK enum status (*partition_open)(struct store *store, struct store_partition **out,
                                              const char *name, struct error *err);
     void (*partition_close)(struct store_partition *partition);
@@ -58,8 +64,8 @@ struct store_type {
     /* Rows sorted by key, no doubles; position none: unchanged. Atomic per call. */
     MUST_CHECK enum status (*write)(struct store_partition *partition, const struct store_row *rows,
                                     size_t count, struct bytes position, struct error *err);
-    /* Into an empty partition only: runs of sorted rows; each call is one run, runs must not
-     * overlap. */
+    /* The fast way into an empty partition: each call is one run of sorted rows, deletes too; where
+     * runs overlap the later one counts. Only after partition_drop, and before the first write. */
     MUST_CHECK enum status (*ingest)(struct store_partition *partition,
                                      const struct store_row *rows, size_t count, struct error *err);
     /* Everything written so far survives the death of the process when this returns. */

@@ -70,7 +70,6 @@ static void memory_close(struct store *base)
 static enum status memory_partition_open(struct store *base, struct store_partition **out,
                                          const char *name, struct error *err)
 {
-    (void)err;
     ENSURE(*out == NULL);
     struct memory_store *store = (struct memory_store *)base;
     pthread_mutex_lock(&store->mutex);
@@ -80,9 +79,11 @@ static enum status memory_partition_open(struct store *base, struct store_partit
         partition->next = store->partitions;
         store->partitions = partition;
     }
-    ENSURE(!partition->is_open);
+    const bool is_free = !partition->is_open;
     partition->is_open = true;
     pthread_mutex_unlock(&store->mutex);
+    if (!is_free)
+        return FAIL(err, ST_LOCAL_BUSY, "the local state: '%s' is still open", name);
     *out = &partition->base;
     return ST_OK;
 }

@@ -8,7 +8,13 @@
  * the write that completes its rows. (Two families lose that, with atomic_flush too.) The
  * position's key is 00 'P'; rows never start with 0x00.
  *
- * Files: DIRECTORY/rocks (the database), DIRECTORY/ingest (SST files being made; emptied at open).
+ * Files: DIRECTORY/rocks (the database), DIRECTORY/ingest (SST files being made; emptied at open),
+ * DIRECTORY/unreadable (the last database that could not be opened, for whoever wants to know why).
+ *
+ * A failed write stays with RocksDB: every later write of every family fails too. So a failure marks
+ * the database as broken, all calls are refused, and the next partition_open opens it again. What
+ * was in its memtables is gone then, for every partition: each one has to be closed and opened, and
+ * notices by the generation.
  *
  * Index and filter blocks stay outside the block cache: a 64 MB SST's would not fit a shard of it,
  * and a get then reads them again each time (500 us instead of 9). For the same reason the cache
@@ -19,6 +25,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,6 +34,7 @@
 #include <rocksdb/c.h>
 
 #include "base/ensure.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "state/directory_lock.h"
 #include "state/store.h"
@@ -56,9 +64,14 @@ struct rocks_store {
     struct directory_lock *lock;
     char *database_directory;
     char *ingest_directory;
-    rocksdb_t *db;
+    char *unreadable_directory;
+    pthread_rwlock_t in_use; /* calls share it; closing and opening the database excludes them */
+    atomic_bool broken;      /* nothing is possible before it was opened again */
+    uint64_t generation;     /* counts how often it was opened; guarded by in_use */
+    rocksdb_t *db;           /* NULL: it could not be opened again */
     rocksdb_cache_t *cache;
     rocksdb_options_t *options; /* of the database and of every family */
+    rocksdb_options_t *quiet_options; /* of a damaged family: nothing is compacted */
     rocksdb_readoptions_t *read_options;
     rocksdb_writeoptions_t *write_options;
     rocksdb_flushoptions_t *flush_options;
@@ -74,6 +87,8 @@ struct rocks_partition {
     struct rocks_store *store;
     char *name;
     bool is_open;
+    uint64_t generation;     /* of the database when it was opened */
+    atomic_bool is_damaged;  /* one of its files is; only dropping helps */
     rocksdb_column_family_handle_t *family; /* NULL: a drop could not make it anew */
 };
 
@@ -81,13 +96,18 @@ static const struct store_type rocks_type;
 static const uint8_t position_key[] = { 0x00, 'P' };
 
 static enum status open_database(struct rocks_store *store, struct error *err);
+static enum status open_or_begin_anew(struct rocks_store *store, struct error *err);
 static void make_options(struct rocks_store *store, const struct store_rocks_options *options);
 static enum status empty_directory(const char *directory, struct error *err);
 static struct rocks_partition *add_partition(struct rocks_store *store, const char *name,
                                              rocksdb_column_family_handle_t *family);
 static struct rocks_partition *find_partition(struct rocks_store *store, const char *name);
 static enum status ensure_family(struct rocks_partition *partition, struct error *err);
+static enum status enter(struct rocks_partition *partition, struct error *err);
+static void leave(struct rocks_partition *partition);
 static enum status failed(char *message, struct error *err);
+static enum status write_failed(struct rocks_partition *partition, char *message,
+                                struct error *err);
 
 /* ---- the database -------------------------------------------------------------------------- */
 
@@ -99,43 +119,58 @@ enum status store_open_rocks(struct store **out, const struct store_rocks_option
     AUTO(store_close) struct store *base = &store->base;
     base->type = &rocks_type;
     ENSURE(pthread_mutex_init(&store->mutex, NULL) == 0);
+    ENSURE(pthread_rwlock_init(&store->in_use, NULL) == 0);
     TRY(directory_lock_acquire(&store->lock, options->directory, err));
     store->database_directory = mem_format("%s/rocks", options->directory);
     store->ingest_directory = mem_format("%s/ingest", options->directory);
+    store->unreadable_directory = mem_format("%s/unreadable", options->directory);
     TRY(empty_directory(store->ingest_directory, err));
     make_options(store, options);
-    TRY(open_database(store, err));
+    TRY(open_or_begin_anew(store, err));
     *out = TAKE(base);
     return ST_OK;
+}
+
+static void close_database(struct rocks_store *store)
+{
+    for (struct rocks_partition *each = store->partitions; each != NULL; each = each->next) {
+        if (each->family != NULL)
+            rocksdb_column_family_handle_destroy(each->family);
+        each->family = NULL;
+    }
+    if (store->default_family != NULL)
+        rocksdb_column_family_handle_destroy(store->default_family);
+    store->default_family = NULL;
+    if (store->db != NULL)
+        rocksdb_close(store->db);
+    store->db = NULL;
 }
 
 /* Also of a store that was opened halfway. Flushes what is in memory. */
 static void rocks_close(struct store *base)
 {
     struct rocks_store *store = (struct rocks_store *)base;
+    close_database(store);
     while (store->partitions != NULL) {
         struct rocks_partition *partition = store->partitions;
         ENSURE(!partition->is_open);
         store->partitions = partition->next;
-        if (partition->family != NULL)
-            rocksdb_column_family_handle_destroy(partition->family);
         mem_free(partition->name);
         mem_free(partition);
     }
-    if (store->default_family != NULL)
-        rocksdb_column_family_handle_destroy(store->default_family);
-    if (store->db != NULL)
-        rocksdb_close(store->db);
     if (store->options != NULL) {
         rocksdb_options_destroy(store->options);
+        rocksdb_options_destroy(store->quiet_options);
         rocksdb_readoptions_destroy(store->read_options);
         rocksdb_writeoptions_destroy(store->write_options);
         rocksdb_flushoptions_destroy(store->flush_options);
         rocksdb_cache_destroy(store->cache);
     }
     pthread_mutex_destroy(&store->mutex);
+    pthread_rwlock_destroy(&store->in_use);
     mem_free(store->database_directory);
     mem_free(store->ingest_directory);
+    mem_free(store->unreadable_directory);
     directory_lock_release(&store->lock);
     mem_free(store);
 }
@@ -196,6 +231,8 @@ static void make_options(struct rocks_store *store, const struct store_rocks_opt
     store->options = rocksdb_options_create();
     set_database_options(store->options, options);
     set_family_options(store->options, store->cache, options->memtable_bytes);
+    store->quiet_options = rocksdb_options_create_copy(store->options);
+    rocksdb_options_set_disable_auto_compactions(store->quiet_options, 1);
     store->read_options = rocksdb_readoptions_create();
     store->write_options = rocksdb_writeoptions_create();
     rocksdb_writeoptions_disable_WAL(store->write_options, 1);
@@ -232,11 +269,21 @@ static void keep_families(struct rocks_store *store, char *const *names,
                           rocksdb_column_family_handle_t *const *families, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        struct rocks_partition *known = find_partition(store, names[i]);
         if (strcmp(names[i], "default") == 0)
             store->default_family = families[i];
+        else if (known != NULL)
+            known->family = families[i];
         else
             add_partition(store, names[i], families[i]);
     }
+}
+
+/* A damaged family waits to be dropped: compacting it would break the database again before that. */
+static const rocksdb_options_t *family_options(struct rocks_store *store, const char *name)
+{
+    const struct rocks_partition *known = find_partition(store, name);
+    return known != NULL && atomic_load(&known->is_damaged) ? store->quiet_options : store->options;
 }
 
 static enum status open_database(struct rocks_store *store, struct error *err)
@@ -249,7 +296,7 @@ static enum status open_database(struct rocks_store *store, struct error *err)
         mem_alloc_array(count, sizeof(rocksdb_column_family_handle_t *));
     const rocksdb_options_t **options = mem_alloc_array(count, sizeof(rocksdb_options_t *));
     for (size_t i = 0; i < count; i++)
-        options[i] = store->options;
+        options[i] = family_options(store, names[i]);
     char *message = NULL;
     store->db =
         rocksdb_open_column_families(store->options, store->database_directory, (int)count,
@@ -261,7 +308,58 @@ static enum status open_database(struct rocks_store *store, struct error *err)
     mem_free(names);
     mem_free(families);
     mem_free(options);
-    return message == NULL ? ST_OK : failed(message, err);
+    if (message != NULL) {
+        store->db = NULL;
+        return failed(message, err);
+    }
+    store->generation++;
+    atomic_store(&store->broken, false);
+    return ST_OK;
+}
+
+/* A database that is there and cannot be read. Its content can be had from Kafka. */
+static bool is_unreadable(const struct rocks_store *store, const struct error *err)
+{
+    AUTO(mem_auto_free) char *current = mem_format("%s/CURRENT", store->database_directory);
+    if (access(current, F_OK) != 0)
+        return false;
+    return err->status == ST_CORRUPT || strstr(err->text, "No such file or directory") != NULL;
+}
+
+static enum status move_aside(struct rocks_store *store, const struct error *why, struct error *err)
+{
+    LOG_ERROR("store.unreadable", "moved_to=%s what=%s why=%s", LOG_Q(store->unreadable_directory),
+              LOG_Q("the local state is made anew from Kafka"), LOG_Q(why->text));
+    TRY(empty_directory(store->unreadable_directory, err));
+    if (rmdir(store->unreadable_directory) != 0 ||
+        rename(store->database_directory, store->unreadable_directory) != 0)
+        return FAIL(err, ST_IO_FAILED, "moving %s to %s: %s", store->database_directory,
+                    store->unreadable_directory, strerror(errno));
+    return ST_OK;
+}
+
+static enum status open_or_begin_anew(struct rocks_store *store, struct error *err)
+{
+    struct error why = { .status = ST_OK };
+    const enum status st = open_database(store, &why);
+    if (st == ST_OK)
+        return ST_OK;
+    if (!is_unreadable(store, &why)) {
+        if (err != NULL)
+            *err = why;
+        return st;
+    }
+    TRY(move_aside(store, &why, err));
+    return open_database(store, err);
+}
+
+/* After a failure. What was not flushed is gone; nobody else is inside. */
+static enum status open_again(struct rocks_store *store, struct error *err)
+{
+    LOG_WARN("store.opened_again", "directory=%s", LOG_Q(store->database_directory));
+    close_database(store);
+    TRY(empty_directory(store->ingest_directory, err));
+    return open_or_begin_anew(store, err);
 }
 
 /* What a process that died left there is of no use. */
@@ -283,20 +381,44 @@ static enum status empty_directory(const char *directory, struct error *err)
 
 /* ---- partitions ---------------------------------------------------------------------------- */
 
+/* Opens the database again if it is broken. */
+static enum status heal(struct rocks_store *store, struct error *err)
+{
+    if (!atomic_load(&store->broken))
+        return ST_OK;
+    pthread_rwlock_wrlock(&store->in_use);
+    const enum status status = atomic_load(&store->broken) ? open_again(store, err) : ST_OK;
+    pthread_rwlock_unlock(&store->in_use);
+    return status;
+}
+
+static enum status open_partition(struct rocks_partition *partition, struct error *err)
+{
+    if (partition->is_open)
+        return FAIL(err, ST_LOCAL_BUSY, "the local state: '%s' is still open", partition->name);
+    if (atomic_load(&partition->store->broken))
+        return FAIL(err, ST_LOCAL_BUSY, "the local state: it has just failed for another partition");
+    TRY(ensure_family(partition, err));
+    partition->generation = partition->store->generation;
+    partition->is_open = true;
+    return ST_OK;
+}
+
 static enum status rocks_partition_open(struct store *base, struct store_partition **out,
                                         const char *name, struct error *err)
 {
     ENSURE(*out == NULL);
     ENSURE(strcmp(name, "default") != 0);
     struct rocks_store *store = (struct rocks_store *)base;
+    TRY(heal(store, err));
+    pthread_rwlock_rdlock(&store->in_use);
     pthread_mutex_lock(&store->mutex);
     struct rocks_partition *partition = find_partition(store, name);
     if (partition == NULL)
         partition = add_partition(store, name, NULL);
-    ENSURE(!partition->is_open);
-    const enum status status = ensure_family(partition, err);
-    partition->is_open = status == ST_OK;
+    const enum status status = open_partition(partition, err);
     pthread_mutex_unlock(&store->mutex);
+    pthread_rwlock_unlock(&store->in_use);
     TRY(status);
     *out = &partition->base;
     return ST_OK;
@@ -315,14 +437,21 @@ static enum status rocks_partition_drop(struct store_partition *base, struct err
 {
     struct rocks_partition *partition = (struct rocks_partition *)base;
     char *message = NULL;
-    if (partition->family != NULL) {
-        rocksdb_drop_column_family(partition->store->db, partition->family, &message);
-        if (message != NULL)
-            return failed(message, err);
+    const bool was_damaged = atomic_exchange(&partition->is_damaged, false);
+    const enum status entered = enter(partition, err);
+    if (entered != ST_OK) {
+        atomic_store(&partition->is_damaged, was_damaged);
+        return entered;
+    }
+    rocksdb_drop_column_family(partition->store->db, partition->family, &message);
+    enum status status = message == NULL ? ST_OK : write_failed(partition, message, err);
+    if (status == ST_OK) {
         rocksdb_column_family_handle_destroy(partition->family);
         partition->family = NULL;
+        status = ensure_family(partition, err);
     }
-    return ensure_family(partition, err);
+    leave(partition);
+    return status;
 }
 
 static struct rocks_partition *add_partition(struct rocks_store *store, const char *name,
@@ -354,9 +483,33 @@ static enum status ensure_family(struct rocks_partition *partition, struct error
             partition->store->db, partition->store->options, partition->name, &message);
     if (message != NULL) {
         partition->family = NULL;
-        return failed(message, err);
+        return write_failed(partition, message, err);
     }
     return ST_OK;
+}
+
+/* Every call is between enter and leave: so long the database stays open. */
+static enum status enter(struct rocks_partition *partition, struct error *err)
+{
+    struct rocks_store *store = partition->store;
+    pthread_rwlock_rdlock(&store->in_use);
+    enum status status = ST_OK;
+    if (atomic_load(&store->broken) || partition->generation != store->generation)
+        status = FAIL(err, ST_IO_FAILED,
+                      "the local state: the database was, or must be, opened again after a failure");
+    else if (atomic_load(&partition->is_damaged))
+        status = FAIL(err, ST_CORRUPT, "the local state: a file of '%s' is damaged",
+                      partition->name);
+    else
+        status = ensure_family(partition, err);
+    if (status != ST_OK)
+        pthread_rwlock_unlock(&store->in_use);
+    return status;
+}
+
+static void leave(struct rocks_partition *partition)
+{
+    pthread_rwlock_unlock(&partition->store->in_use);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -365,20 +518,19 @@ static enum status get_raw(struct rocks_partition *partition, struct bytes key, 
                            bool *found, struct error *err)
 {
     char *message = NULL;
-    TRY(ensure_family(partition, err));
+    TRY(enter(partition, err));
     rocksdb_pinnableslice_t *slice =
         rocksdb_get_pinned_cf(partition->store->db, partition->store->read_options,
                               partition->family, (const char *)key.data, key.size, &message);
-    if (message != NULL)
-        return failed(message, err);
     *found = slice != NULL;
-    if (slice == NULL)
-        return ST_OK;
-    size_t size = 0;
-    const char *value = rocksdb_pinnableslice_value(slice, &size);
-    buffer_put(out, value, size);
-    rocksdb_pinnableslice_destroy(slice);
-    return ST_OK;
+    if (slice != NULL) {
+        size_t size = 0;
+        const char *value = rocksdb_pinnableslice_value(slice, &size);
+        buffer_put(out, value, size);
+        rocksdb_pinnableslice_destroy(slice);
+    }
+    leave(partition);
+    return message == NULL ? ST_OK : failed(message, err);
 }
 
 static enum status rocks_position(struct store_partition *base, struct buffer *out,
@@ -435,12 +587,14 @@ static enum status rocks_multi_get(struct store_partition *base, const struct by
 {
     struct rocks_partition *partition = (struct rocks_partition *)base;
     bool more = true;
-    TRY(ensure_family(partition, err));
-    for (size_t i = 0; i < count && more; i += MULTI_GET_MAX) {
+    TRY(enter(partition, err));
+    enum status status = ST_OK;
+    for (size_t i = 0; i < count && more && status == ST_OK; i += MULTI_GET_MAX) {
         const size_t some = count - i < MULTI_GET_MAX ? count - i : MULTI_GET_MAX;
-        TRY(get_some(partition, keys + i, some, each, context, &more, err));
+        status = get_some(partition, keys + i, some, each, context, &more, err);
     }
-    return ST_OK;
+    leave(partition);
+    return status;
 }
 
 static bool deliver(const rocksdb_iterator_t *iterator, store_row_fn *each, void *context)
@@ -456,11 +610,11 @@ static enum status rocks_scan(struct store_partition *base, struct bytes from, s
 {
     static const uint8_t first_row[] = { 0x01 }; /* behind the position */
     struct rocks_partition *partition = (struct rocks_partition *)base;
-    TRY(ensure_family(partition, err));
     if (from.size == 0 || from.data[0] == 0)
         from = bytes_of(first_row, sizeof first_row);
     if (to.data != NULL && bytes_compare(from, to) >= 0)
         return ST_OK;
+    TRY(enter(partition, err));
 
     rocksdb_readoptions_t *options = rocksdb_readoptions_create();
     if (to.data != NULL)
@@ -474,6 +628,7 @@ static enum status rocks_scan(struct store_partition *base, struct bytes from, s
     rocksdb_iter_get_error(iterator, &message);
     rocksdb_iter_destroy(iterator);
     rocksdb_readoptions_destroy(options);
+    leave(partition);
     return message == NULL ? ST_OK : failed(message, err);
 }
 
@@ -489,8 +644,12 @@ static uint64_t int_property(struct rocks_partition *partition, const char *name
 static uint64_t rocks_bytes_used(struct store_partition *base)
 {
     struct rocks_partition *partition = (struct rocks_partition *)base;
-    return int_property(partition, "rocksdb.live-sst-files-size") +
-           int_property(partition, "rocksdb.cur-size-all-mem-tables");
+    if (enter(partition, NULL) != ST_OK)
+        return 0;
+    const uint64_t bytes = int_property(partition, "rocksdb.live-sst-files-size") +
+                           int_property(partition, "rocksdb.cur-size-all-mem-tables");
+    leave(partition);
+    return bytes;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -501,7 +660,7 @@ static enum status rocks_write(struct store_partition *base, const struct store_
     struct rocks_partition *partition = (struct rocks_partition *)base;
     ENSURE(store_rows_are_sorted(rows, count));
     ENSURE(count == 0 || (rows[0].key.size > 0 && rows[0].key.data[0] != 0));
-    TRY(ensure_family(partition, err));
+    TRY(enter(partition, err));
 
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     for (size_t i = 0; i < count; i++) {
@@ -519,17 +678,23 @@ static enum status rocks_write(struct store_partition *base, const struct store_
     char *message = NULL;
     rocksdb_write(partition->store->db, partition->store->write_options, batch, &message);
     rocksdb_writebatch_destroy(batch);
-    return message == NULL ? ST_OK : failed(message, err);
+    const enum status status =
+        message == NULL ? ST_OK : write_failed(partition, message, err);
+    leave(partition);
+    return status;
 }
 
 static enum status rocks_flush(struct store_partition *base, struct error *err)
 {
     struct rocks_partition *partition = (struct rocks_partition *)base;
     char *message = NULL;
-    TRY(ensure_family(partition, err));
+    TRY(enter(partition, err));
     rocksdb_flush_cf(partition->store->db, partition->store->flush_options, partition->family,
                      &message);
-    return message == NULL ? ST_OK : failed(message, err);
+    const enum status status =
+        message == NULL ? ST_OK : write_failed(partition, message, err);
+    leave(partition);
+    return status;
 }
 
 /* ---- ingest: SST files that are moved into the family, without memtable and compaction ------ */
@@ -597,8 +762,12 @@ static char *add_to_file(struct sst_files *files, struct store_row row)
         message = start_file(files);
     if (message != NULL)
         return message;
-    rocksdb_sstfilewriter_put(files->writer, (const char *)row.key.data, row.key.size,
-                              (const char *)row.value.data, row.value.size, &message);
+    if (row.value.data == NULL)
+        rocksdb_sstfilewriter_delete(files->writer, (const char *)row.key.data, row.key.size,
+                                     &message);
+    else
+        rocksdb_sstfilewriter_put(files->writer, (const char *)row.key.data, row.key.size,
+                                  (const char *)row.value.data, row.value.size, &message);
     files->bytes += row.key.size + row.value.size;
     return message;
 }
@@ -623,33 +792,79 @@ static enum status rocks_ingest(struct store_partition *base, const struct store
     struct rocks_partition *partition = (struct rocks_partition *)base;
     ENSURE(store_rows_are_sorted(rows, count));
     ENSURE(count == 0 || (rows[0].key.size > 0 && rows[0].key.data[0] != 0));
-    TRY(ensure_family(partition, err));
+    TRY(enter(partition, err));
 
     struct sst_files files;
     sst_files_init(&files, partition->store);
     char *message = NULL;
     for (size_t i = 0; i < count && message == NULL; i++)
-        if (rows[i].value.data != NULL) /* nothing is there to be deleted */
-            message = add_to_file(&files, rows[i]);
+        message = add_to_file(&files, rows[i]);
     if (message == NULL)
         message = finish_file(&files);
     if (message == NULL)
         message = ingest_files(partition, &files);
     sst_files_fini(&files);
-    return message == NULL ? ST_OK : failed(message, err);
+    const enum status status =
+        message == NULL ? ST_OK : write_failed(partition, message, err);
+    leave(partition);
+    return status;
 }
 
 /* ---- failures ------------------------------------------------------------------------------ */
 
-/* RocksDB's C interface tells the kind of a failure in its text only. Frees the text. */
-static enum status failed(char *message, struct error *err)
+/* RocksDB's C interface tells the kind of a failure in its text only. failed and write_failed free
+ * it. */
+static enum status failure_of(const char *message)
 {
-    enum status status = ST_IO_FAILED;
     if (strstr(message, "No space left on device") != NULL ||
         strstr(message, "Disk quota exceeded") != NULL)
-        status = ST_DISK_FULL;
-    else if (strncmp(message, "Corruption", strlen("Corruption")) == 0)
-        status = ST_CORRUPT;
+        return ST_DISK_FULL;
+    if (strncmp(message, "Corruption", strlen("Corruption")) == 0)
+        return ST_CORRUPT;
+    return ST_IO_FAILED;
+}
+
+static enum status failed(char *message, struct error *err)
+{
+    const enum status status = failure_of(message);
+    FAIL(err, status, "the local state: %s", message);
+    rocksdb_free(message);
+    return status;
+}
+
+/* The partition whose file the message names, as ".../000123.sst"; NULL: none, or none of ours. */
+static struct rocks_partition *partition_of_file(struct rocks_store *store, const char *message)
+{
+    const rocksdb_livefiles_t *files = rocksdb_livefiles(store->db);
+    struct rocks_partition *found = NULL;
+    for (int i = 0; i < rocksdb_livefiles_count(files) && found == NULL; i++) {
+        if (strstr(message, rocksdb_livefiles_name(files, i)) == NULL)
+            continue;
+        pthread_mutex_lock(&store->mutex);
+        found = find_partition(store, rocksdb_livefiles_column_family_name(files, i));
+        pthread_mutex_unlock(&store->mutex);
+    }
+    rocksdb_livefiles_destroy(files);
+    return found;
+}
+
+/*
+ * A compaction of any family may have failed: a damaged file of another partition is no reason to
+ * drop this one.
+ */
+static enum status write_failed(struct rocks_partition *partition, char *message,
+                                struct error *err)
+{
+    struct rocks_store *store = partition->store;
+    enum status status = failure_of(message);
+    struct rocks_partition *damaged = NULL;
+    if (status == ST_CORRUPT)
+        damaged = partition_of_file(store, message);
+    if (damaged != NULL)
+        atomic_store(&damaged->is_damaged, true);
+    if (status == ST_CORRUPT && damaged != partition)
+        status = ST_IO_FAILED;
+    atomic_store(&store->broken, true);
     FAIL(err, status, "the local state: %s", message);
     rocksdb_free(message);
     return status;

@@ -170,16 +170,16 @@ static void do_drop(struct world *w)
     w->position = 0;
 }
 
-/* What a restore does: runs that do not overlap, into the empty partition. */
+/* What a restore does: runs, the later one over the earlier, into the empty partition. */
 static void do_ingest(struct world *w)
 {
     struct store_row rows[MODEL_KEYS];
     do_drop(w);
-    const size_t count = change_rows(w, rows, 10);
-    const size_t half = count / 2;
     const struct store_type *type = type_of(w);
-    CHECK(w, type->ingest(w->place.partition, rows + half, count - half, NULL) == ST_OK, "ingest");
-    CHECK(w, type->ingest(w->place.partition, rows, half, NULL) == ST_OK, "ingest");
+    for (uint64_t runs = 1 + prng_below(&w->prng, 6); runs > 0; runs--) {
+        const size_t count = change_rows(w, rows, 10);
+        CHECK(w, type->ingest(w->place.partition, rows, count, NULL) == ST_OK, "ingest");
+    }
     CHECK(w, type->ingest(w->place.partition, NULL, 0, NULL) == ST_OK, "ingest of nothing");
 }
 

@@ -1,6 +1,6 @@
 /*
  * What only the store on disk can do wrong: lose the order of writes when the process is killed, be
- * opened twice, meet damaged files, and find no room.
+ * opened twice, meet damaged files, and find no room. And how it goes on afterwards.
  */
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
@@ -325,29 +325,121 @@ Test(store_rocks, damaged_rows_are_corrupt)
     place_close(&place);
 }
 
-Test(store_rocks, a_damaged_database_is_corrupt)
+static bool exists(const char *directory, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return access(path, F_OK) == 0;
+}
+
+static size_t count_rows(struct store_partition *partition)
+{
+    int rows = 0;
+    cr_assert_eq(partition->type->scan(partition, BYTES_NONE, BYTES_NONE, count_row, &rows, NULL),
+                 ST_OK);
+    return (size_t)rows;
+}
+
+/* Twice: the second one replaces what the first one left aside. */
+Test(store_rocks, a_database_that_cannot_be_read_is_moved_aside)
 {
     struct place place;
-    struct error err = { 0 };
+    place_open(&place, true);
+    for (int round = 0; round < 2; round++) {
+        fill(place.partition, 100);
+        place.store->type->partition_close(place.partition);
+        store_close(&place.store);
+        damage(place.directory, "MANIFEST-*");
+        place.partition = NULL;
+        place.store = place_open_rocks(place.directory);
+        cr_assert(exists(place.directory, "unreadable/CURRENT"));
+        cr_assert_eq(place.store->type->partition_open(place.store, &place.partition, "t-0", NULL),
+                     ST_OK);
+        cr_assert_eq(count_rows(place.partition), 0);
+    }
+    place_close(&place);
+}
+
+Test(store_rocks, a_database_without_its_manifest_is_moved_aside)
+{
+    struct place place;
     place_open(&place, true);
     fill(place.partition, 100);
     place.store->type->partition_close(place.partition);
     store_close(&place.store);
-    damage(place.directory, "MANIFEST-*");
-    const struct store_rocks_options options = { place.directory, 1 << 20, 1 << 20, 0 };
-    cr_assert_eq(store_open_rocks(&place.store, &options, &err), ST_CORRUPT, "%s", err.text);
-    place_remove_directory(place.directory);
+    char pattern[128];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/rocks/MANIFEST-*", place.directory);
+    cr_assert_eq(glob(pattern, 0, NULL, &found), 0);
+    cr_assert_eq(unlink(found.gl_pathv[0]), 0);
+    globfree(&found);
+    place.partition = NULL;
+    place.store = place_open_rocks(place.directory);
+    cr_assert(exists(place.directory, "unreadable/CURRENT"));
+    cr_assert_eq(place.store->type->partition_open(place.store, &place.partition, "t-0", NULL),
+                 ST_OK);
+    place_close(&place);
+}
+
+/* RocksDB refuses every write after a compaction of any family met a damaged file. */
+Test(store_rocks, a_damaged_file_costs_only_its_own_partition)
+{
+    struct place place;
+    struct error err = { 0 };
+    struct store_partition *other = NULL;
+    place_open(&place, true);
+    for (int i = 0; i < 3; i++) {
+        fill(place.partition, 100);
+        cr_assert_eq(place.partition->type->flush(place.partition, NULL), ST_OK);
+    }
+    damage(place.directory, "*.sst");
+    place_reopen(&place);
+    const struct store_type *type = place.store->type;
+    cr_assert_eq(type->partition_open(place.store, &other, "t-1", NULL), ST_OK);
+    fill(other, 10);
+    enum status st = type->flush(other, NULL);
+    cr_assert_eq(st, ST_OK);
+    fill(place.partition, 100);
+    const enum status flushed = type->flush(place.partition, NULL); /* the fourth: it is compacted */
+    cr_assert(flushed == ST_OK || flushed == ST_CORRUPT, "%s", status_name(flushed));
+    for (uint64_t n = 11; st == ST_OK && n < 2000; n++) {
+        st = write_number(other, n, 0, &err);
+        usleep(1000);
+    }
+    cr_assert_eq(st, ST_IO_FAILED, "%s", err.text);
+    type->partition_close(other);
+    type->partition_close(place.partition);
+
+    other = place.partition = NULL;
+    cr_assert_eq(type->partition_open(place.store, &other, "t-1", NULL), ST_OK);
+    cr_assert_geq(count_rows(other), 10);
+    cr_assert_eq(type->partition_open(place.store, &place.partition, "t-0", NULL), ST_OK);
+    struct buffer position;
+    buffer_init(&position);
+    cr_assert_eq(type->position(place.partition, &position, &err), ST_CORRUPT, "%s", err.text);
+    cr_assert_eq(type->partition_drop(place.partition, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(type->position(place.partition, &position, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(position.size, 0);
+    fill(place.partition, 10);
+    buffer_fini(&position);
+    type->partition_close(other);
+    place_close(&place);
+}
+
+Test(store_rocks, a_partition_is_open_once)
+{
+    struct place place;
+    struct store_partition *second = NULL;
+    place_open(&place, true);
+    cr_assert_eq(place.store->type->partition_open(place.store, &second, "t-0", NULL),
+                 ST_LOCAL_BUSY);
+    place_close(&place);
 }
 
 /* ---- no room ------------------------------------------------------------------------------- */
 
-static enum status fill_disk(const char *directory, struct error *err)
+static enum status write_noise(struct store_partition *partition, struct error *err)
 {
-    struct store *store = NULL;
-    struct store_partition *partition = NULL;
-    const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
-    TRY(store_open_rocks(&store, &options, err));
-    TRY(store->type->partition_open(store, &partition, "t-0", err));
     for (uint64_t n = 1; n < 2000; n++) {
         char key[24], noise[PADDING_MAX];
         fill_with_noise(noise, sizeof noise, n);
@@ -357,19 +449,91 @@ static enum status fill_disk(const char *directory, struct error *err)
     return partition->type->flush(partition, err);
 }
 
+static enum status fill_disk(const char *directory, struct error *err)
+{
+    struct store *store = NULL;
+    struct store_partition *partition = NULL;
+    const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
+    TRY(store_open_rocks(&store, &options, err));
+    TRY(store->type->partition_open(store, &partition, "t-0", err));
+    const enum status st = write_noise(partition, err);
+    partition->type->partition_close(partition);
+    store_close(&store);
+    return st;
+}
+
+/*
+ * Another partition has rows on the disk and one that is not flushed. Space is found again: what was
+ * flushed is there, what was not is gone, and neither partition could be used in between.
+ */
+static enum status fill_disk_and_go_on(const char *directory, struct error *err)
+{
+    struct store *store = NULL;
+    struct store_partition *full = NULL, *other = NULL;
+    char ballast[96];
+    snprintf(ballast, sizeof ballast, "%s/ballast", directory);
+    const int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
+    if (fd < 0 || posix_fallocate(fd, 0, 60 << 20) != 0)
+        return FAIL(err, ST_INVALID, "no ballast");
+    close(fd);
+    const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
+    TRY(store_open_rocks(&store, &options, err));
+    const struct store_type *type = store->type;
+    TRY(type->partition_open(store, &full, "t-0", err));
+    TRY(type->partition_open(store, &other, "t-1", err));
+    fill(other, 9);
+    TRY(type->flush(other, err));
+    TRY(write_number(other, 10, 0, err));
+    if (write_noise(full, err) != ST_DISK_FULL)
+        return FAIL(err, ST_INVALID, "the disk is not full");
+    bool found;
+    struct buffer value;
+    buffer_init(&value);
+    char key[24];
+    if (type->get(other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
+        return FAIL(err, ST_INVALID, "the other partition can be used");
+    type->partition_close(full);
+    full = NULL;
+    const enum status before = type->partition_open(store, &full, "t-0", err);
+    if (before == ST_OK) /* it had room for opening; what is not there are the noisy rows */
+        type->partition_close(full);
+    unlink(ballast);
+    full = NULL;
+    TRY(type->partition_open(store, &full, "t-0", err));
+    TRY(write_noise(full, err));
+    if (type->get(other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
+        return FAIL(err, ST_INVALID, "the other partition did not notice");
+    type->partition_close(other);
+    other = NULL;
+    TRY(type->partition_open(store, &other, "t-1", err));
+    buffer_clear(&value);
+    TRY(type->position(other, &value, err));
+    /* Number 10 survives when closing the database found room to flush it. */
+    const uint64_t left = strtoull(buffer_text(&value), NULL, 10);
+    if ((left != 9 && left != 10) || count_rows(other) != left + 1)
+        return FAIL(err, ST_INVALID, "the other partition is not what was flushed");
+    buffer_fini(&value);
+    type->partition_close(full);
+    type->partition_close(other);
+    store_close(&store);
+    return ST_OK;
+}
+
 /* Exit code: the status; 255: this machine does not let us mount. */
-static void fill_small_disk(const char *directory)
+static void on_small_disk(const char *directory, const char *size,
+                          enum status (*what)(const char *, struct error *))
 {
     struct error err = { 0 };
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount("none", directory, "tmpfs", 0, "size=3m") != 0)
+        mount("none", directory, "tmpfs", 0, size) != 0)
         _exit(255);
-    const enum status status = fill_disk(directory, &err);
+    const enum status status = what(directory, &err);
     fprintf(stderr, "%s: %s\n", status_name(status), err.text);
     _exit((int)status);
 }
 
-Test(store_rocks, a_full_disk_has_its_own_status)
+static void expect_on_small_disk(const char *size, enum status expected,
+                                 enum status (*what)(const char *, struct error *))
 {
     char directory[64];
     int how;
@@ -377,11 +541,21 @@ Test(store_rocks, a_full_disk_has_its_own_status)
     const pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0)
-        fill_small_disk(directory);
+        on_small_disk(directory, size, what);
     cr_assert_eq(waitpid(child, &how, 0), child);
     place_remove_directory(directory);
     cr_assert(WIFEXITED(how));
     if (WEXITSTATUS(how) == 255)
         cr_skip_test("needs the right to mount");
-    cr_assert_eq(WEXITSTATUS(how), ST_DISK_FULL);
+    cr_assert_eq(WEXITSTATUS(how), expected);
+}
+
+Test(store_rocks, a_full_disk_has_its_own_status)
+{
+    expect_on_small_disk("size=3m", ST_DISK_FULL, fill_disk);
+}
+
+Test(store_rocks, goes_on_from_what_was_flushed_when_there_is_room_again)
+{
+    expect_on_small_disk("size=64m", ST_OK, fill_disk_and_go_on);
 }
