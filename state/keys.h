@@ -16,7 +16,7 @@ enum store_key {
     KEY_DEDUPE = 3,     /* dedupe.h */
     KEY_TIMER = 4,      /* timers.h */
     KEY_SNOOZE = 5,     /* snooze.h */
-    KEY_TASK = 6,       /* the task's own: time per input, layouts (layouts.h) */
+    KEY_TASK = 6,       /* the task's own: time per input, layouts (layouts.h), the engine's */
 };
 
 /* A time, or any signed number, so that memcmp orders it: big-endian with the sign bit flipped. */

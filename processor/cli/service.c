@@ -228,8 +228,20 @@ static bool is_healthy(void *self, struct buffer *why)
     return healthy;
 }
 
+/* One line for each partition that has a reason to wait. */
+static void write_troubles(const struct worker_stats *stats, struct buffer *why)
+{
+    for (size_t i = 0; i < stats->lane_count; i++) {
+        const struct worker_lane_stats *lane = &stats->lanes[i];
+        if (lane->failure != ST_OK)
+            buffer_printf(why, "partition %" PRId32 " %s: %s\n", lane->partition, lane->failed ? "has failed" : "waits",
+                          lane->trouble);
+    }
+}
+
 static bool worker_is_ready(const struct worker_stats *stats, struct buffer *why)
 {
+    write_troubles(stats, why);
     if (stats->trouble[0] != '\0')
         buffer_printf(why, "waiting: %s\n", stats->trouble);
     else if (stats->rebalances == 0)
@@ -347,6 +359,23 @@ static void *run_worker(void *argument)
     return NULL;
 }
 
+/* Every partition of the process has failed for a reason that does not pass: then ending says it loudest. */
+static enum status nothing_works(struct service *service, struct error *err)
+{
+    enum status first = ST_OK;
+    for (size_t i = 0; i < service->worker_count; i++) {
+        struct error why = { .status = ST_OK };
+        const enum worker_condition condition = worker_condition(service->workers[i].worker, &why);
+        if (condition == WORKER_WORKS || condition == WORKER_JOINING)
+            return ST_OK;
+        if (condition == WORKER_STUCK && first == ST_OK) {
+            first = why.status;
+            *err = why;
+        }
+    }
+    return first;
+}
+
 enum status service_run(struct service *service, const atomic_bool *stop, struct error *err)
 {
     enum { LOOK_US = 10 * 1000 };
@@ -356,10 +385,12 @@ enum status service_run(struct service *service, const atomic_bool *stop, struct
         ENSURE(pthread_create(&service->workers[i].thread, NULL, run_worker, &service->workers[i]) == 0);
         service->workers[i].started = true;
     }
-    while (!atomic_load(stop) && !atomic_load(&service->failed) && atomic_load(&service->running) > 0)
-        clock_sleep_us(&clock, LOOK_US);
-    atomic_store(&service->stop, true);
     enum status first = ST_OK;
+    while (!atomic_load(stop) && !atomic_load(&service->failed) && atomic_load(&service->running) > 0 && first == ST_OK) {
+        clock_sleep_us(&clock, LOOK_US);
+        first = nothing_works(service, err);
+    }
+    atomic_store(&service->stop, true);
     for (size_t i = 0; i < service->worker_count; i++) {
         pthread_join(service->workers[i].thread, NULL);
         if (first == ST_OK && service->workers[i].status != ST_OK) {

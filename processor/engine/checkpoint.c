@@ -22,6 +22,14 @@ void checkpoint_fini(struct checkpoint *checkpoint)
     checkpoint->rows = NULL;
 }
 
+void checkpoint_give_up(struct checkpoint *checkpoint)
+{
+    checkpoint_fini(checkpoint);
+    if (checkpoint->running)
+        overlay_unfreeze(checkpoint->overlay);
+    checkpoint->running = false;
+}
+
 static int by_key(const void *a, const void *b)
 {
     const struct store_row *x = a, *y = b;

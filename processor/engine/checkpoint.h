@@ -48,6 +48,8 @@ void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, str
                      const struct state_identity *identity, bool threaded);
 /* Joins the job. The frozen map stays as it is. */
 void checkpoint_fini(struct checkpoint *checkpoint);
+/* Joins the job and takes the frozen values back: the next checkpoint writes them all again. Between transactions. */
+void checkpoint_give_up(struct checkpoint *checkpoint);
 
 /* Freezes; between transactions only. `committed` is M as committed: the checkpoint's position. */
 void checkpoint_start(struct checkpoint *checkpoint, const struct commit_metadata *committed, int64_t tail_offset,

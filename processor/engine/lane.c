@@ -8,7 +8,7 @@
 
 const char *lane_state_name(enum lane_state state)
 {
-    static const char *const names[] = { "opening", "restoring", "claiming", "ready", "lost" };
+    static const char *const names[] = { "opening", "restoring", "claiming", "ready", "lost", "failed" };
     return names[state];
 }
 
@@ -127,9 +127,13 @@ void lane_forget(struct lane *lane)
     copier_destroy(&lane->copier);
     lane_drop_queues(lane);
     journal_runs_clear(&lane->runs);
-    for (size_t i = 0; i < lane->input_count; i++)
+    for (size_t i = 0; i < lane->input_count; i++) {
         lane->inputs[i].position = lane->inputs[i].committed = -1;
-    lane->touched = lane->in_transaction = false;
+        lane->inputs[i].seen = lane->inputs[i].committed_seen = (struct last_seen){ .known = false };
+    }
+    lane->touched = lane->in_transaction = lane->changed = lane->proven = false;
+    lane->tail_offset = lane->trimmed_offset = 0;
+    lane->blocked_until_us = 0;
     lane->touched_records = 0;
     lane->marked = lane->committed_mark = 0;
     if (lane->copy_outputs != NULL)

@@ -2,9 +2,11 @@
  * lane: what a worker holds for one partition number that it owns. Two kinds: a task with its state, or a copier that carries one
  * partition of an everywhere table to the reference topic. Private to the engine.
  *
- *     OPENING --> RESTORING --> CLAIMING --> READY          LOST: let go, until the next assignment
- *        committed    rows and      the first      reads
+ *     OPENING --> RESTORING --> CLAIMING --> READY          LOST: somebody else wrote to it; opened again after a while
+ *        committed    rows and      the first      reads    FAILED: cannot be opened, for a reason that does not pass
  *        offsets, M   tail read     transaction    and processes
+ *
+ * Whatever goes wrong with one lane leads back to OPENING, after a pause, or to FAILED (opening_trouble). The others go on.
  */
 #ifndef WEIR_PROCESSOR_ENGINE_LANE_H
 #define WEIR_PROCESSOR_ENGINE_LANE_H
@@ -16,6 +18,7 @@
 #include "processor/engine/checkpoint.h"
 #include "processor/engine/job.h"
 #include "processor/engine/journal.h"
+#include "processor/engine/last_seen.h"
 #include "processor/engine/log_port.h"
 #include "processor/engine/restore.h"
 #include "processor/engine/task.h"
@@ -24,7 +27,7 @@
 struct worker;
 
 enum lane_kind { LANE_TASK, LANE_COPY };
-enum lane_state { LANE_OPENING, LANE_RESTORING, LANE_CLAIMING, LANE_READY, LANE_LOST };
+enum lane_state { LANE_OPENING, LANE_RESTORING, LANE_CLAIMING, LANE_READY, LANE_LOST, LANE_FAILED };
 const char *lane_state_name(enum lane_state state);
 
 /* Records delivered and not processed yet, oldest first. */
@@ -41,6 +44,7 @@ struct lane_input {
     bool at_end;       /* everything readable was delivered */
     int64_t end_offset; /* where that was */
     struct record_queue queue;
+    struct last_seen seen, committed_seen; /* the last record that was processed */
 };
 
 struct lane {
@@ -59,6 +63,16 @@ struct lane {
     size_t touched_records;
     int64_t blocked_until_us;         /* the registry does not answer: try the record at the queue's head again then */
     int64_t lost_at_us;
+
+    /* opening: kept over lane_forget */
+    int64_t opening_since_us; /* this attempt; 0: it has not begun */
+    int64_t next_try_us;      /* not before then */
+    int attempts;             /* that failed, since a checkpoint was last completed */
+    bool owners_ended;        /* the last owner's transactions are */
+    bool drop_local;          /* its local rows are damaged */
+    int drops;                /* how often they were */
+    struct error trouble;     /* what it waits for, or why it failed; status ST_OK: nothing */
+
     struct journal_runs runs;
     struct hash128 journal_hash, pending_journal_hash;
 
@@ -72,6 +86,7 @@ struct lane {
     int64_t tail_offset; /* a lower bound of where the last committed seq lies */
     int64_t trimmed_offset;
     int64_t checkpoint_ended_us;
+    bool proven;  /* a checkpoint was completed since it was opened: its rows can be believed */
     bool changed; /* records were committed since the last checkpoint began: its own commits are no reason for the next */
 
     /* LANE_COPY */
@@ -89,7 +104,7 @@ void lane_become_copier(struct lane *lane, int table);
 void lane_drop_queues(struct lane *lane);
 /* Joins its jobs; frees everything. */
 void lane_destroy(struct lane **lane);
-/* Forgets memory and the queue, so that it can be opened again. Joins its jobs. */
+/* Forgets memory and the queue, so that it can be opened again. Joins its jobs. What says why it is opened again stays. */
 void lane_forget(struct lane *lane);
 
 /* The row that keeps the chain of journal hashes: [6]['J'] -> 16 bytes. */

@@ -1,7 +1,6 @@
 #include "processor/engine/restore.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/ensure.h"
 #include "base/log.h"
@@ -10,9 +9,8 @@
 enum {
     POLL_US = 100 * 1000,
     STALL_US = 60 * 1000 * 1000,
-    BATCH_ROWS = 100 * 1000,
-    BATCH_BYTES = 32 << 20,
-    ARENA_BLOCK = 1 << 20,
+    INPUT_WAIT_US = 10 * 1000 * 1000, /* a new leader may not show at once all that was readable before */
+    TELL_US = 5 * 1000 * 1000,
 };
 static const int64_t FROM_BEGINNING = -2;
 
@@ -21,7 +19,11 @@ void restore_init(struct restore *restore, const struct restore_options *options
     *restore = (struct restore){ .options = *options };
     if (restore->options.stall_us == 0)
         restore->options.stall_us = STALL_US;
-    restore->started_us = restore->progress_us = clock_us(&options->clock);
+    restore->started_us = restore->progress_us = restore->told_us = clock_us(&options->clock);
+    restore->inputs = mem_alloc_array(options->input_count + 1, sizeof *restore->inputs);
+    for (size_t i = 0; i < options->input_count; i++)
+        restore->inputs[i] = options->inputs[i];
+    restore->options.inputs = restore->inputs;
 }
 
 void restore_fini(struct restore *restore)
@@ -30,8 +32,9 @@ void restore_fini(struct restore *restore)
         restore->options.reader->type->close(restore->options.reader);
     restore->options.reader = NULL;
     tail_reader_destroy(&restore->tail);
-    map_destroy(&restore->batch);
-    arena_destroy(&restore->batch_arena);
+    changelog_run_fini(&restore->run);
+    mem_free(restore->inputs);
+    restore->inputs = NULL;
 }
 
 static enum status check_progress(struct restore *restore, const char *what, struct error *err)
@@ -44,12 +47,136 @@ static enum status check_progress(struct restore *restore, const char *what, str
                 restore->options.target.seq);
 }
 
+/* Now and then, so that a long restore is not a silent one. */
+static void tell_progress(struct restore *restore, const char *what, int64_t offset)
+{
+    const int64_t now_us = clock_us(&restore->options.clock);
+    if (now_us - restore->told_us < TELL_US)
+        return;
+    const int64_t rows = atomic_load(&restore->rows);
+    LOG_INFO("restore.progress", "partition=%" PRId32 " from=%s rows=%" PRId64 " rows_per_s=%" PRId64
+             " offsets_left=%" PRId64, restore->options.partition, what, rows,
+             (rows - restore->told_rows) * 1000000 / (now_us - restore->told_us),
+             restore->end_offset > offset ? restore->end_offset - offset : 0);
+    restore->told_us = now_us;
+    restore->told_rows = rows;
+}
+
 static enum status read_from(struct restore *restore, int topic, int64_t offset, struct error *err)
 {
     const struct log_position position = { .topic = topic, .partition = restore->options.partition,
                                            .offset = offset };
     restore->progress_us = clock_us(&restore->options.clock);
     return restore->options.reader->type->assign(restore->options.reader, &position, 1, err);
+}
+
+/* Feeds what one poll gives to `take`, and gives every record back. */
+static enum status poll_once(struct restore *restore,
+                             enum status (*take)(struct restore *, const struct log_record *, struct error *),
+                             struct error *err)
+{
+    struct log_reader *reader = restore->options.reader;
+    struct log_batch batch;
+    TRY(reader->type->poll(reader, POLL_US, &batch, err));
+    enum status st = ST_OK;
+    for (size_t i = 0; i < batch.count && st == ST_OK; i++)
+        st = take(restore, &batch.records[i], err);
+    reader->type->release(reader, batch.records, batch.count);
+    return st;
+}
+
+/* --- the inputs --------------------------------------------------------------------------------------------------- */
+
+static const char *input_name(const struct restore *restore)
+{
+    return restore->options.topics->items[restore->inputs[restore->input_next].topic].name;
+}
+
+static enum status begin_inputs(struct restore *restore)
+{
+    restore->phase = RESTORE_INPUTS;
+    restore->input_next = 0;
+    restore->input_asked = false;
+    restore->input_since_us = restore->progress_us = clock_us(&restore->options.clock);
+    return ST_OK;
+}
+
+static void next_input(struct restore *restore)
+{
+    restore->input_next++;
+    restore->input_asked = false;
+    restore->input_since_us = restore->progress_us = clock_us(&restore->options.clock);
+}
+
+static enum status input_ends_early(struct restore *restore, int64_t end, struct error *err)
+{
+    if (clock_us(&restore->options.clock) - restore->input_since_us < INPUT_WAIT_US) {
+        clock_sleep_us(&restore->options.clock, POLL_US);
+        restore->input_asked = false;
+        return ST_OK;
+    }
+    return FAIL(err, ST_OUT_OF_RANGE, "topic '%s' partition %" PRId32 " ends at offset %" PRId64 ", before %" PRId64
+                ", up to where it was processed: it was deleted and made again, or lost records; `weir reset` starts with"
+                " new state", input_name(restore), restore->options.partition, end,
+                restore->inputs[restore->input_next].position);
+}
+
+/* Does it reach to the position? Then asks for the last record, if the state remembers one and it is still there. */
+static enum status ask_input(struct restore *restore, struct error *err)
+{
+    const struct restore_input *input = &restore->inputs[restore->input_next];
+    const struct log_partition at = { input->topic, restore->options.partition };
+    int64_t low, high;
+    struct bytes row;
+    TRY(restore->options.reader->type->bounds(restore->options.reader, at, true, &low, &high, err));
+    if (input->position > high)
+        return input_ends_early(restore, high, err);
+    if (input->position < low)
+        return FAIL(err, ST_OUT_OF_RANGE, "topic '%s' partition %" PRId32 " begins at offset %" PRId64
+                    " and does not reach offset %" PRId64 ", where reading must go on: those records were deleted before they"
+                    " were processed; `weir reset` starts with what is there", input_name(restore),
+                    restore->options.partition, low, input->position);
+    TRY(overlay_get(restore->options.overlay, last_seen_key(), &row, err));
+    TRY(last_seen_find(&restore->seen, row, bytes_of_string(input_name(restore)), err));
+    if (!restore->seen.known || restore->seen.offset < low) {
+        next_input(restore);
+        return ST_OK;
+    }
+    restore->input_asked = true;
+    restore->input_decided = false;
+    return read_from(restore, input->topic, restore->seen.offset, err);
+}
+
+/* A record that was compacted or trimmed away since proves nothing. */
+static enum status take_seen(struct restore *restore, const struct log_record *record, struct error *err)
+{
+    const struct last_seen *seen = &restore->seen;
+    if (restore->input_decided || !restore->input_asked)
+        return ST_OK;
+    if (record->kind == LOG_RECORD_EOF && record->offset <= seen->offset)
+        return input_ends_early(restore, record->offset, err);
+    restore->input_decided = true;
+    if (record->kind != LOG_RECORD_DATA || record->offset != seen->offset || last_seen_is(seen, record))
+        return ST_OK;
+    return FAIL(err, ST_INPUT_REPLACED, "topic '%s' partition %" PRId32 " holds another record at offset %" PRId64
+                " than the one that was processed: it was deleted and made again, and the state does not belong to it;"
+                " `weir reset` starts with new state", input_name(restore), restore->options.partition, seen->offset);
+}
+
+static enum status step_inputs(struct restore *restore, struct error *err)
+{
+    if (restore->input_next == restore->options.input_count) {
+        restore->phase = RESTORE_DONE;
+        return ST_OK;
+    }
+    if (!restore->input_asked) {
+        TRY(ask_input(restore, err));
+        return check_progress(restore, "the bounds of an input", err);
+    }
+    TRY(poll_once(restore, take_seen, err));
+    if (restore->input_decided)
+        next_input(restore);
+    return check_progress(restore, "the last processed record of an input", err);
 }
 
 /* --- the tail --------------------------------------------------------------------------------------------------- */
@@ -97,6 +224,7 @@ static enum status begin_tail(struct restore *restore, struct error *err)
     const struct log_partition tail = { restore->options.topics->tail, restore->options.partition };
     int64_t low, high;
     TRY(restore->options.reader->type->bounds(restore->options.reader, tail, true, &low, &high, err));
+    restore->end_offset = high;
     tail_reader_destroy(&restore->tail);
     tail_reader_create(&restore->tail, &events);
     restore->next_seq = 0;
@@ -132,22 +260,8 @@ static enum status feed_tail(struct restore *restore, const struct log_record *r
     if (record->kind == LOG_RECORD_EOF || restore->reached || restore->gap)
         return ST_OK;
     restore->progress_us = clock_us(&restore->options.clock);
+    tell_progress(restore, "tail", record->offset);
     return tail_reader_feed(restore->tail, record->value, err);
-}
-
-/* Feeds what one poll gives to `take`, and gives every record back. */
-static enum status poll_once(struct restore *restore,
-                             enum status (*take)(struct restore *, const struct log_record *, struct error *),
-                             struct error *err)
-{
-    struct log_reader *reader = restore->options.reader;
-    struct log_batch batch;
-    TRY(reader->type->poll(reader, POLL_US, &batch, err));
-    enum status st = ST_OK;
-    for (size_t i = 0; i < batch.count && st == ST_OK; i++)
-        st = take(restore, &batch.records[i], err);
-    reader->type->release(reader, batch.records, batch.count);
-    return st;
 }
 
 static enum status step_tail(struct restore *restore, struct error *err)
@@ -155,14 +269,24 @@ static enum status step_tail(struct restore *restore, struct error *err)
     TRY(poll_once(restore, feed_tail, err));
     if (restore->gap)
         return on_tail_gap(restore, err);
-    if (restore->reached) {
-        restore->phase = RESTORE_DONE;
-        return ST_OK;
-    }
+    if (restore->reached)
+        return begin_inputs(restore);
     return check_progress(restore, "the tail", err);
 }
 
 /* --- the changelog ------------------------------------------------------------------------------------------------ */
+
+static enum status read_changelog(struct restore *restore, struct error *err)
+{
+    const struct log_partition changelog = { restore->options.topics->changelog, restore->options.partition };
+    int64_t low;
+    TRY(restore->options.reader->type->bounds(restore->options.reader, changelog, true, &low, &restore->end_offset,
+                                              err));
+    changelog_run_init(&restore->run, restore->options.store);
+    restore->mark_seen = false;
+    restore->phase = RESTORE_CHANGELOG;
+    return read_from(restore, changelog.topic, FROM_BEGINNING, err);
+}
 
 static enum status begin_changelog(struct restore *restore, const char *why, struct error *err)
 {
@@ -174,36 +298,7 @@ static enum status begin_changelog(struct restore *restore, const char *why, str
     restore->from_changelog = true;
     if (restore->options.target.checkpoint.number == 0)
         return begin_tail(restore, err); /* no checkpoint was ever completed: the tail has everything */
-    if (restore->batch == NULL) {
-        map_create(&restore->batch, sizeof(struct bytes));
-        arena_create(&restore->batch_arena, ARENA_BLOCK);
-    }
-    restore->mark_seen = false;
-    restore->phase = RESTORE_CHANGELOG;
-    return read_from(restore, restore->options.topics->changelog, FROM_BEGINNING, err);
-}
-
-static int by_key(const void *a, const void *b)
-{
-    const struct store_row *x = a, *y = b;
-    return bytes_compare(x->key, y->key);
-}
-
-static enum status write_batch(struct restore *restore, struct error *err)
-{
-    const size_t count = map_count(restore->batch);
-    struct store_row *rows = mem_alloc_array(count + 1, sizeof *rows);
-    size_t n = 0;
-    struct map_iterator it = map_iterate(restore->batch);
-    while (map_next(&it))
-        rows[n++] = (struct store_row){ it.key, *(struct bytes *)it.value };
-    qsort(rows, count, sizeof *rows, by_key);
-    const enum status st = restore->options.store->type->write(restore->options.store, rows, count, BYTES_NONE, err);
-    mem_free(rows);
-    map_clear(restore->batch);
-    arena_reset(restore->batch_arena);
-    restore->batch_bytes = 0;
-    return st;
+    return read_changelog(restore, err);
 }
 
 static enum status take_own_record(struct restore *restore, const struct log_record *record, struct error *err)
@@ -222,7 +317,7 @@ static enum status take_own_record(struct restore *restore, const struct log_rec
 
 static enum status finish_changelog(struct restore *restore, struct error *err)
 {
-    TRY(write_batch(restore, err));
+    TRY(changelog_run_end(&restore->run, err));
     restore->local = (struct store_position){ .identity = restore->options.identity,
                                               .seq = restore->options.target.checkpoint.seq };
     struct buffer position;
@@ -247,14 +342,9 @@ static enum status take_changelog(struct restore *restore, const struct log_reco
     if (changelog_kind_of(record->key) != CHANGELOG_ROW)
         return take_own_record(restore, record, err);
 
-    bool is_new;
-    struct bytes *value = map_insert(restore->batch, record->key, &is_new);
-    *value = arena_copy(restore->batch_arena, record->value);
-    restore->batch_bytes += record->key.size + record->value.size;
+    tell_progress(restore, "changelog", record->offset);
     atomic_fetch_add_explicit(&restore->rows, 1, memory_order_relaxed);
-    if (map_count(restore->batch) < BATCH_ROWS && restore->batch_bytes < BATCH_BYTES)
-        return ST_OK;
-    return write_batch(restore, err);
+    return changelog_run_add(&restore->run, record->key, record->value, err);
 }
 
 static enum status step_changelog(struct restore *restore, struct error *err)
@@ -306,11 +396,25 @@ static enum status begin_empty(struct restore *restore, struct error *err)
     return read_from(restore, restore->options.topics->tail, FROM_BEGINNING, err);
 }
 
+/* Nothing of it can be believed. Where nothing was ever committed either, emptying it is all there is to do. */
+static enum status begin_damaged(struct restore *restore, const struct error *why, struct error *err)
+{
+    if (restore->options.target.seq == 0)
+        return begin_empty(restore, err);
+    return begin_changelog(restore, why->status == ST_OK ? "the local rows are damaged" : why->text, err);
+}
+
 static enum status begin(struct restore *restore, struct error *err)
 {
     const struct commit_metadata *target = &restore->options.target;
     struct error why = { .status = ST_OK };
-    TRY(read_local(restore, err));
+    enum status st = read_local(restore, &why);
+    if (st == ST_CORRUPT || restore->options.drop_local)
+        return begin_damaged(restore, &why, err);
+    if (st != ST_OK) {
+        *err = why;
+        return st;
+    }
     const bool has_local = restore->local.identity.format_version != 0;
     if (has_local && restore->local.identity.format_version > STATE_FORMAT_VERSION)
         return state_identity_check(&restore->options.identity, &restore->local.identity, err);
@@ -326,10 +430,8 @@ static enum status begin(struct restore *restore, struct error *err)
                     restore->options.partition, target->seq, restore->local.seq);
     if (restore->local.seq == target->seq && restore->local.nonce != 0 && restore->local.nonce != target->nonce)
         return begin_changelog(restore, "the local rows are of a transaction that was never committed", err);
-    if (restore->local.seq == target->seq && target->checkpoint.seq == target->seq) {
-        restore->phase = RESTORE_DONE;
-        return ST_OK;
-    }
+    if (restore->local.seq == target->seq && target->checkpoint.seq == target->seq)
+        return begin_inputs(restore);
     return begin_tail(restore, err);
 }
 
@@ -342,6 +444,7 @@ enum status restore_step(void *context, bool *done, struct error *err)
     case RESTORE_EMPTY: st = step_empty(restore, err); break;
     case RESTORE_CHANGELOG: st = step_changelog(restore, err); break;
     case RESTORE_TAIL: st = step_tail(restore, err); break;
+    case RESTORE_INPUTS: st = step_inputs(restore, err); break;
     case RESTORE_DONE: break;
     }
     *done = restore->phase == RESTORE_DONE;

@@ -5,6 +5,7 @@
  *                         and the tail reaches back to it
  *       no:  empty the partition, load the changelog until its end mark has ckpt.number AND its end is reached
  *     tail from min(local seq, ckpt.seq) to the committed seq, without a gap, into the values since the checkpoint
+ *     inputs: each reaches to its committed position, and the last record that was processed is still the one that is there
  *
  * When nothing was ever committed, the tail must hold nothing either: otherwise the group's offsets are gone, and starting anew
  * would forget what was known and repeat what was decided.
@@ -21,13 +22,19 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/map.h"
+#include "processor/engine/changelog_run.h"
+#include "processor/engine/last_seen.h"
 #include "processor/engine/log_port.h"
 #include "processor/engine/topics.h"
 #include "state/changelog.h"
 #include "state/commit_metadata.h"
 #include "state/overlay.h"
 #include "state/tail.h"
+
+struct restore_input {
+    int topic;
+    int64_t position; /* as committed */
+};
 
 struct restore_options {
     struct log_reader *reader; /* owned from here on */
@@ -36,12 +43,15 @@ struct restore_options {
     struct overlay *overlay;
     struct store_partition *store;
     struct state_identity identity;
+    const struct restore_input *inputs; /* copied */
+    size_t input_count;
     struct commit_metadata target; /* M; seq 0: nothing was ever committed */
     struct clock clock;
+    bool drop_local;  /* the local rows are known to be damaged */
     int64_t stall_us; /* no progress for this long is a failure; 0: 60 s */
 };
 
-enum restore_phase { RESTORE_LOCAL, RESTORE_EMPTY, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_DONE };
+enum restore_phase { RESTORE_LOCAL, RESTORE_EMPTY, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_INPUTS, RESTORE_DONE };
 
 struct restore {
     struct restore_options options;
@@ -55,11 +65,19 @@ struct restore {
 
     /* changelog */
     bool mark_seen;
-    struct map *batch;        /* rows not written to the store yet: key -> size and bytes, newest wins */
-    struct arena *batch_arena;
-    uint64_t batch_bytes;
+    struct changelog_run run; /* rows not in the store yet */
+    int64_t end_offset;       /* where the topic ended when reading began */
+    int64_t told_us;          /* progress was last told in the log */
+    int64_t told_rows;
 
     bool tail_has_records, tail_ended; /* RESTORE_EMPTY */
+
+    /* inputs: is each still the topic that was read? */
+    struct restore_input *inputs;
+    size_t input_next;
+    int64_t input_since_us;
+    bool input_asked, input_decided;
+    struct last_seen seen; /* of the input that is looked at */
 
     /* tail */
     struct tail_reader *tail;

@@ -182,11 +182,33 @@ static void prepare_metadata(struct lane *lane)
     lane->pending.seq = lane->committed.seq + 1;
     lane->pending.nonce = random_nonce();
     lane->pending.tail_offset = lane->tail_offset;
-    lane->pending.reference_offset = reference_view_offset(worker->reference);
+    if (reference_view_offset(worker->reference) > lane->committed.reference_offset)
+        lane->pending.reference_offset = reference_view_offset(worker->reference);
     lane->pending.released = worker->releasing;
     lane->pending.owner_count = 1;
     const char *id = worker->options.port->type->producer_id(worker->options.port);
     snprintf(lane->pending.owners[0], sizeof lane->pending.owners[0], "%s", id);
+}
+
+static enum status put_last_seen(struct lane *lane, struct error *err)
+{
+    const struct topics *topics = lane->worker->options.topics;
+    struct buffer row;
+    size_t known = 0;
+    if (!lane->touched)
+        return ST_OK;
+    for (size_t i = 0; i < lane->input_count; i++)
+        known += lane->inputs[i].seen.known;
+    buffer_init(&row);
+    last_seen_write_head(&row, known);
+    for (size_t i = 0; i < lane->input_count; i++) {
+        const struct lane_input *input = &lane->inputs[i];
+        if (input->seen.known)
+            last_seen_write(&row, bytes_of_string(topics->items[input->topic].name), &input->seen);
+    }
+    const enum status st = overlay_put(lane->overlay, last_seen_key(), buffer_view(&row), err);
+    buffer_fini(&row);
+    return st;
 }
 
 static enum status produce_task(struct lane *lane, enum commit_reason reason, struct error *err)
@@ -201,6 +223,7 @@ static enum status produce_task(struct lane *lane, enum commit_reason reason, st
     }
     TRY(produce_outputs(lane, err));
     TRY(produce_journal(lane, err));
+    TRY(put_last_seen(lane, err));
     return produce_tail(lane, err);
 }
 
@@ -228,10 +251,12 @@ static enum status prepare(struct worker *worker, enum commit_reason reason, siz
         lane->in_transaction = takes_part(worker, lane, reason);
         if (!lane->in_transaction)
             continue;
-        *position_count += lane->input_count;
         prepare_metadata(lane);
-        if (lane->kind == LANE_TASK)
-            TRY(task_prepare_commit(lane->task, err));
+        const enum status st = lane->kind == LANE_TASK ? task_prepare_commit(lane->task, err) : ST_OK;
+        if (st != ST_OK)
+            TRY(opening_trouble(worker, lane, st, err)); /* takes it out of the transaction */
+        else
+            *position_count += lane->input_count;
     }
     return ST_OK;
 }
@@ -317,8 +342,10 @@ static void merge(struct worker *worker, struct lane *lane)
         outputs_clear(lane->copy_outputs);
         buffer_clear(&lane->copied);
     }
-    for (size_t i = 0; i < lane->input_count; i++)
+    for (size_t i = 0; i < lane->input_count; i++) {
         lane->inputs[i].committed = lane->inputs[i].position;
+        lane->inputs[i].committed_seen = lane->inputs[i].seen;
+    }
     lane->committed = lane->pending;
     lane->changed |= lane->touched;
     journal_runs_clear(&lane->runs);
@@ -347,8 +374,10 @@ static void rewind_lane(struct lane *lane)
     lane->touched = false;
     lane->touched_records = 0;
     lane_drop_queues(lane);
-    for (size_t i = 0; i < lane->input_count; i++)
+    for (size_t i = 0; i < lane->input_count; i++) {
         lane->inputs[i].position = lane->inputs[i].committed;
+        lane->inputs[i].seen = lane->inputs[i].committed_seen;
+    }
 }
 
 static void forget_hand(struct worker *worker)

@@ -16,7 +16,6 @@ enum {
     CHECKPOINT_INTERVAL_MS = 10 * 1000,
     RECORDS_MAX = 20 * 1000,
     REGISTRY_PAUSE_US = 200 * 1000,
-    LOST_WAIT_US = 30 * 1000 * 1000,
     IDLE_TURN_US = 100 * 1000,
     BUSY_TURN_US = 1000,
     SHUT_DOWN_US = 60 * 1000 * 1000,
@@ -127,23 +126,15 @@ enum status worker_create(struct worker **out, const struct worker_options *opti
     return ST_OK;
 }
 
-static void drop_lanes(struct worker *worker)
-{
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->task != NULL)
-            worker_stats_retire(worker, worker->lanes[i]);
-        lane_destroy(&worker->lanes[i]);
-    }
-    worker->lane_count = 0;
-}
-
 void worker_destroy(struct worker **worker_ref)
 {
     struct worker *worker = TAKE(*worker_ref);
     if (worker == NULL)
         return;
-    drop_lanes(worker);
+    opening_drop(worker);
     mem_free(worker->lanes);
+    mem_free(worker->kept);
+    mem_free(worker->ended_ids);
     if (worker->bounds_reader != NULL)
         worker->bounds_reader->type->close(worker->bounds_reader);
     reference_view_close(&worker->reference);
@@ -187,9 +178,10 @@ static enum status take_record(struct worker *worker, const struct log_record *r
         input->end_offset = record->offset;
         return ST_OK;
     case LOG_RECORD_OUT_OF_RANGE:
-        return FAIL(err, ST_OUT_OF_RANGE, "topic '%s' partition %" PRId32 " does not reach offset %" PRId64
-                    ", where reading must go on: it was deleted by retention, or the topic was recreated",
-                    worker->options.topics->items[record->topic].name, record->partition, input->position);
+        FAIL(err, ST_OUT_OF_RANGE, "topic '%s' partition %" PRId32 " does not reach offset %" PRId64
+             ", where reading must go on: it was deleted by retention, or the topic was recreated",
+             worker->options.topics->items[record->topic].name, record->partition, input->position);
+        return opening_trouble(worker, lane, ST_OUT_OF_RANGE, err);
     case LOG_RECORD_DATA:
         break;
     }
@@ -290,6 +282,7 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     if (lane->kind == LANE_TASK)
         journal_runs_add(&lane->runs, in.topic, in.offset);
     input->position = in.offset + 1;
+    input->seen = last_seen_of(record);
     port->type->release(port, record, 1);
     record_queue_pop(&input->queue);
     lane->touched = true;
@@ -337,12 +330,19 @@ static void mark_end(struct lane *lane)
     lane->touched = true;
 }
 
+/* Decisions that are committed may have known more of the everywhere tables than is adopted here. */
+static bool tables_reach(const struct worker *worker, const struct lane *lane)
+{
+    return worker->tables_ready && (!topics_have_everywhere(worker->options.plan) ||
+                                    lane->committed.reference_offset <= reference_view_offset(worker->reference));
+}
+
 static enum status process_lane(struct lane *lane, struct error *err)
 {
     struct worker *worker = lane->worker;
     if (lane->state != LANE_READY || lane->blocked_until_us > worker_now_us(worker))
         return ST_OK;
-    if (lane->kind == LANE_TASK && !worker->tables_ready)
+    if (lane->kind == LANE_TASK && !tables_reach(worker, lane))
         return ST_OK;
     while (!hand_is_full(worker)) {
         struct lane_input *input = next_input(lane);
@@ -370,7 +370,8 @@ static enum status process_all(struct worker *worker, struct error *err)
             transaction_rewind(worker);
             return ST_OK;
         }
-        TRY(st);
+        if (st != ST_OK)
+            TRY(opening_trouble(worker, worker->lanes[i], st, err));
     }
     return ST_OK;
 }
@@ -441,6 +442,9 @@ static int64_t turn_budget(const struct worker *worker, int64_t timeout_us)
         if (lane->state == LANE_RESTORING || lane->state == LANE_CLAIMING || (!worker->tables_ready && budget_us > BUSY_TURN_US))
             budget_us = budget_us < BUSY_TURN_US ? budget_us : BUSY_TURN_US;
     }
+    const int64_t wait_us = opening_next_us(worker) - now_us;
+    if (wait_us < budget_us)
+        budget_us = wait_us;
     return budget_us < 0 ? 0 : budget_us;
 }
 
@@ -471,7 +475,6 @@ static enum status on_assigned(struct worker *worker, const struct log_batch *ba
 {
     worker->stats.rebalances++;
     LOG_INFO("worker.assigned", "worker=%d partitions=%zu", worker->options.number, batch->partition_count);
-    drop_lanes(worker);
     TRY(opening_assigned(worker, batch->partitions, batch->partition_count, err));
     return tell_assignment(worker, err);
 }
@@ -487,7 +490,7 @@ static enum status on_revoked(struct worker *worker, bool lost, struct error *er
         st = transaction_commit(worker, COMMIT_REVOKE, err);
         worker->releasing = false;
     }
-    drop_lanes(worker);
+    opening_keep(worker);
     worker->assignment_changed = true;
     TRY(st);
     return tell_assignment(worker, err);
@@ -502,17 +505,6 @@ static enum status on_event(struct worker *worker, const struct log_batch *batch
     case LOG_EVENT_LOST: return on_revoked(worker, true, err);
     }
     UNREACHABLE();
-}
-
-/* A partition that was let go and is still ours after a while is taken over again from its committed offsets. */
-static enum status tend_lost(struct worker *worker, struct error *err)
-{
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        if (lane->state == LANE_LOST && worker_now_us(worker) - lane->lost_at_us > LOST_WAIT_US)
-            TRY(opening_reopen(worker, lane, err));
-    }
-    return ST_OK;
 }
 
 /* --- the loop ---------------------------------------------------------------------------------------------------------------------- */
@@ -533,7 +525,6 @@ static enum status poll(struct worker *worker, int64_t timeout_us, struct error 
 enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
 {
     TRY(opening_tend(worker, err));
-    TRY(tend_lost(worker, err));
     TRY(worker_checkpoints_tend(worker, false, err));
     TRY(worker_tables_tend(worker, err));
     TRY(tell_assignment(worker, err));
@@ -593,7 +584,7 @@ enum status worker_shut_down(struct worker *worker, struct error *err)
     worker->releasing = true;
     TRY(transaction_commit(worker, COMMIT_REVOKE, err));
     worker_stats_publish(worker);
-    drop_lanes(worker);
+    opening_drop(worker);
     port->type->leave(port);
     LOG_INFO("worker.stopped", "worker=%d records=%" PRIu64 " commits=%" PRIu64, worker->options.number,
              worker->stats.records, worker->stats.commits);

@@ -69,7 +69,9 @@ struct worker_lane_stats {
     const char *kind;  /* "task" or "copy" */
     int32_t partition;
     const char *state; /* "restoring", "ready", ... */
-    bool ready;
+    bool ready, failed;
+    enum status failure; /* why it waits or has failed; ST_OK: it does not */
+    char trouble[320];
     uint64_t seq;
     int64_t newest_us;      /* event time */
     int64_t restored_rows;
@@ -88,10 +90,17 @@ struct worker_stats {
     struct histogram commit_us;
     struct worker_lane_stats *lanes;
     size_t lane_count, lanes_ready;
+    uint64_t lanes_kept; /* tasks that went on with what was in memory after a rebalance */
     bool waiting_for_tables;
     char trouble[200]; /* what it waits for, or empty */
 };
 void worker_stats_copy(struct worker *worker, struct worker_stats *out);
+/*
+ * WORKER_STUCK: it has partitions, and every one has failed for a reason that does not pass; `why` is the first one's. The
+ * worker goes on looking, but when no other worker has work either the process can as well end. Any thread.
+ */
+enum worker_condition { WORKER_JOINING, WORKER_IDLE, WORKER_WORKS, WORKER_STUCK };
+enum worker_condition worker_condition(struct worker *worker, struct error *why);
 void worker_stats_fini(struct worker_stats *stats);
 
 #endif

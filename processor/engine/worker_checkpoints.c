@@ -38,9 +38,15 @@ enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct e
         bool finished = false;
         if (lane->kind != LANE_TASK || lane->task == NULL)
             continue;
-        TRY(checkpoint_tend(&lane->checkpoint, now_us, &finished, err));
+        const enum status st = checkpoint_tend(&lane->checkpoint, now_us, &finished, err);
+        if (st != ST_OK) {
+            TRY(opening_trouble(worker, lane, st, err));
+            continue;
+        }
         if (finished) {
             worker->stats.checkpoints++;
+            lane->proven = true;
+            lane->attempts = 0;
             lane->checkpoint_ended_us = now_us;
             trim_tail(worker, lane);
         }

@@ -18,6 +18,11 @@ struct worker {
 
     struct lane **lanes; /* task lanes by partition, then copy lanes */
     size_t lane_count;
+    struct lane **kept; /* of partitions that were revoked: memory that is still right if nobody else gets them */
+    size_t kept_count;
+    int64_t kept_since_us;
+    char (*ended_ids)[COMMIT_OWNER_ID_SIZE]; /* transactional ids of last owners that were ended since the assignment */
+    size_t ended_count;
     bool assignment_changed; /* what is read must be told to the port */
 
     struct log_reader *bounds_reader; /* for questions about offsets, on the worker's thread */
@@ -46,13 +51,23 @@ static inline int64_t worker_now_us(const struct worker *worker) { return clock_
 
 /* --- opening.c: taking over what was assigned ------------------------------------------------------------------- */
 
-/* The group gave us these partitions: makes lanes, reads offsets and M, starts restores. */
+/* The group gave us these partitions: makes lanes, or takes kept ones, and begins to open them. */
 MUST_CHECK enum status opening_assigned(struct worker *worker, const struct log_partition *partitions, size_t count,
                                         struct error *err);
-/* Lanes whose restore has ended become claiming; looked at every turn. */
+/* Brings every lane a step on that is not ready; looked at every turn. Never waits long: others go on. */
 MUST_CHECK enum status opening_tend(struct worker *worker, struct error *err);
-/* Opens again, from the committed offsets, a lane that was let go. */
-MUST_CHECK enum status opening_reopen(struct worker *worker, struct lane *lane, struct error *err);
+/*
+ * Something of this lane alone failed, with the text in err. Its memory goes; it is opened again after a pause, or it has
+ * failed. Not while it is part of a transaction that has begun. Other than ST_OK: it concerns the whole worker.
+ */
+MUST_CHECK enum status opening_trouble(struct worker *worker, struct lane *lane, enum status st, struct error *err);
+/* The partitions are revoked and what was in hand is committed or taken back: no lane is left; those whose memory may still be
+ * right at the next assignment are kept. */
+void opening_keep(struct worker *worker);
+/* All lanes, also kept ones, go. */
+void opening_drop(struct worker *worker);
+/* When a lane that waits wants to be looked at again; INT64_MAX: none does. */
+int64_t opening_next_us(const struct worker *worker);
 /* M of a lane as committed now, stable; *has_metadata false when nothing was ever committed. Positions without an offset are -1. */
 MUST_CHECK enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
                                          struct commit_metadata *metadata, bool *has_metadata, struct error *err);

@@ -1,8 +1,12 @@
 /* The figures of a worker, as others may see them. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "processor/engine/worker_state.h"
+
+enum { TROUBLE_MAX = 319 };
 
 static void add_counters(const struct plan *plan, struct step_counters *into, const struct step_counters *from)
 {
@@ -38,6 +42,8 @@ static void sum_counters(struct worker *worker, struct step_counters *sum)
         if (worker->lanes[i]->task != NULL)
             add_counters(plan, sum, task_counters(worker->lanes[i]->task));
     }
+    for (size_t i = 0; i < worker->kept_count; i++)
+        add_counters(plan, sum, task_counters(worker->kept[i]->task));
 }
 
 static void list_lanes(struct worker *worker, struct worker_stats *stats)
@@ -52,12 +58,16 @@ static void list_lanes(struct worker *worker, struct worker_stats *stats)
             .kind = lane->kind == LANE_TASK ? "task" : "copy",
             .partition = lane->partition,
             .ready = lane->state == LANE_READY,
+            .failed = lane->state == LANE_FAILED,
+            .failure = lane->trouble.status,
             .state = lane_state_name(lane->state),
             .seq = lane->committed.seq,
             .newest_us = lane->task == NULL ? INT64_MIN : task_newest_us(lane->task),
             .restored_rows = (int64_t)atomic_load(&lane->restore.rows),
             .active_bytes = lane->task == NULL ? 0 : overlay_active_bytes(lane->overlay),
         };
+        snprintf(stats->lanes[i].trouble, sizeof stats->lanes[i].trouble, "%.*s", TROUBLE_MAX,
+                 lane->trouble.status == ST_OK ? "" : lane->trouble.text);
     }
 }
 
@@ -76,6 +86,36 @@ void worker_stats_publish(struct worker *worker)
     published->waiting_for_tables = !worker->tables_ready;
     pthread_mutex_unlock(&worker->stats_lock);
     worker->published_us = worker_now_us(worker);
+}
+
+/* The first lane's reason, when every task's lane has failed. */
+static bool all_failed(const struct worker_stats *stats, struct error *why)
+{
+    const struct worker_lane_stats *first = NULL;
+    for (size_t i = 0; i < stats->lane_count; i++) {
+        if (strcmp(stats->lanes[i].kind, "task") != 0)
+            continue;
+        if (!stats->lanes[i].failed)
+            return false;
+        first = first == NULL ? &stats->lanes[i] : first;
+    }
+    if (first != NULL)
+        FAIL(why, first->failure, "partition %" PRId32 ": %s", first->partition, first->trouble);
+    return first != NULL;
+}
+
+enum worker_condition worker_condition(struct worker *worker, struct error *why)
+{
+    pthread_mutex_lock(&worker->stats_lock);
+    enum worker_condition condition = WORKER_WORKS;
+    if (worker->published.rebalances == 0)
+        condition = WORKER_JOINING;
+    else if (worker->published.lane_count == 0)
+        condition = WORKER_IDLE;
+    else if (all_failed(&worker->published, why))
+        condition = WORKER_STUCK;
+    pthread_mutex_unlock(&worker->stats_lock);
+    return condition;
 }
 
 static void *copy_items(const void *items, size_t count, size_t size)

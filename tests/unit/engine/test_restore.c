@@ -1,0 +1,361 @@
+/*
+ * What a partition's state is made of when it is taken over: damaged local rows, the changelog in runs,
+ * the tail, and inputs that are not what they were. The log is a few records in memory.
+ */
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "processor/engine/changelog_run.h"
+#include "processor/engine/last_seen.h"
+#include "processor/engine/restore.h"
+#include "state/tail.h"
+
+/* --- a log in memory ------------------------------------------------------------------------------------------------ */
+
+enum { INPUT, TAIL, CHANGELOG, TOPICS };
+enum { RECORDS_MAX = 64 };
+
+struct line {
+    int64_t timestamp_ms;
+    struct buffer key, value;
+    bool tombstone;
+};
+struct log {
+    struct line lines[TOPICS][RECORDS_MAX]; /* by offset */
+    int64_t low[TOPICS], end[TOPICS];
+};
+
+struct log_in_memory {
+    struct log_reader base;
+    struct log *log;
+    int topic;
+    int64_t next;
+    struct log_record record;
+};
+
+static void reader_close(struct log_reader *base)
+{
+    mem_free(base);
+}
+
+static enum status reader_assign(struct log_reader *base, const struct log_position *positions, size_t count,
+                                 struct error *err)
+{
+    struct log_in_memory *reader = (struct log_in_memory *)base;
+    (void)err;
+    cr_assert_eq(count, 1);
+    reader->topic = positions[0].topic;
+    reader->next = positions[0].offset < 0 ? reader->log->low[reader->topic] : positions[0].offset;
+    return ST_OK;
+}
+
+/* One record at a time, then the end, again and again. */
+static enum status reader_poll(struct log_reader *base, int64_t timeout_us, struct log_batch *out, struct error *err)
+{
+    struct log_in_memory *reader = (struct log_in_memory *)base;
+    const struct log *log = reader->log;
+    (void)timeout_us;
+    (void)err;
+    reader->record = (struct log_record){ .kind = LOG_RECORD_EOF, .topic = reader->topic, .offset = reader->next };
+    if (reader->next < log->low[reader->topic]) {
+        reader->record.kind = LOG_RECORD_OUT_OF_RANGE;
+    } else if (reader->next < log->end[reader->topic]) {
+        const struct line *line = &log->lines[reader->topic][reader->next];
+        reader->record.kind = LOG_RECORD_DATA;
+        reader->record.timestamp_ms = line->timestamp_ms;
+        reader->record.key = buffer_view(&line->key);
+        reader->record.value = line->tombstone ? BYTES_NONE : buffer_view(&line->value);
+        reader->next++;
+    }
+    *out = (struct log_batch){ .records = &reader->record, .count = 1 };
+    return ST_OK;
+}
+
+static void reader_release(struct log_reader *base, const struct log_record *records, size_t count)
+{
+    (void)base;
+    (void)records;
+    (void)count;
+}
+
+static enum status reader_bounds(struct log_reader *base, struct log_partition partition, bool high_watermark,
+                                 int64_t *low, int64_t *high, struct error *err)
+{
+    const struct log *log = ((struct log_in_memory *)base)->log;
+    (void)high_watermark;
+    (void)err;
+    *low = log->low[partition.topic];
+    *high = log->end[partition.topic];
+    return ST_OK;
+}
+
+static const struct log_reader_type reader_type = {
+    .close = reader_close, .assign = reader_assign, .poll = reader_poll, .release = reader_release,
+    .bounds = reader_bounds,
+};
+
+static struct log_reader *open_reader(struct log *log)
+{
+    struct log_in_memory *reader = mem_alloc(sizeof *reader);
+    reader->base.type = &reader_type;
+    reader->log = log;
+    return &reader->base;
+}
+
+static void append(struct log *log, int topic, struct bytes key, struct bytes value)
+{
+    struct line *line = &log->lines[topic][log->end[topic]];
+    cr_assert_lt(log->end[topic], RECORDS_MAX);
+    line->timestamp_ms = 1000 + log->end[topic]++;
+    line->tombstone = value.data == NULL;
+    buffer_put_bytes(&line->key, key);
+    buffer_put_bytes(&line->value, value);
+}
+
+static void log_fini(struct log *log)
+{
+    for (int topic = 0; topic < TOPICS; topic++) {
+        for (int64_t i = 0; i < RECORDS_MAX; i++) {
+            buffer_fini(&log->lines[topic][i].key);
+            buffer_fini(&log->lines[topic][i].value);
+        }
+    }
+}
+
+/* --- a partition -------------------------------------------------------------------------------------------------------- */
+
+struct world {
+    struct log log;
+    struct topic items[TOPICS];
+    struct topics topics;
+    struct store *store;
+    struct store_partition *partition;
+    struct overlay *overlay;
+    struct restore_options options;
+    struct restore_input input;
+    struct clock_virtual clock;
+};
+
+static void set_up(struct world *w)
+{
+    *w = (struct world){ .clock = { .monotonic_us = 1000000 } };
+    w->items[INPUT] = (struct topic){ .name = "in", .role = TOPIC_STREAM };
+    w->items[TAIL] = (struct topic){ .name = "tail", .role = TOPIC_TAIL };
+    w->items[CHANGELOG] = (struct topic){ .name = "changelog", .role = TOPIC_CHANGELOG };
+    w->topics.items = w->items;
+    w->topics.count = TOPICS;
+    w->topics.tail = TAIL;
+    w->topics.changelog = CHANGELOG;
+    store_open_memory(&w->store);
+    cr_assert_eq(w->store->type->partition_open(w->store, &w->partition, "t-0", NULL), ST_OK);
+    const struct overlay_options overlay = { .cache_bytes = 1 << 16 };
+    overlay_create(&w->overlay, w->partition, &overlay);
+    for (int i = 0; i < 8; i++)
+        append(&w->log, INPUT, BYTES_LITERAL("k"), BYTES_LITERAL("v"));
+    w->options = (struct restore_options){
+        .topics = &w->topics,
+        .overlay = w->overlay,
+        .store = w->partition,
+        .identity = { .format_version = STATE_FORMAT_VERSION, .incarnation = 7, .partition_count = 1 },
+        .clock = clock_of_virtual(&w->clock),
+        .inputs = &w->input,
+        .input_count = 1,
+        .stall_us = 60 * 1000 * 1000,
+    };
+    w->input = (struct restore_input){ INPUT, 5 };
+}
+
+static void tear_down(struct world *w)
+{
+    overlay_destroy(&w->overlay);
+    w->partition->type->partition_close(w->partition);
+    store_close(&w->store);
+    log_fini(&w->log);
+}
+
+static enum status emit(void *context, struct bytes record, struct error *err)
+{
+    struct world *w = context;
+    (void)err;
+    append(&w->log, TAIL, BYTES_NONE, record);
+    return ST_OK;
+}
+
+/* A transaction that sets one row; it becomes the committed one. */
+static void commit(struct world *w, struct bytes key, struct bytes value)
+{
+    w->options.target.seq++;
+    w->options.target.nonce = 100 + w->options.target.seq;
+    w->options.target.incarnation = 7;
+    const struct tail_input input = { BYTES_LITERAL("in"), 0, w->input.position };
+    const struct store_row row = { key, value };
+    const struct tail_transaction transaction = { &w->options.target, &input, 1, &row, 1 };
+    cr_assert_eq(tail_write(&transaction, 0, emit, w, NULL), ST_OK);
+}
+
+static enum status restore(struct world *w, struct restore *restore, struct error *err)
+{
+    bool done = false;
+    enum status st = ST_OK;
+    w->options.reader = open_reader(&w->log);
+    restore_init(restore, &w->options);
+    while (!done && st == ST_OK)
+        st = restore_step(restore, &done, err);
+    restore_fini(restore);
+    return st;
+}
+
+static void expect_row(struct world *w, struct bytes key, struct bytes wanted)
+{
+    struct bytes value;
+    cr_assert_eq(overlay_get(w->overlay, key, &value, NULL), ST_OK);
+    cr_assert(bytes_equal(value, wanted));
+    cr_assert_eq(value.data == NULL, wanted.data == NULL);
+}
+
+/* --- local rows ------------------------------------------------------------------------------------------------------------ */
+
+static void write_local(struct world *w, struct bytes position)
+{
+    const struct store_row rows[] = { { BYTES_LITERAL("\1old"), BYTES_LITERAL("rubbish") } };
+    cr_assert_eq(w->partition->type->write(w->partition, rows, 1, position, NULL), ST_OK);
+}
+
+Test(restore, a_position_that_cannot_be_read_costs_the_local_rows)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    write_local(&w, BYTES_LITERAL("\1short"));
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+    cr_assert(r.from_changelog);
+    expect_row(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    expect_row(&w, BYTES_LITERAL("\1old"), BYTES_NONE);
+    tear_down(&w);
+}
+
+Test(restore, rows_known_to_be_damaged_are_not_looked_at)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    struct buffer position;
+    buffer_init(&position);
+    const struct store_position record = { w.options.identity, 1, w.options.target.nonce };
+    store_position_write(&position, &record);
+    write_local(&w, buffer_view(&position)); /* it looks right */
+    w.options.drop_local = true;
+    cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+    cr_assert(r.from_changelog);
+    expect_row(&w, BYTES_LITERAL("\1old"), BYTES_NONE);
+    buffer_fini(&position);
+    tear_down(&w);
+}
+
+Test(restore, state_without_offsets_says_how_to_put_them_back)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    w.options.target = (struct commit_metadata){ .seq = 0 };
+    cr_assert_eq(restore(&w, &r, &err), ST_OFFSETS_MOVED);
+    cr_assert_not_null(strstr(err.text, "weir reset"), "%s", err.text);
+    tear_down(&w);
+}
+
+/* --- the changelog in runs --------------------------------------------------------------------------------------------------- */
+
+/* More rows than fit into one run; every key several times, some deleted at the end. */
+Test(restore, the_newest_value_of_a_changelog_counts, .timeout = 300)
+{
+    enum { KEYS = 5000, ROWS = 600 * 1000 };
+    struct world w;
+    struct changelog_run run = { .rows = NULL };
+    struct prng prng = prng_of_seed(11);
+    uint32_t *model = mem_alloc_array(KEYS, sizeof *model); /* 0: absent */
+    set_up(&w);
+    changelog_run_init(&run, w.partition);
+    for (uint32_t i = 1; i <= ROWS; i++) {
+        const uint32_t key_number = (uint32_t)prng_below(&prng, KEYS);
+        char key[16];
+        const struct bytes name = bytes_of(key, (size_t)snprintf(key, sizeof key, "\1%u", key_number));
+        model[key_number] = prng_chance(&prng, 1, 4) ? 0 : i;
+        const struct bytes value = model[key_number] == 0 ? BYTES_NONE : bytes_of(&i, sizeof i);
+        cr_assert_eq(changelog_run_add(&run, name, value, NULL), ST_OK);
+    }
+    cr_assert_eq(changelog_run_end(&run, NULL), ST_OK);
+    for (uint32_t n = 0; n < KEYS; n++) {
+        char key[16];
+        const struct bytes name = bytes_of(key, (size_t)snprintf(key, sizeof key, "\1%u", n));
+        expect_row(&w, name, model[n] == 0 ? BYTES_NONE : bytes_of(&model[n], sizeof model[n]));
+    }
+    mem_free(model);
+    tear_down(&w);
+}
+
+/* --- inputs -------------------------------------------------------------------------------------------------------------------- */
+
+/* The last transaction processed the record before the position. */
+static void commit_with_last_seen(struct world *w, int64_t offset, const char *value)
+{
+    struct buffer row;
+    const struct log_record record = { .offset = offset, .timestamp_ms = 1000 + offset, .key = BYTES_LITERAL("k"),
+                                       .value = bytes_of_string(value) };
+    const struct last_seen seen = last_seen_of(&record);
+    buffer_init(&row);
+    last_seen_write_head(&row, 1);
+    last_seen_write(&row, BYTES_LITERAL("in"), &seen);
+    commit(w, last_seen_key(), buffer_view(&row));
+    buffer_fini(&row);
+}
+
+static void expect_input(const char *value, int64_t low, int64_t end, enum status wanted, const char *text)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit_with_last_seen(&w, 4, value);
+    w.log.low[INPUT] = low;
+    w.log.end[INPUT] = end;
+    cr_assert_eq(restore(&w, &r, &err), wanted, "%s", err.text);
+    cr_assert_not_null(strstr(err.text, text), "%s", err.text);
+    tear_down(&w);
+}
+
+Test(restore, an_input_that_is_still_the_same)
+{
+    expect_input("v", 0, 8, ST_OK, "");
+    expect_input("v", 0, 5, ST_OK, "");
+}
+
+Test(restore, an_input_with_another_record_there)
+{
+    expect_input("w", 0, 8, ST_INPUT_REPLACED, "weir reset");
+}
+
+/* Retention took it: nothing can be said. */
+Test(restore, an_input_whose_last_record_is_gone)
+{
+    expect_input("w", 5, 8, ST_OK, "");
+}
+
+Test(restore, an_input_that_begins_too_late)
+{
+    expect_input("v", 6, 8, ST_OUT_OF_RANGE, "does not reach offset 5");
+}
+
+Test(restore, an_input_that_ends_too_early)
+{
+    expect_input("v", 0, 4, ST_OUT_OF_RANGE, "ends at offset 4");
+}
