@@ -61,7 +61,7 @@ static enum status parse_positions(const struct lane *lane, const struct log_pos
     }
     if (foreign)
         return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 ": the group's offsets were set by something else than weir, and"
-                    " the state does not belong to them; `weir reset` starts with new state", lane->partition);
+                    " the state does not belong to them; `weir recover` puts them right", lane->partition);
     return ST_OK;
 }
 

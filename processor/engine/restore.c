@@ -382,7 +382,7 @@ static enum status step_empty(struct restore *restore, struct error *err)
     TRY(poll_once(restore, take_unexpected, err));
     if (restore->tail_has_records)
         return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 " has state in its tail but the group has no committed offsets for"
-                    " it: they expired or were deleted; `weir reset` starts with new state", restore->options.partition);
+                    " it: they expired or were deleted; `weir recover` puts them back", restore->options.partition);
     if (!restore->tail_ended)
         return check_progress(restore, "the tail's end", err);
     overlay_clear(restore->options.overlay);
@@ -426,7 +426,7 @@ static enum status begin(struct restore *restore, struct error *err)
         return begin_changelog(restore, why.text, err);
     if (restore->local.seq > target->seq)
         return FAIL(err, ST_OFFSETS_MOVED, "partition %" PRId32 ": the group's offsets (seq %" PRIu64 ") are older than the local"
-                    " state (seq %" PRIu64 "): somebody moved them back; `weir reset` starts with new state",
+                    " state (seq %" PRIu64 "): somebody moved them back; `weir recover` puts them right",
                     restore->options.partition, target->seq, restore->local.seq);
     if (restore->local.seq == target->seq && restore->local.nonce != 0 && restore->local.nonce != target->nonce)
         return begin_changelog(restore, "the local rows are of a transaction that was never committed", err);

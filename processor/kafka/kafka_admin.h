@@ -1,5 +1,5 @@
 /*
- * kafka_admin: topics and the group's offsets, for the commands `topics`, `status` and `reset`.
+ * kafka_admin: topics and the group's offsets, for the commands `topics`, `status`, `recover` and `reset`.
  *
  * Every call waits for the cluster's answer, KAFKA_ADMIN_TIMEOUT_MS at most, then it is
  * ST_BROKER_BUSY. One thread. With a mock cluster only topics can be made and counted.
@@ -84,6 +84,11 @@ MUST_CHECK enum status kafka_admin_group_offsets(struct kafka_admin *admin, cons
                                                  struct kafka_group_offsets *out,
                                                  struct error *err);
 void kafka_group_offsets_fini(struct kafka_group_offsets *offsets);
+
+/* Sets offsets and metadata of a group that has no members; ST_REFUSED while it has. */
+MUST_CHECK enum status kafka_admin_set_offsets(struct kafka_admin *admin, const char *group,
+                                               const struct kafka_group_offset *offsets,
+                                               size_t count, struct error *err);
 
 /* Deletes the group and all its offsets. ST_REFUSED while it has members; no group is no failure. */
 MUST_CHECK enum status kafka_admin_delete_group(struct kafka_admin *admin, const char *group,

@@ -1,7 +1,10 @@
 /* What an admin client asks about a consumer group. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/ensure.h"
 #include "base/memory.h"
 #include "processor/kafka/kafka_admin.h"
 #include "processor/kafka/kafka_admin_request.h"
@@ -80,6 +83,71 @@ void kafka_group_offsets_fini(struct kafka_group_offsets *offsets)
     }
     mem_free(offsets->items);
     *offsets = (struct kafka_group_offsets){ NULL, 0 };
+}
+
+/* --- setting them -------------------------------------------------------------------------------------- */
+
+static rd_kafka_topic_partition_list_t *offset_list(const struct kafka_group_offset *offsets,
+                                                    size_t count)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_t *item =
+            rd_kafka_topic_partition_list_add(list, offsets[i].topic, offsets[i].partition);
+        item->offset = offsets[i].offset;
+        if (offsets[i].metadata.size > 0) { /* librdkafka frees it */
+            item->metadata = malloc(offsets[i].metadata.size);
+            ENSURE(item->metadata != NULL);
+            memcpy(item->metadata, offsets[i].metadata.data, offsets[i].metadata.size);
+            item->metadata_size = offsets[i].metadata.size;
+        }
+    }
+    return list;
+}
+
+static enum status check_set(rd_kafka_event_t *event, const char *what, struct error *err)
+{
+    size_t count = 0;
+    const rd_kafka_group_result_t **groups = rd_kafka_AlterConsumerGroupOffsets_result_groups(
+        rd_kafka_event_AlterConsumerGroupOffsets_result(event), &count);
+    if (count != 1)
+        return FAIL(err, ST_KAFKA, "%s: %zu answers", what, count);
+    const rd_kafka_error_t *error = rd_kafka_group_result_error(groups[0]);
+    if (error != NULL && rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
+        return FAIL(err, ST_REFUSED, "%s: processes of the group are still running", what);
+    TRY(kafka_admin_request_check(error, what, err));
+    const rd_kafka_topic_partition_list_t *list = rd_kafka_group_result_partitions(groups[0]);
+    for (int i = 0; list != NULL && i < list->cnt; i++) {
+        const rd_kafka_resp_err_t code = list->elems[i].err;
+        if (code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
+            return FAIL(err, ST_REFUSED, "%s: processes of the group are still running", what);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+            return kafka_errors_fail(err, code, "%s: %s partition %" PRId32, what,
+                                     list->elems[i].topic, list->elems[i].partition);
+    }
+    return ST_OK;
+}
+
+enum status kafka_admin_set_offsets(struct kafka_admin *admin, const char *group,
+                                    const struct kafka_group_offset *offsets, size_t count,
+                                    struct error *err)
+{
+    char what[WHAT_SIZE];
+    snprintf(what, sizeof what, "setting the offsets of group '%s'", group);
+    rd_kafka_topic_partition_list_t *list = offset_list(offsets, count);
+    rd_kafka_AlterConsumerGroupOffsets_t *request =
+        rd_kafka_AlterConsumerGroupOffsets_new(group, list);
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_AdminOptions_t *options =
+        kafka_admin_request_options(admin, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
+    rd_kafka_AlterConsumerGroupOffsets(admin->client, &request, 1, options, admin->answers);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_AlterConsumerGroupOffsets_destroy(request);
+    rd_kafka_event_t *event = NULL;
+    TRY(kafka_admin_request_wait(admin, &event, what, err));
+    const enum status st = check_set(event, what, err);
+    rd_kafka_event_destroy(event);
+    return st;
 }
 
 /* --- deleting ------------------------------------------------------------------------------------------ */

@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "processor/engine/changelog_run.h"
 #include "processor/engine/last_seen.h"
+#include "processor/engine/last_transaction.h"
 #include "processor/engine/restore.h"
 #include "state/tail.h"
 
@@ -269,7 +270,7 @@ Test(restore, state_without_offsets_says_how_to_put_them_back)
     commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
     w.options.target = (struct commit_metadata){ .seq = 0 };
     cr_assert_eq(restore(&w, &r, &err), ST_OFFSETS_MOVED);
-    cr_assert_not_null(strstr(err.text, "weir reset"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "weir recover"), "%s", err.text);
     tear_down(&w);
 }
 
@@ -358,4 +359,30 @@ Test(restore, an_input_that_begins_too_late)
 Test(restore, an_input_that_ends_too_early)
 {
     expect_input("v", 0, 4, ST_OUT_OF_RANGE, "ends at offset 4");
+}
+/* --- the last transaction -------------------------------------------------------------------------------------------------------- */
+
+Test(restore, the_last_transaction_has_the_offsets)
+{
+    struct world w;
+    struct last_transaction last;
+    struct error err = { 0 };
+    set_up(&w);
+    struct log_reader *reader = open_reader(&w.log);
+    cr_assert_eq(last_transaction_read(&last, reader, &w.topics, 0, w.options.clock, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(last.metadata.seq, 0);
+    last_transaction_fini(&last);
+
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    w.input.position = 6;
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("2"));
+    cr_assert_eq(last_transaction_read(&last, reader, &w.topics, 0, w.options.clock, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(last.metadata.seq, 2);
+    cr_assert_eq(last.metadata.nonce, 102);
+    cr_assert_eq(last.input_count, 1);
+    cr_assert_eq(last.inputs[0].topic, INPUT);
+    cr_assert_eq(last.inputs[0].next_offset, 6);
+    last_transaction_fini(&last);
+    reader->type->close(reader);
+    tear_down(&w);
 }
