@@ -1,6 +1,5 @@
 #include "processor/cli/service.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -56,6 +55,15 @@ static enum status make_directory(const char *path, struct error *err)
     return FAIL(err, ST_IO_FAILED, "state directory %s: %s", path, strerror(errno));
 }
 
+/* Five digits, as static ids are sorted as text. False when it is no number. */
+static bool padded_number(const char *text, char *out, size_t size)
+{
+    if (*text == '\0' || strspn(text, "0123456789") != strlen(text))
+        return false;
+    snprintf(out, size, "%05ld", strtol(text, NULL, 10));
+    return true;
+}
+
 /* The number at the end of a StatefulSet pod's name. */
 static bool pod_ordinal(char *out, size_t size)
 {
@@ -63,14 +71,9 @@ static bool pod_ordinal(char *out, size_t size)
     if (getenv("KUBERNETES_SERVICE_HOST") == NULL || host == NULL)
         return false;
     const char *dash = strrchr(host, '-');
-    if (dash == NULL || dash[1] == '\0')
+    if (dash == NULL)
         return false;
-    for (const char *c = dash + 1; *c != '\0'; c++) {
-        if (!isdigit((unsigned char)*c))
-            return false;
-    }
-    snprintf(out, size, "%05ld", strtol(dash + 1, NULL, 10)); /* zero-padded: static ids are sorted as text */
-    return true;
+    return padded_number(dash + 1, out, size);
 }
 
 static enum status kept_identity(const char *directory, char *out, size_t size, struct error *err)
@@ -97,6 +100,8 @@ static enum status kept_identity(const char *directory, char *out, size_t size, 
 static enum status find_identity(struct service *service, struct error *err)
 {
     const struct config *config = service->options.config;
+    if (padded_number(config->ordinal, service->identity, sizeof service->identity))
+        return ST_OK;
     if (config->ordinal[0] != '\0') {
         snprintf(service->identity, sizeof service->identity, "%s", config->ordinal);
         return ST_OK;

@@ -253,8 +253,7 @@ static bool is_still_right(const struct lane *lane, const int64_t *offsets, cons
 
 static void forget_memory(struct worker *worker, struct lane *lane)
 {
-    if (lane->task != NULL)
-        worker_stats_retire(worker, lane);
+    worker_stats_retire(worker, lane);
     lane_forget(lane);
 }
 
@@ -416,8 +415,10 @@ static void leave_transaction(struct worker *worker, struct lane *lane)
 {
     lane->in_transaction = false;
     worker->assignment_changed = true;
-    if (transaction_is_empty(worker))
+    if (transaction_is_empty(worker)) {
         worker->first_record_us = 0;
+        worker->records = 0;
+    }
 }
 
 static void open_again(struct worker *worker, struct lane *lane, int64_t pause)
@@ -500,8 +501,10 @@ static enum status tend_lane(struct worker *worker, struct lane *lane, struct er
             return ST_OK;
         return st == ST_OK ? restored(worker, lane, err) : st;
     case LANE_LOST:
-        if (worker_now_us(worker) - lane->lost_at_us > LOST_WAIT_US)
+        if (worker_now_us(worker) - lane->lost_at_us > LOST_WAIT_US) {
+            worker->ended_count = 0; /* who wrote to it may have something open again */
             open_again(worker, lane, 0);
+        }
         return ST_OK;
     case LANE_CLAIMING:
     case LANE_READY:

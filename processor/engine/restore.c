@@ -12,6 +12,8 @@ enum {
     INPUT_WAIT_US = 10 * 1000 * 1000, /* a new leader may not show at once all that was readable before */
     TELL_US = 5 * 1000 * 1000,
 };
+/* Half of delete.retention.ms: a reader that takes longer may miss a tombstone, and the row would be back. */
+static const int64_t CHANGELOG_MAX_US = INT64_C(12) * 3600 * 1000 * 1000;
 static const int64_t FROM_BEGINNING = -2;
 
 void restore_init(struct restore *restore, const struct restore_options *options)
@@ -284,6 +286,7 @@ static enum status read_changelog(struct restore *restore, struct error *err)
                                               err));
     changelog_run_init(&restore->run, restore->options.store);
     restore->mark_seen = false;
+    restore->changelog_since_us = clock_us(&restore->options.clock);
     restore->phase = RESTORE_CHANGELOG;
     return read_from(restore, changelog.topic, FROM_BEGINNING, err);
 }
@@ -350,6 +353,9 @@ static enum status take_changelog(struct restore *restore, const struct log_reco
 static enum status step_changelog(struct restore *restore, struct error *err)
 {
     TRY(poll_once(restore, take_changelog, err));
+    if (clock_us(&restore->options.clock) - restore->changelog_since_us > CHANGELOG_MAX_US)
+        return FAIL(err, ST_TIMED_OUT, "restoring partition %" PRId32 ": loading the changelog takes longer than deletions are"
+                    " kept in it", restore->options.partition);
     return check_progress(restore, "the changelog's end mark", err);
 }
 

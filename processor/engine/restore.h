@@ -65,6 +65,7 @@ struct restore {
 
     /* changelog */
     bool mark_seen;
+    int64_t changelog_since_us;
     struct changelog_run run; /* rows not in the store yet */
     int64_t end_offset;       /* where the topic ended when reading began */
     int64_t told_us;          /* progress was last told in the log */

@@ -403,6 +403,7 @@ static void let_go(struct worker *worker, struct lane *lane, const struct commit
     LOG_WARN("lane.lost", "worker=%d partition=%" PRId32 " seq=%" PRIu64 " found=%" PRIu64, worker->options.number,
              lane->partition, lane->committed.seq, found->seq);
     rewind_lane(lane);
+    worker_stats_retire(worker, lane);
     lane_forget(lane);
     lane->state = LANE_LOST;
     lane->lost_at_us = worker_now_us(worker);

@@ -97,7 +97,7 @@ bool worker_checkpoints_lag(const struct worker *worker);
 /* --- worker_stats.c ------------------------------------------------------------------------------------------------------ */
 
 void worker_stats_publish(struct worker *worker);
-/* Keeps the counters of a lane's task that is going away. */
+/* Keeps the counters of a lane's task that is going away, if it has one. */
 void worker_stats_retire(struct worker *worker, const struct lane *lane);
 
 #endif

@@ -27,6 +27,8 @@ static void add_counters(const struct plan *plan, struct step_counters *into, co
 
 void worker_stats_retire(struct worker *worker, const struct lane *lane)
 {
+    if (lane->task == NULL)
+        return;
     add_counters(worker->options.plan, &worker->retired, task_counters(lane->task));
 }
 
@@ -100,7 +102,7 @@ static bool all_failed(const struct worker_stats *stats, struct error *why)
         first = first == NULL ? &stats->lanes[i] : first;
     }
     if (first != NULL)
-        FAIL(why, first->failure, "partition %" PRId32 ": %s", first->partition, first->trouble);
+        FAIL(why, first->failure, "%s", first->trouble);
     return first != NULL;
 }
 
