@@ -40,6 +40,7 @@ struct lane_input {
     int topic;
     int source;        /* as in input_record.source */
     int64_t position;  /* next offset to process; -1 until it is known */
+    bool has_offset;   /* the group had one when the lane was opened */
     int64_t committed; /* position of the last transaction that is known to be committed */
     bool at_end;       /* everything readable was delivered */
     int64_t end_offset; /* where that was */

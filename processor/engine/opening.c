@@ -173,6 +173,7 @@ static enum status set_positions(struct worker *worker, struct lane *lane, const
     for (size_t i = 0; i < lane->input_count; i++) {
         struct lane_input *input = &lane->inputs[i];
         input->position = offsets[i];
+        input->has_offset = offsets[i] >= 0;
         if (input->position < 0)
             TRY(starting_offset(worker, lane, input, &input->position, err));
         input->committed = input->position;
@@ -228,7 +229,8 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
     TRY(worker->options.port->type->reader_open(worker->options.port, &restore.reader, err));
     struct restore_input *inputs = mem_alloc_array(lane->input_count + 1, sizeof *inputs);
     for (size_t i = 0; i < lane->input_count; i++)
-        inputs[i] = (struct restore_input){ lane->inputs[i].topic, lane->inputs[i].position };
+        inputs[i] = (struct restore_input){ lane->inputs[i].topic, lane->inputs[i].position,
+                                           lane->inputs[i].has_offset };
     restore.inputs = inputs;
     restore.input_count = lane->input_count;
     restore_init(&lane->restore, &restore);

@@ -123,6 +123,17 @@ static enum status input_ends_early(struct restore *restore, int64_t end, struct
                 restore->inputs[restore->input_next].position);
 }
 
+/* Kafka forgets the offsets of a topic that is deleted. Only an input that the state does not know is new. */
+static enum status check_new_input(const struct restore *restore, struct error *err)
+{
+    if (!restore->seen.known)
+        return ST_OK;
+    return FAIL(err, ST_INPUT_REPLACED, "topic '%s' partition %" PRId32 " was processed up to offset %" PRId64
+                " and has no committed offset any more: it was deleted and made again, then `weir reset` starts with new"
+                " state; or only its offset is gone, then `weir recover` puts it back", input_name(restore),
+                restore->options.partition, restore->seen.offset);
+}
+
 /* Does it reach to the position? Then asks for the last record, if the state remembers one and it is still there. */
 static enum status ask_input(struct restore *restore, struct error *err)
 {
@@ -130,6 +141,10 @@ static enum status ask_input(struct restore *restore, struct error *err)
     const struct log_partition at = { input->topic, restore->options.partition };
     int64_t low, high;
     struct bytes row;
+    TRY(overlay_get(restore->options.overlay, last_seen_key(), &row, err));
+    TRY(last_seen_find(&restore->seen, row, bytes_of_string(input_name(restore)), err));
+    if (!input->has_offset)
+        TRY(check_new_input(restore, err));
     TRY(restore->options.reader->type->bounds(restore->options.reader, at, true, &low, &high, err));
     if (input->position > high)
         return input_ends_early(restore, high, err);
@@ -138,8 +153,6 @@ static enum status ask_input(struct restore *restore, struct error *err)
                     " and does not reach offset %" PRId64 ", where reading must go on: those records were deleted before they"
                     " were processed; `weir reset` starts with what is there", input_name(restore),
                     restore->options.partition, low, input->position);
-    TRY(overlay_get(restore->options.overlay, last_seen_key(), &row, err));
-    TRY(last_seen_find(&restore->seen, row, bytes_of_string(input_name(restore)), err));
     if (!restore->seen.known || restore->seen.offset < low) {
         next_input(restore);
         return ST_OK;

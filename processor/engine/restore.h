@@ -34,6 +34,7 @@
 struct restore_input {
     int topic;
     int64_t position; /* as committed */
+    bool has_offset;  /* the group has one; otherwise the position is where a new input starts */
 };
 
 struct restore_options {

@@ -167,7 +167,7 @@ static void set_up(struct world *w)
         .input_count = 1,
         .stall_us = 60 * 1000 * 1000,
     };
-    w->input = (struct restore_input){ INPUT, 5 };
+    w->input = (struct restore_input){ INPUT, 5, true };
 }
 
 static void tear_down(struct world *w)
@@ -349,6 +349,32 @@ Test(restore, an_input_with_another_record_there)
 Test(restore, an_input_whose_last_record_is_gone)
 {
     expect_input("w", 5, 8, ST_OK, "");
+}
+
+/* Kafka forgets the offsets of a topic that is deleted. */
+Test(restore, an_input_that_was_processed_and_has_no_offset)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit_with_last_seen(&w, 4, "v");
+    w.input = (struct restore_input){ INPUT, 0, false };
+    cr_assert_eq(restore(&w, &r, &err), ST_INPUT_REPLACED, "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "weir recover"), "%s", err.text);
+    tear_down(&w);
+}
+
+Test(restore, a_new_input_has_no_offset)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    w.input = (struct restore_input){ INPUT, 0, false };
+    cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+    tear_down(&w);
 }
 
 Test(restore, an_input_that_begins_too_late)
