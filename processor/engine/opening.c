@@ -477,8 +477,12 @@ static bool needs_restore(const struct lane *lane)
 static enum status tend_opening(struct worker *worker, struct lane *lane, struct error *err)
 {
     const int64_t now_us = worker_now_us(worker);
-    if (now_us < lane->next_try_us || (needs_restore(lane) && restores_running(worker) >= RESTORES_MAX))
+    if (now_us < lane->next_try_us)
         return ST_OK;
+    if (needs_restore(lane) && restores_running(worker) >= RESTORES_MAX) {
+        lane->next_try_us = now_us + LOOK_AGAIN_US;
+        return ST_OK;
+    }
     if (lane->opening_since_us == 0)
         lane->opening_since_us = now_us;
     const enum status st = open_lane(worker, lane, err);
