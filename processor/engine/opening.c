@@ -50,11 +50,14 @@ static enum status parse_positions(const struct lane *lane, const struct log_pos
         offsets[i] = positions[i].offset;
         if (positions[i].offset < 0)
             continue;
-        if (positions[i].metadata.size == 0) {
+        const enum status st = positions[i].metadata.size == 0
+                                   ? ST_CORRUPT
+                                   : commit_metadata_parse(&found, positions[i].metadata, err);
+        if (st == ST_CORRUPT) { /* nothing, or what another program writes there */
             foreign = true;
             continue;
         }
-        TRY(commit_metadata_parse(&found, positions[i].metadata, err));
+        TRY(st);
         if (!*has_metadata || found.seq > metadata->seq)
             *metadata = found;
         *has_metadata = true;
