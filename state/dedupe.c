@@ -39,6 +39,8 @@ struct dedupe {
     size_t list_count;
     size_t list_capacity;
     size_t added; /* ids since the last flush */
+    struct hash128 checked_id; /* the last check's, and what it found */
+    struct sighting checked;
     struct buffer key;
     struct buffer value;
 };
@@ -101,20 +103,37 @@ static int64_t minute_of(int64_t time_us)
     return time_us / minute_us - (time_us % minute_us < 0);
 }
 
+static void advance(struct dedupe *dedupe, int64_t time_us)
+{
+    if (time_us <= dedupe->newest_us)
+        return;
+    dedupe->newest_us = time_us;
+    dedupe->is_changed = true;
+}
+
 enum status dedupe_check(struct dedupe *dedupe, struct hash128 id, int64_t time_us, bool *duplicate,
                          struct error *err)
 {
     struct sighting old;
     TRY(load(dedupe, err));
     TRY(find_sighting(dedupe, id, &old, err));
+    dedupe->checked_id = id;
+    dedupe->checked = old;
     *duplicate = old.exists && old.time_us >= minus(dedupe->newest_us, dedupe->span_us) &&
                  are_within(old.time_us, time_us, dedupe->span_us);
-    if (time_us > dedupe->newest_us) {
-        dedupe->newest_us = time_us;
-        dedupe->is_changed = true;
-    }
+    if (*duplicate)
+        advance(dedupe, time_us);
+    return ST_OK;
+}
+
+enum status dedupe_remember(struct dedupe *dedupe, struct hash128 id, int64_t time_us,
+                            struct error *err)
+{
+    ENSURE(id.high == dedupe->checked_id.high && id.low == dedupe->checked_id.low);
+    const struct sighting old = dedupe->checked;
+    advance(dedupe, time_us);
     /* An event so late would never count. */
-    if (*duplicate || time_us < minus(dedupe->newest_us, dedupe->span_us))
+    if (time_us < minus(dedupe->newest_us, dedupe->span_us))
         return ST_OK;
     if (old.exists)
         TRY(unlist(dedupe, id, &old, err));

@@ -3,8 +3,8 @@
  * 128-bit hashes.
  *
  * An event at time t is a duplicate when an event with the same id that was none was seen at a time
- * within span of t, either way, and not more than span before the newest event checked so far. The
- * second half is what makes forgetting invisible: what no longer counts may be gone already or not,
+ * within span of t, either way, and not more than span before the newest event seen so far (one
+ * that was taken, or a duplicate). The second half is what makes forgetting invisible: what no longer counts may be gone already or not,
  * depending on when transactions ended.
  *
  * Rows of a stream (a number below 0x80):
@@ -35,9 +35,13 @@ struct dedupe;
 MUST_CHECK enum status dedupe_create(struct dedupe **out, uint8_t stream, int64_t span_us,
                                      struct overlay *borrowed, struct error *err);
 void dedupe_destroy(struct dedupe **dedupe);
-/* Remembers the id at time_us if it is no duplicate. */
+/* Changes nothing when it is no duplicate: what refuses the event later leaves no trace here. */
 MUST_CHECK enum status dedupe_check(struct dedupe *dedupe, struct hash128 id, int64_t time_us,
                                     bool *duplicate, struct error *err);
+/* The id counts at time_us: for an event that the last dedupe_check let through and that was
+ * taken. */
+MUST_CHECK enum status dedupe_remember(struct dedupe *dedupe, struct hash128 id, int64_t time_us,
+                                       struct error *err);
 /* Appends the key that dedupe_check will get, for overlay_prefetch. */
 void dedupe_prefetch_key(const struct dedupe *dedupe, struct hash128 id, struct buffer *out);
 /* Forgets ids that no longer count and are older than stream_time_us - span, a bounded number

@@ -1,4 +1,4 @@
-/* dedupe: the same id within the stream's time counts once. */
+/* dedupe: the same id within the stream's time counts once. It is remembered when the event is taken (features). */
 #include "processor/steps/step.h"
 
 static enum status dedupe_process(struct event *event, struct error *err)

@@ -11,7 +11,10 @@ static enum status remember(struct event *event, struct error *err)
     const struct entity_event remembered = {
         .time_us = event->time_us, .offset = event->input->offset, .columns = columns,
     };
-    return entity_insert(event->entity, &remembered, &event->position, err);
+    TRY(entity_insert(event->entity, &remembered, &event->position, err));
+    if (event->stream->dedupe == NULL)
+        return ST_OK;
+    return dedupe_remember(event->stream->dedupe, event->id_hash, event->time_us, err);
 }
 
 /* An entity that falls silent is forgotten by event time: one timer, armed when it is new. */

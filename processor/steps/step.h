@@ -3,7 +3,8 @@
  *
  * The chain of a stream is the order of steps.def. A step returns ST_OK to go on, a SKIP-class status to make the
  * record a dead letter, anything else to stop the transaction; it sets event->done when nothing is left to do (a duplicate).
- * Until `dedupe` a step changes no state but the partitioner that is learnt, so a bad record leaves no trace but its dead letter.
+ * Until the event is inserted (`features`) a step changes no state but the partitioner that is learnt, and the insertion is the last
+ * thing that can refuse a record: a bad record leaves no trace but its dead letter.
  */
 #ifndef WEIR_PROCESSOR_STEPS_STEP_H
 #define WEIR_PROCESSOR_STEPS_STEP_H

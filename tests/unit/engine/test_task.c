@@ -189,3 +189,29 @@ Test(task, outputs_do_not_depend_on_commits_aborts_and_restarts)
         world_close(&cut);
     }
 }
+
+static char *payment_with_note(const char *id, size_t note_size)
+{
+    char *note = mem_alloc(note_size + 1);
+    memset(note, 'n', note_size);
+    char *json = mem_format("{\"id\":\"%s\",\"user\":\"anna\",\"at\":1767225600000,\"note\":\"%s\"}", id, note);
+    mem_free(note);
+    return json;
+}
+
+/* Its mended version, under the same id, must count. */
+Test(task, a_record_that_is_too_large_leaves_no_trace)
+{
+    struct world world;
+    world_open(&world, "    dedupe: 24h\n    remember: { for: 30d, columns: all }\n", velocity_feature,
+               "  any:\n    when: tx_1m > 0\n    severity: low\n");
+    AUTO(mem_auto_free) char *large = payment_with_note("a", 65 * 1024);
+    AUTO(mem_auto_free) char *mended = payment_with_note("a", 10);
+    world_feed(&world, "anna", large);
+    world_commit(&world);
+    world_feed(&world, "anna", mended);
+    world_commit(&world);
+    cr_assert_str_eq(world_log(&world), "dead too_large 0\nany a\n");
+    cr_assert_eq(task_counters(world.task)->duplicates, 0);
+    world_close(&world);
+}

@@ -67,6 +67,8 @@ static void check_one(struct world *w)
                     old->time_us >= w->current.newest_us - w->span_us;
     }
     CHECK(w, dedupe_check(w->dedupe, hash_of(id), time_us, &duplicate, NULL) == ST_OK, "check");
+    if (!duplicate)
+        CHECK(w, dedupe_remember(w->dedupe, hash_of(id), time_us, NULL) == ST_OK, "remember");
     CHECK(w, duplicate == expected, expected ? "a duplicate passes" : "a new event is held back");
     if (time_us > w->current.newest_us)
         w->current.newest_us = time_us;
@@ -232,6 +234,8 @@ static bool is_duplicate(uint64_t id, int64_t time_us)
 {
     bool duplicate = false;
     cr_assert_eq(dedupe_check(small.dedupe, hash_of(id), time_us, &duplicate, NULL), ST_OK);
+    if (!duplicate)
+        cr_assert_eq(dedupe_remember(small.dedupe, hash_of(id), time_us, NULL), ST_OK);
     return duplicate;
 }
 
