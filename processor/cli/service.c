@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "processor/cli/crash_ledger.h"
 #include "processor/engine/topics.h"
 #include "processor/kafka/kafka_port.h"
 #include "processor/ops/metrics.h"
@@ -37,6 +38,7 @@ struct service {
     struct service_options options;
     struct topics topics;
     struct store *store;
+    struct crash_ledger *crashes;
     struct ops_server *server;
     char identity[IDENTITY_SIZE];
     struct service_worker *workers;
@@ -183,6 +185,8 @@ static enum status open_worker(struct service *service, struct service_worker *w
 {
     const struct config *config = service->options.config;
     const struct memory_budget budget = config_memory(config);
+    struct crash_watch crashes;
+    crash_ledger_watch(service->crashes, &crashes);
     TRY(open_port(service, worker, err));
     struct worker_options options = {
         .plan = service->options.plan,
@@ -200,6 +204,10 @@ static enum status open_worker(struct service *service, struct service_worker *w
         .active_bytes_max = budget.active / service->worker_count,
         .entity_cache_bytes = budget.entity_cache / service->worker_count,
         .row_cache_bytes = budget.row_cache / service->worker_count,
+        .in_hand = crash_ledger_in_hand(service->crashes, (size_t)worker->number),
+        .crashes = &crashes,
+        .on_crash_passed = crash_ledger_passed,
+        .on_crash_passed_context = service->crashes,
         .on_output = service->options.on_output,
         .on_output_context = service->options.on_output_context,
     };
@@ -260,6 +268,19 @@ static bool worker_is_ready(const struct worker_stats *stats, struct buffer *why
     return false;
 }
 
+static bool nothing_crashed(const struct service *service, struct buffer *why)
+{
+    struct error err;
+    size_t count = 0;
+    if (crash_notices_list(service->options.config->state, why, &count, &err) != ST_OK) {
+        buffer_printf(why, "%s\n", err.text);
+        return false;
+    }
+    if (count > 0)
+        buffer_put_string(why, "look at the dead letters, then run `weir acknowledge` here\n");
+    return count == 0;
+}
+
 static bool is_ready(void *self, struct buffer *why)
 {
     struct service *service = self;
@@ -268,6 +289,7 @@ static bool is_ready(void *self, struct buffer *why)
     for (size_t i = 0; i < service->worker_count; i++)
         ready = worker_is_ready(&stats[i], why) && ready;
     free_stats(service, stats);
+    ready = nothing_crashed(service, why) && ready;
     if (ready)
         buffer_put_string(why, "ok\n");
     return ready;
@@ -310,6 +332,7 @@ static enum status open_all(struct service *service, struct error *err)
     TRY(make_directory(service->options.config->state, err));
     TRY(find_identity(service, err));
     TRY(open_store(service, err));
+    TRY(crash_ledger_open(&service->crashes, service->options.config->state, &service->topics, service->worker_count, err));
     TRY(register_alerts(service, &alert_schema_id, err));
     for (size_t i = 0; i < service->worker_count; i++)
         TRY(open_worker(service, &service->workers[i], alert_schema_id, err));
@@ -344,6 +367,7 @@ void service_close(struct service **service_ref)
         if (service->workers[i].port != NULL)
             service->workers[i].port->type->close(service->workers[i].port);
     }
+    crash_ledger_close(&service->crashes);
     store_close(&service->store);
     topics_fini(&service->topics);
     mem_free(service->workers);

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "schemas/avro_writer.h"
 
-enum { JOURNAL_FORMAT = 1 };
+enum { JOURNAL_FORMAT = 2 };
 
 void journal_runs_add(struct journal_runs *runs, const char *topic, int64_t offset)
 {
@@ -22,14 +22,24 @@ void journal_runs_add(struct journal_runs *runs, const char *topic, int64_t offs
     runs->items[runs->count++] = (struct journal_run){ topic, offset, offset, 1 };
 }
 
+void journal_runs_skip(struct journal_runs *runs, const char *topic, int64_t offset, enum status reason)
+{
+    if (runs->skip_count == runs->skip_capacity) {
+        runs->skip_capacity = runs->skip_capacity == 0 ? 4 : runs->skip_capacity * 2;
+        runs->skips = mem_resize_array(runs->skips, runs->skip_capacity, sizeof *runs->skips);
+    }
+    runs->skips[runs->skip_count++] = (struct journal_skip){ topic, offset, reason };
+}
+
 void journal_runs_clear(struct journal_runs *runs)
 {
-    runs->count = 0;
+    runs->count = runs->skip_count = 0;
 }
 
 void journal_runs_fini(struct journal_runs *runs)
 {
     mem_free(runs->items);
+    mem_free(runs->skips);
     *runs = (struct journal_runs){ .items = NULL };
 }
 
@@ -37,6 +47,18 @@ static void put_hash(struct buffer *out, struct hash128 hash)
 {
     buffer_put_be64(out, hash.high);
     buffer_put_be64(out, hash.low);
+}
+
+static void write_skips(struct buffer *out, const struct journal_runs *runs)
+{
+    if (runs->skip_count > 0)
+        avro_write_long(out, (int64_t)runs->skip_count);
+    for (size_t i = 0; i < runs->skip_count; i++) {
+        avro_write_bytes(out, bytes_of_string(runs->skips[i].topic));
+        avro_write_long(out, runs->skips[i].offset);
+        avro_write_bytes(out, bytes_of_string(status_reason(runs->skips[i].reason)));
+    }
+    avro_write_long(out, 0);
 }
 
 struct hash128 journal_write(struct buffer *out, const struct journal_entry *entry)
@@ -57,6 +79,7 @@ struct hash128 journal_write(struct buffer *out, const struct journal_entry *ent
         }
     }
     avro_write_long(out, 0);
+    write_skips(out, entry->runs);
     avro_write_long(out, entry->poll_ms);
     avro_write_long(out, entry->metadata->reference_offset);
     avro_write_bytes(out, bytes_of_string(entry->topology_digest));

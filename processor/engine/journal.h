@@ -19,11 +19,22 @@ struct journal_run {
     int64_t first_offset, last_offset, count;
 };
 
+/* A record of the runs that was not processed, for a reason that is not in the record: it became a dead letter instead. */
+struct journal_skip {
+    const char *topic;
+    int64_t offset;
+    enum status reason;
+};
+
 struct journal_runs {
     struct journal_run *items;
     size_t count, capacity;
+    struct journal_skip *skips;
+    size_t skip_count, skip_capacity;
 };
 void journal_runs_add(struct journal_runs *runs, const char *topic, int64_t offset);
+/* Besides journal_runs_add. */
+void journal_runs_skip(struct journal_runs *runs, const char *topic, int64_t offset, enum status reason);
 void journal_runs_clear(struct journal_runs *runs);
 void journal_runs_fini(struct journal_runs *runs);
 

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "processor/engine/checkpoint.h"
+#include "processor/engine/isolation.h"
 #include "processor/engine/job.h"
 #include "processor/engine/journal.h"
 #include "processor/engine/last_seen.h"
@@ -62,6 +63,9 @@ struct lane {
     bool in_transaction;              /* it takes part in the transaction that is being committed */
     const struct outputs *outputs;    /* of the transaction that is being committed */
     size_t touched_records;
+    int last_topic;                   /* of the last record that was processed */
+    int64_t last_offset;
+    struct isolation isolation;       /* the search for a record that is refused */
     int64_t blocked_until_us;         /* the registry does not answer: try the record at the queue's head again then */
     int64_t lost_at_us;
 

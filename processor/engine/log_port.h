@@ -153,6 +153,7 @@ struct log_port_type {
      *   ST_TXN_ABORTABLE, ST_REASSIGNED  call abort, then rewind
      *   ST_TXN_UNKNOWN, ST_FENCED, ST_KAFKA  the outcome is unknown or the producer is dead: producer_open, then
      *                                        look at the committed offsets
+     *   class SKIP                       (produce, flush) a record is refused, and would be again: call abort, then rewind
      *   class RETRY                      the same call again
      */
     MUST_CHECK enum status (*commit)(struct log_port *port, struct error *err);

@@ -355,6 +355,12 @@ enum status task_process(struct task *task, const struct input_record *input, st
     return ST_OK;
 }
 
+void task_skip(struct task *task, const struct input_record *input, enum status reason, const char *detail, size_t value_max)
+{
+    outputs_add_cut_dead_letter(task->outputs, input, reason, detail, task->plan->dead_letters.payload_reference, value_max);
+    task->counters.dead_letters[reason]++;
+}
+
 /* --- the end of a transaction ------------------------------------------------------------------------------------- */
 
 static enum status forget_snoozes(struct task *task, const struct plan_stream *plan, struct bytes key,

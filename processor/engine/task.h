@@ -51,6 +51,9 @@ void task_destroy(struct task **task);
  */
 MUST_CHECK enum status task_process(struct task *task, const struct input_record *input, struct error *err);
 
+/* A record that is not processed, for a reason outside of it: a dead letter with at most value_max bytes of its value. */
+void task_skip(struct task *task, const struct input_record *input, enum status reason, const char *detail, size_t value_max);
+
 /* Fires due timers, forgets what is too old, writes everything into the overlay. */
 MUST_CHECK enum status task_prepare_commit(struct task *task, struct error *err);
 void task_commit(struct task *task);

@@ -35,13 +35,13 @@ enum {
 static bool wants_slice(const struct lane *lane, enum commit_reason reason)
 {
     return lane->kind == LANE_TASK && lane->state == LANE_READY && reason != COMMIT_ALERT && reason != COMMIT_REVOKE &&
-           checkpoint_wants_slice(&lane->checkpoint);
+           checkpoint_wants_slice(&lane->checkpoint) && !worker_isolation_runs(lane->worker);
 }
 
 static bool takes_part(const struct worker *worker, const struct lane *lane, enum commit_reason reason)
 {
     if (lane->state == LANE_CLAIMING)
-        return !worker->releasing;
+        return !worker->releasing && !worker_isolation_runs(worker);
     if (lane->state != LANE_READY)
         return false;
     return lane->touched || worker->releasing || wants_slice(lane, reason);
@@ -294,19 +294,25 @@ static enum status offer_offsets(struct worker *worker, size_t position_count, s
     return st;
 }
 
-static enum status run(struct worker *worker, enum commit_reason reason, size_t position_count, bool *undecided,
-                       struct error *err)
+/* How far a transaction came. */
+struct attempt {
+    bool offered;   /* everything was produced and acknowledged: what is refused now is not the records' */
+    bool undecided; /* the commit was sent */
+};
+
+static enum status run(struct worker *worker, enum commit_reason reason, size_t position_count,
+                       struct attempt *attempt, struct error *err)
 {
     const struct log_port_type *port = worker->options.port->type;
-    *undecided = false;
     const int64_t since_us = worker_now_us(worker) - worker->last_commit_us;
     if (since_us < MARKER_PAUSE_US)
         clock_sleep_us(&worker->options.clock, MARKER_PAUSE_US - since_us);
     TRY(call(worker, port->begin, err));
     TRY(produce_lanes(worker, reason, err));
     TRY(call(worker, port->flush, err));
+    attempt->offered = true;
     TRY(offer_offsets(worker, position_count, err));
-    *undecided = true;
+    attempt->undecided = true;
     return call(worker, port->commit, err);
 }
 
@@ -346,6 +352,7 @@ static void merge(struct worker *worker, struct lane *lane)
         lane->inputs[i].committed = lane->inputs[i].position;
         lane->inputs[i].committed_seen = lane->inputs[i].seen;
     }
+    worker_isolation_committed(worker, lane);
     lane->committed = lane->pending;
     lane->changed |= lane->touched;
     journal_runs_clear(&lane->runs);
@@ -384,6 +391,7 @@ static void forget_hand(struct worker *worker)
 {
     worker->first_record_us = 0;
     worker->records = 0;
+    worker->hand_closed = false;
     for (size_t i = 0; i < worker->lane_count; i++)
         worker->lanes[i]->in_transaction = false;
 }
@@ -460,14 +468,25 @@ static enum status recover(struct worker *worker, struct error *err)
     return ST_OK;
 }
 
-static enum status roll_back(struct worker *worker, enum status why, bool undecided, struct error *err)
+/* A refusal narrows the search for the record to blame, which ends by itself; everything else may go on for ever. */
+static enum status count_abort(struct worker *worker, enum status why, bool refused, struct error *err)
 {
+    bool blamed = false;
     worker->stats.aborts++;
     LOG_WARN("transaction.rolled_back", "worker=%d status=%s error=%s", worker->options.number, status_name(why),
              LOG_Q(err->text));
-    if (++worker->consecutive_aborts > ABORTS_MAX)
+    if (refused)
+        TRY(worker_isolation_blame(worker, why, &blamed, err));
+    if (!blamed && ++worker->consecutive_aborts > ABORTS_MAX)
         return FAIL(err, ST_KAFKA, "%d transactions in a row were rolled back; the last: %s", ABORTS_MAX, err->text);
-    const bool definite = (why == ST_TXN_ABORTABLE || why == ST_REASSIGNED) && !undecided;
+    return ST_OK;
+}
+
+static enum status roll_back(struct worker *worker, enum status why, const struct attempt *attempt, struct error *err)
+{
+    const bool refused = status_class_of(why) == CLASS_SKIP && !attempt->offered;
+    TRY(count_abort(worker, why, refused, err));
+    const bool definite = (why == ST_TXN_ABORTABLE || why == ST_REASSIGNED || refused) && !attempt->undecided;
     if (definite || why == ST_TXN_ABORTABLE) {
         if (call(worker, worker->options.port->type->abort, err) == ST_OK) {
             transaction_rewind(worker);
@@ -496,16 +515,22 @@ enum status transaction_commit(struct worker *worker, enum commit_reason reason,
         TRY(new_producer(worker, err));
         worker->producer_dead = false;
     }
-    TRY(prepare(worker, reason, &position_count, err));
+    const enum status prepared = prepare(worker, reason, &position_count, err);
+    if (status_class_of(prepared) == CLASS_SKIP) { /* a row that is too large; Kafka knows of nothing yet */
+        TRY(count_abort(worker, prepared, true, err));
+        transaction_rewind(worker);
+        return ST_OK;
+    }
+    TRY(prepared);
     if (position_count == 0)
         return ST_OK;
-    bool undecided;
-    const enum status st = run(worker, reason, position_count, &undecided, err);
+    struct attempt attempt = { .offered = false };
+    const enum status st = run(worker, reason, position_count, &attempt, err);
     if (st != ST_OK) {
         const enum status_class class = status_class_of(st);
         if (class == CLASS_FATAL && st != ST_KAFKA)
             return st; /* our own trouble (a full disk, a bug): the open transaction dies with the producer */
-        return roll_back(worker, st, undecided, err);
+        return roll_back(worker, st, &attempt, err);
     }
     for (size_t i = 0; i < worker->lane_count; i++) {
         if (worker->lanes[i]->in_transaction) {

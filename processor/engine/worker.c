@@ -110,6 +110,8 @@ enum status worker_create(struct worker **out, const struct worker_options *opti
     AUTO(worker_destroy) struct worker *worker = mem_alloc(sizeof *worker);
     worker->options = *options;
     set_defaults(&worker->options);
+    if (options->crashes != NULL)
+        worker->crashes = *options->crashes;
     ENSURE(pthread_mutex_init(&worker->stats_lock, NULL) == 0);
     const size_t rules = options->plan->rule_count + 1;
     worker->published.counters.rule_alerts = mem_alloc_array(rules, sizeof(uint64_t));
@@ -271,6 +273,40 @@ static void begin_hand(struct worker *worker)
     worker->poll_ms = clock_wall_ms(&worker->options.clock);
 }
 
+/* Not processed, for a reason that is not in the record: the journal says so, or a replay would process it. */
+static void skip_record(struct lane *lane, const struct input_record *in, const struct sentence *sentence)
+{
+    if (lane->kind == LANE_TASK) {
+        task_skip(lane->task, in, sentence->reason, sentence->detail, sentence->value_max);
+        journal_runs_skip(&lane->runs, in->topic, in->offset, sentence->reason);
+    } else {
+        outputs_add_cut_dead_letter(lane->copy_outputs, in, sentence->reason, sentence->detail,
+                                    lane->worker->options.plan->dead_letters.payload_reference, sentence->value_max);
+        lane->worker->retired.dead_letters[sentence->reason]++;
+    }
+    LOG_ERROR("record.skipped", "worker=%d topic=%s partition=%" PRId32 " offset=%" PRId64 " reason=%s",
+              lane->worker->options.number, in->topic, lane->partition, in->offset, status_reason(sentence->reason));
+}
+
+static enum status use_record(struct lane *lane, const struct lane_input *input, const struct input_record *in,
+                              struct error *err)
+{
+    struct worker *worker = lane->worker;
+    const struct sentence *refused = isolation_sentence(&lane->isolation, input->topic, in->offset);
+    static const struct sentence crashed = {
+        .reason = ST_CRASHED, .detail = "the process died at this record each time", .value_max = DEAD_LETTER_VALUE_MAX,
+    };
+    const bool kills = crash_watch_deaths(&worker->crashes, input->topic, lane->partition, in->offset) >= CRASH_SKIP_DEATHS;
+    if (refused != NULL || kills) {
+        skip_record(lane, in, refused != NULL ? refused : &crashed);
+        return ST_OK;
+    }
+    in_hand_take(worker->options.in_hand, input->topic, lane->partition, in->offset);
+    const enum status st = lane->kind == LANE_TASK ? task_process(lane->task, in, err) : copy_record(lane, in, err);
+    in_hand_put_down(worker->options.in_hand);
+    return st;
+}
+
 static enum status process_next(struct lane *lane, struct lane_input *input, struct error *err)
 {
     struct worker *worker = lane->worker;
@@ -278,7 +314,7 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     begin_hand(worker);
     struct log_record *record = record_queue_front(&input->queue);
     const struct input_record in = input_record_of(worker, input, record);
-    TRY(lane->kind == LANE_TASK ? task_process(lane->task, &in, err) : copy_record(lane, &in, err));
+    TRY(use_record(lane, input, &in, err));
     if (lane->kind == LANE_TASK)
         journal_runs_add(&lane->runs, in.topic, in.offset);
     input->position = in.offset + 1;
@@ -287,6 +323,8 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     record_queue_pop(&input->queue);
     lane->touched = true;
     lane->touched_records++;
+    lane->last_topic = input->topic;
+    lane->last_offset = in.offset;
     worker->records++;
     worker->stats.records++;
     return ST_OK;
@@ -294,7 +332,7 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
 
 static bool hand_is_full(const struct worker *worker)
 {
-    return worker->records >= worker->options.transaction_records_max;
+    return worker->hand_closed || worker->records >= worker_isolation_records_max(worker);
 }
 
 static uint64_t hand_bytes(const struct worker *worker)
@@ -337,28 +375,63 @@ static bool tables_reach(const struct worker *worker, const struct lane *lane)
                                     lane->committed.reference_offset <= reference_view_offset(worker->reference));
 }
 
+static bool is_at_end(const struct lane *lane)
+{
+    for (size_t i = 0; i < lane->input_count; i++) {
+        if (!lane->inputs[i].at_end || lane->inputs[i].queue.count > 0)
+            return false;
+    }
+    return true;
+}
+
+static void end_isolation(struct lane *lane)
+{
+    isolation_end(&lane->isolation);
+    lane->worker->assignment_changed = true;
+}
+
+/* What came before it is committed before it, and it before what comes after it. */
+static bool stands_alone(const struct lane *lane, const struct lane_input *input)
+{
+    const struct crash_watch *crashes = &lane->worker->crashes;
+    if (crashes->count == 0)
+        return false;
+    const int64_t offset = record_queue_front((struct record_queue *)&input->queue)->offset;
+    return crash_watch_deaths(crashes, input->topic, lane->partition, offset) >= CRASH_ALONE_DEATHS;
+}
+
 static enum status process_lane(struct lane *lane, struct error *err)
 {
     struct worker *worker = lane->worker;
     if (lane->state != LANE_READY || lane->blocked_until_us > worker_now_us(worker))
         return ST_OK;
-    if (lane->kind == LANE_TASK && !tables_reach(worker, lane))
+    if ((lane->kind == LANE_TASK && !tables_reach(worker, lane)) || !worker_isolation_allows(worker, lane))
         return ST_OK;
     while (!hand_is_full(worker)) {
         struct lane_input *input = next_input(lane);
         if (input == NULL)
             break;
+        const bool alone = stands_alone(lane, input);
+        if (alone && worker->records > 0) {
+            worker->hand_closed = true;
+            break;
+        }
         const enum status st = process_next(lane, input, err);
         if (status_class_of(st) == CLASS_RETRY) {
             lane->blocked_until_us = worker_now_us(worker) + REGISTRY_PAUSE_US;
             snprintf(worker->stats.trouble, sizeof worker->stats.trouble, "%.*s", TROUBLE_TEXT_MAX, err->text);
+            if (isolation_is_suspected(&lane->isolation))
+                end_isolation(lane); /* the others must not wait for the registry */
             return ST_OK;
         }
         TRY(st);
+        worker->hand_closed |= alone;
         worker->stats.trouble[0] = '\0';
     }
     if (lane->kind == LANE_COPY)
         mark_end(lane);
+    if (isolation_is_suspected(&lane->isolation) && !lane->touched && is_at_end(lane))
+        end_isolation(lane); /* compaction took some of the refused records: the others must not wait for them */
     return ST_OK;
 }
 
@@ -460,7 +533,7 @@ static enum status tell_assignment(struct worker *worker, struct error *err)
     struct log_position *positions = mem_alloc_array(capacity + 1, sizeof *positions);
     for (size_t i = 0; i < worker->lane_count; i++) {
         const struct lane *lane = worker->lanes[i];
-        for (size_t j = 0; j < lane->input_count && lane->state == LANE_READY; j++)
+        for (size_t j = 0; j < lane->input_count && lane->state == LANE_READY && worker_isolation_allows(worker, lane); j++)
             positions[count++] = (struct log_position){ .topic = lane->inputs[j].topic, .partition = lane->partition,
                                                         .offset = lane_input_fetch_position(&lane->inputs[j]) };
     }

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/histogram.h"
+#include "processor/engine/crash_watch.h"
 #include "processor/engine/log_port.h"
 #include "processor/engine/topics.h"
 #include "processor/steps/outputs.h"
@@ -47,6 +48,12 @@ struct worker_options {
     uint64_t active_bytes_max;    /* of all tasks: a checkpoint starts at a half; 0: 64 MiB */
     uint64_t entity_cache_bytes;  /* of all tasks; 0: 64 MiB */
     uint64_t row_cache_bytes;     /* of all tasks; 0: 16 MiB */
+
+    struct in_hand *in_hand;             /* borrowed: where the record in hand is noted; or NULL */
+    const struct crash_watch *crashes;   /* copied: where the process died before; or NULL */
+    /* Called on the worker's thread when such a record is committed, processed or as a dead letter; or NULL. */
+    void (*on_crash_passed)(void *context, const struct crash_suspect *suspect);
+    void *on_crash_passed_context;
 
     /* Called on the worker's thread after an output's transaction committed; or NULL. */
     void (*on_output)(void *context, const struct output *output);

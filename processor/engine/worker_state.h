@@ -34,11 +34,13 @@ struct worker {
     int64_t first_record_us; /* when its first record was processed; 0: nothing yet */
     int64_t poll_ms;         /* what "now" is for its records */
     size_t records;
+    bool hand_closed;        /* commit before anything else is processed: a record stands alone */
     bool releasing;          /* its M says `released` */
     int64_t last_commit_us;
     int consecutive_aborts;
     bool producer_dead;      /* a new one is needed before the next transaction */
 
+    struct crash_watch crashes; /* records at which the process died, not committed yet */
     bool shut_down;
     struct worker_stats stats; /* counted by the loop; counters and lanes are made when published */
     pthread_mutex_t stats_lock;
@@ -81,6 +83,19 @@ MUST_CHECK enum status transaction_commit(struct worker *worker, enum commit_rea
 /* Rolls back what is in hand and rewinds every lane to its committed positions. */
 void transaction_rewind(struct worker *worker);
 bool transaction_is_empty(const struct worker *worker);
+
+/* --- worker_isolation.c ---------------------------------------------------------------------------------------------- */
+
+/* A lane is suspected of holding a record that is refused: it alone is read, processed and committed. */
+bool worker_isolation_runs(const struct worker *worker);
+bool worker_isolation_allows(const struct worker *worker, const struct lane *lane);
+/* So many records may be in hand. */
+size_t worker_isolation_records_max(const struct worker *worker);
+/* What is in hand was refused (class SKIP) as `why` says; before it is taken back. *blamed false: no record is in hand, so none is to
+ * blame. Another status than OK: nothing helps. */
+MUST_CHECK enum status worker_isolation_blame(struct worker *worker, enum status why, bool *blamed, struct error *err);
+/* The lane's records in hand were committed; its committed positions are the new ones. */
+void worker_isolation_committed(struct worker *worker, struct lane *lane);
 
 /* --- worker_tables.c ------------------------------------------------------------------------------------------------ */
 

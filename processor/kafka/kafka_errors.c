@@ -72,6 +72,22 @@ enum status kafka_errors_status(rd_kafka_resp_err_t code)
     }
 }
 
+/* Missing rights are not here: they are the cluster's matter, and concern every record. */
+enum status kafka_errors_delivery(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+        return ST_TOO_LARGE;
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+        return ST_OUTPUT_REFUSED;
+    default:
+        return ST_TXN_ABORTABLE;
+    }
+}
+
 enum status kafka_errors_fail(struct error *err, rd_kafka_resp_err_t code, const char *what, ...)
 {
     char text[TEXT_SIZE];

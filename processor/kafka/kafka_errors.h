@@ -28,4 +28,8 @@ enum status kafka_errors_txn(struct error *err, rd_kafka_t *producer, rd_kafka_e
 /* The fatal error that a client has run into, or ST_OK: ST_FENCED when another one took its place. */
 enum status kafka_errors_fatal(struct error *err, rd_kafka_t *client, const char *what);
 
+/* Of a record that was not delivered: class SKIP when the broker refuses this record, whatever the weather; else
+ * ST_TXN_ABORTABLE. */
+enum status kafka_errors_delivery(rd_kafka_resp_err_t code);
+
 #endif

@@ -50,8 +50,11 @@ static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, 
         return;
     struct topic *topic = &producer->topics[label & ((1 << TOPIC_BITS) - 1)];
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (producer->failed.status == ST_OK)
-            (void)FAIL(&producer->failed, ST_TXN_ABORTABLE,
+        /* What the broker refuses says more than what fails because of it. */
+        const enum status st = kafka_errors_delivery(message->err);
+        if (producer->failed.status == ST_OK ||
+            (producer->failed.status == ST_TXN_ABORTABLE && st != ST_TXN_ABORTABLE))
+            (void)FAIL(&producer->failed, st,
                        "a record for %s partition %" PRId32 " was not delivered: %s",
                        rd_kafka_topic_name(message->rkt), message->partition,
                        rd_kafka_err2str(message->err));

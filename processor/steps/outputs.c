@@ -130,11 +130,17 @@ static void add_header(struct outputs *outputs, struct output *output, const cha
 void outputs_add_dead_letter(struct outputs *outputs, const struct input_record *input, enum status reason,
                              const char *detail, bool by_reference)
 {
+    outputs_add_cut_dead_letter(outputs, input, reason, detail, by_reference, DEAD_LETTER_VALUE_MAX);
+}
+
+void outputs_add_cut_dead_letter(struct outputs *outputs, const struct input_record *input, enum status reason,
+                                 const char *detail, bool by_reference, size_t value_max)
+{
     struct output *output = outputs_append(outputs, OUTPUT_DEAD_LETTER);
     struct bytes value = input->value;
-    const bool truncated = !by_reference && value.size > DEAD_LETTER_VALUE_MAX;
+    const bool truncated = !by_reference && value.size > value_max;
     if (truncated)
-        value.size = DEAD_LETTER_VALUE_MAX;
+        value.size = value_max;
     if (by_reference)
         value = BYTES_NONE;
     struct bytes key = input->key;
@@ -147,6 +153,7 @@ void outputs_add_dead_letter(struct outputs *outputs, const struct input_record 
     char text[DEAD_LETTER_DETAIL_MAX];
     add_header(outputs, output, "weir.reason", status_reason(reason));
     snprintf(text, sizeof text, "%s", detail);
+    ENSURE(output->header_count == OUTPUT_DETAIL);
     add_header(outputs, output, "weir.detail", text);
     add_header(outputs, output, "weir.source.topic", input->topic);
     snprintf(text, sizeof text, "%d", input->partition);

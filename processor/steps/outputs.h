@@ -16,7 +16,7 @@
 #include "processor/steps/input_record.h"
 
 enum output_kind { OUTPUT_ALERT, OUTPUT_DEAD_LETTER };
-enum { OUTPUT_HEADERS_MAX = 6 };
+enum { OUTPUT_HEADERS_MAX = 6, OUTPUT_DETAIL = 1 /* the header of a dead letter that says more than its reason */ };
 
 struct output_header {
     const char *name;
@@ -58,5 +58,8 @@ enum { DEAD_LETTER_VALUE_MAX = 900 * 1000, DEAD_LETTER_DETAIL_MAX = 400 };
  * weir.truncated when the value was cut. */
 void outputs_add_dead_letter(struct outputs *outputs, const struct input_record *input, enum status reason,
                              const char *detail, bool by_reference);
+/* The same with at most value_max bytes of the value. */
+void outputs_add_cut_dead_letter(struct outputs *outputs, const struct input_record *input, enum status reason,
+                                 const char *detail, bool by_reference, size_t value_max);
 
 #endif
