@@ -130,7 +130,7 @@ size_t arena_footprint(const struct arena *arena)
 {
     size_t total = 0;
     for (const struct block *block = arena->first; block != NULL; block = block->next)
-        total += sizeof *block + block->capacity;
+        total += mem_size(block);
     return total;
 }
 

@@ -27,7 +27,7 @@ struct map {
     size_t value_size; /* rounded up */
     size_t count;
     size_t slot_count; /* a power of two, or 0 before the first insert */
-    size_t key_bytes;
+    size_t node_bytes; /* of the heap */
     struct slot *slots;
     struct node *oldest;
     struct node *newest;
@@ -130,8 +130,7 @@ size_t map_count(const struct map *map)
 
 size_t map_footprint(const struct map *map)
 {
-    return sizeof *map + map->slot_count * sizeof *map->slots +
-           map->count * (sizeof(struct node) + map->value_size) + map->key_bytes;
+    return mem_size(map) + mem_size(map->slots) + map->node_bytes;
 }
 
 struct map_iterator map_iterate(const struct map *map)
@@ -204,7 +203,7 @@ static struct node *append_node(struct map *map, struct bytes key)
     *(map->newest == NULL ? &map->oldest : &map->newest->newer) = node;
     map->newest = node;
     map->count++;
-    map->key_bytes += key.size;
+    map->node_bytes += mem_size(node);
     return node;
 }
 
@@ -214,6 +213,6 @@ static void destroy_node(struct map *map, struct node *node)
     *(node->newer == NULL ? &map->newest : &node->newer->older) = node->older;
     ENSURE(map->count > 0);
     map->count--;
-    map->key_bytes -= node->key_size;
+    map->node_bytes -= mem_size(node);
     mem_free(node);
 }

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -91,4 +92,31 @@ void mem_auto_free(void *p)
     free(held);
     held = NULL;
     memcpy(p, &held, sizeof held);
+}
+
+/* AddressSanitizer has an allocator of its own, with another account. */
+#ifdef __SANITIZE_ADDRESS__
+enum { ALLOCATOR_WORD = 0 };
+#else
+enum { ALLOCATOR_WORD = sizeof(size_t) };
+#endif
+
+size_t mem_size(const void *p)
+{
+    if (p == NULL)
+        return 0;
+    return malloc_usable_size((void *)(uintptr_t)p) + ALLOCATOR_WORD;
+}
+
+/*
+ * glibc gives each thread a pool of its own, and librdkafka and RocksDB have dozens of threads that
+ * allocate what others free. And it raises the size from which a block is mapped (and so given back
+ * at once) each time such a block is freed, up to 32 MB.
+ */
+void mem_tame_allocator(void)
+{
+    enum { POOLS_MAX = 1, MAPPED_FROM = 128 * 1024, TRIMMED_FROM = 1024 * 1024 };
+    mallopt(M_ARENA_MAX, POOLS_MAX);
+    mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
+    mallopt(M_TRIM_THRESHOLD, TRIMMED_FROM);
 }

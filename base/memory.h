@@ -22,7 +22,14 @@ void *mem_copy(const void *data, size_t size);
 /* printf into a new string. */
 __attribute__((format(printf, 1, 2))) char *mem_format(const char *format, ...);
 void mem_free(void *p);
+/* Bytes that an allocation takes from the heap: what was rounded up and the allocator's own word
+ * included. NULL takes none. What counts against a limit is counted with this, not estimated. */
+size_t mem_size(const void *p);
 /* For AUTO(mem_auto_free) on any pointer variable: frees *(void **)p and sets it to NULL. */
 void mem_auto_free(void *p);
+
+/* At the start of a process, before its threads: the heap gives back what is freed instead of
+ * keeping a pool per thread. */
+void mem_tame_allocator(void);
 
 #endif

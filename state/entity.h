@@ -53,6 +53,7 @@ struct entity {
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
     uint64_t footprint;
+    size_t head_bytes; /* of its head row, when it was last read or written */
 };
 
 /* What the log gives its entities to work with. */

@@ -9,7 +9,7 @@
 #include "state/entity.h"
 #include "state/keys.h"
 
-enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096 };
+enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
 
 struct entity_log {
     const struct entity_log_spec *spec;
@@ -19,7 +19,9 @@ struct entity_log {
     uint32_t layout;
     struct map *entities;           /* key -> struct entity * */
     struct entity *newest, *oldest; /* order of use */
-    uint64_t footprint;
+    uint64_t footprint;             /* of the heap */
+    struct entity *loaded;          /* by the last event: its windows are not counted yet */
+    uint64_t touched_bytes;         /* of rows that the transaction writes, about */
     struct entity **touched; /* in this transaction */
     size_t touched_count, touched_capacity;
     struct entity_scratch scratch;
@@ -104,6 +106,8 @@ static void forget(struct entity_log *log, struct entity *entity)
     map_remove(log->entities, bytes_of(entity->key, entity->key_size));
     if (log->scratch.measured == entity)
         log->scratch.measured = NULL;
+    if (log->loaded == entity)
+        log->loaded = NULL;
     entity_fini(entity);
     mem_free(entity);
 }
@@ -277,6 +281,7 @@ static enum status write_rows(struct entity *entity, struct error *err)
     }
     buffer_clear(&log->row);
     write_head(entity, &log->row);
+    entity->head_bytes = log->row.size;
     TRY(overlay_put(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)),
                     buffer_view(&log->row), err));
     entity_open_chunk(entity)->dirty = false;
@@ -308,19 +313,48 @@ static enum status load(struct entity_log *log, struct bytes key, struct entity 
             return st;
         }
         entity->stored = true;
+        entity->head_bytes = row.size;
     }
     *(struct entity **)map_insert(log->entities, key, NULL) = entity;
     link_newest(log, entity);
     entity_measure_footprint(entity);
     log->footprint += entity->footprint;
+    log->loaded = entity;
     *out = entity;
     return ST_OK;
 }
 
+static void measure(struct entity_log *log, struct entity *entity)
+{
+    log->footprint -= entity->footprint;
+    entity_measure_footprint(entity);
+    log->footprint += entity->footprint;
+}
+
+/* Of those that the transaction does not need, which are the oldest. */
+static void trim_cache(struct entity_log *log)
+{
+    while (entity_log_footprint(log) > log->spec->cache_bytes && log->oldest != NULL &&
+           !log->oldest->touched)
+        forget(log, log->oldest);
+}
+
+/* An event builds the windows of an entity that it loads, which takes far more than its rows do. */
+static void count_loaded(struct entity_log *log)
+{
+    if (log->loaded == NULL)
+        return;
+    measure(log, log->loaded);
+    log->loaded = NULL;
+    trim_cache(log);
+}
+
 static void touch(struct entity_log *log, struct entity *entity)
 {
+    log->touched_bytes += EVENT_BYTES;
     if (entity->touched)
         return;
+    log->touched_bytes += entity->head_bytes + entity->key_size;
     if (log->touched_count == log->touched_capacity) {
         log->touched_capacity = log->touched_capacity == 0 ? 256 : log->touched_capacity * 2;
         log->touched = mem_resize_array(log->touched, log->touched_capacity, sizeof *log->touched);
@@ -334,6 +368,7 @@ static void touch(struct entity_log *log, struct entity *entity)
 enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct entity **out,
                                struct error *err)
 {
+    count_loaded(log);
     struct entity **known = map_find(log->entities, key);
     struct entity *entity = known == NULL ? NULL : *known;
     if (entity == NULL)
@@ -352,12 +387,6 @@ enum status entity_log_flush(struct entity_log *log, struct error *err)
     return ST_OK;
 }
 
-static void trim_cache(struct entity_log *log)
-{
-    while (log->footprint > log->spec->cache_bytes && log->oldest != NULL)
-        forget(log, log->oldest);
-}
-
 void entity_log_commit(struct entity_log *log)
 {
     for (size_t i = 0; i < log->touched_count; i++) {
@@ -368,11 +397,11 @@ void entity_log_commit(struct entity_log *log)
             forget(log, entity); /* expired, or looked at only */
             continue;
         }
-        log->footprint -= entity->footprint;
-        entity_measure_footprint(entity);
-        log->footprint += entity->footprint;
+        measure(log, entity);
     }
     log->touched_count = 0;
+    log->touched_bytes = 0;
+    log->loaded = NULL;
     trim_cache(log);
 }
 
@@ -381,6 +410,7 @@ void entity_log_abort(struct entity_log *log)
     for (size_t i = 0; i < log->touched_count; i++)
         forget(log, log->touched[i]);
     log->touched_count = 0;
+    log->touched_bytes = 0;
 }
 
 enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t before_us,
@@ -411,4 +441,15 @@ enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t 
 uint64_t entity_log_footprint(const struct entity_log *log)
 {
     return log->footprint + map_footprint(log->entities);
+}
+
+uint64_t entity_log_touched_bytes(const struct entity_log *log)
+{
+    return log->touched_bytes;
+}
+
+bool entity_log_is_overfull(const struct entity_log *log)
+{
+    return log->oldest != NULL && log->oldest->touched &&
+           entity_log_footprint(log) > log->spec->cache_bytes;
 }

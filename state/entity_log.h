@@ -172,6 +172,12 @@ void entity_log_abort(struct entity_log *log);
 MUST_CHECK enum status entity_log_expire(struct entity_log *log, struct bytes key,
                                          int64_t before_us, bool *deleted, int64_t *newest_us,
                                          struct error *err);
+/* Bytes of the heap. Entities that the transaction does not need make room for those that it loads,
+ * so it stays within spec->cache_bytes unless the transaction needs more: then it is overfull, and
+ * committing helps. */
 uint64_t entity_log_footprint(const struct entity_log *log);
+bool entity_log_is_overfull(const struct entity_log *log);
+/* Bytes of the rows that entity_log_flush will write, about. */
+uint64_t entity_log_touched_bytes(const struct entity_log *log);
 
 #endif

@@ -81,9 +81,10 @@ void entity_windows_forgot(struct entity *entity, uint64_t end)
 uint64_t entity_windows_footprint(const struct entity *entity)
 {
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    uint64_t bytes = spec->window_count * sizeof *entity->edges + entity->nested_bytes;
+    uint64_t bytes = mem_size(entity->edges) + mem_size(entity->states) +
+                     mem_size(entity->groups) + entity->nested_bytes;
     for (size_t i = 0; i < spec->aggregate_count; i++) {
-        bytes += aggregate_state_footprint(&entity->states[i]);
+        bytes += nested_bytes(&entity->states[i]);
         bytes += entity->groups[i] == NULL ? 0 : map_footprint(entity->groups[i]);
     }
     return bytes;

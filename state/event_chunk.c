@@ -231,5 +231,5 @@ enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struc
 
 uint64_t event_chunk_footprint(const struct event_chunk *chunk)
 {
-    return sizeof *chunk + chunk->capacity * sizeof *chunk->places + chunk->bytes.capacity;
+    return mem_size(chunk->places) + mem_size(chunk->bytes.data);
 }

@@ -21,7 +21,7 @@ struct extremes {
     struct entry *heap; /* one of each key of the map */
     size_t count, capacity;
     size_t gone; /* entries with count 0 */
-    uint64_t text_bytes;
+    uint64_t text_bytes; /* of the heap */
 };
 
 void extremes_create(struct extremes **out, bool smallest)
@@ -42,7 +42,7 @@ static void free_value(struct extremes *extremes, const struct value *v)
 {
     if (!is_text(v))
         return;
-    extremes->text_bytes -= v->text.size;
+    extremes->text_bytes -= mem_size(v->text.data);
     mem_free((void *)v->text.data);
 }
 
@@ -109,7 +109,7 @@ static void push(struct extremes *extremes, const struct value *v, int64_t *coun
     *entry = (struct entry){ *v, count };
     if (is_text(v)) {
         entry->value.text.data = mem_copy(v->text.data, v->text.size);
-        extremes->text_bytes += v->text.size;
+        extremes->text_bytes += mem_size(entry->value.text.data);
     }
     sift_up(extremes, extremes->count++);
 }
@@ -188,6 +188,6 @@ const struct value *extremes_top(const struct extremes *extremes)
 
 uint64_t extremes_footprint(const struct extremes *extremes)
 {
-    return sizeof *extremes + map_footprint(extremes->counts) +
-           extremes->capacity * sizeof *extremes->heap + extremes->text_bytes;
+    return mem_size(extremes) + map_footprint(extremes->counts) + mem_size(extremes->heap) +
+           extremes->text_bytes;
 }

@@ -9,7 +9,8 @@
 
 enum {
     CHANGES_BLOCK_BYTES = 64 * 1024, /* reset with every transaction */
-    LAYER_BLOCK_BYTES = 256 * 1024   /* lives for a checkpoint */
+    CHANGES_KEPT_BYTES = 1024 * 1024, /* what a transaction may leave for the next */
+    LAYER_BLOCK_BYTES = 128 * 1024   /* lives for a checkpoint; mapped, so what is dropped is given back */
 };
 
 struct overlay {
@@ -28,6 +29,7 @@ static bool find_in_layers(const struct overlay *overlay, struct bytes key, stru
 static void ensure_ours(struct bytes key);
 static void merge_committed(struct overlay *overlay, struct store_row row);
 static void replace_layer(struct row_map **layer);
+static void clear_changes(struct overlay *overlay);
 
 /* ---- stores -------------------------------------------------------------------------------- */
 
@@ -271,12 +273,22 @@ void overlay_commit(struct overlay *overlay)
     overlay_changes(overlay, &rows, &count);
     for (size_t i = 0; i < count; i++)
         merge_committed(overlay, rows[i]);
-    row_map_clear(overlay->changes);
+    clear_changes(overlay);
 }
 
 void overlay_abort(struct overlay *overlay)
 {
+    clear_changes(overlay);
+}
+
+/* One large transaction of each of many tasks must not add up. */
+static void clear_changes(struct overlay *overlay)
+{
     row_map_clear(overlay->changes);
+    if (row_map_footprint(overlay->changes) <= CHANGES_KEPT_BYTES)
+        return;
+    row_map_destroy(&overlay->changes);
+    row_map_create(&overlay->changes, CHANGES_BLOCK_BYTES);
 }
 
 /* The cache would otherwise answer with the old value once the layers above it are gone. */

@@ -11,7 +11,7 @@
 
 enum {
     NODES_MIN = 16,
-    ALLOCATION_OVERHEAD = 16, /* what the allocator adds to a node */
+    ALLOCATION_STEP = 16,
     SHARE_MAX = 8,            /* a row larger than 1/8 of the cache would displace too much */
     SLACK_MIN = 64
 };
@@ -84,7 +84,7 @@ void row_cache_put(struct row_cache *cache, struct bytes key, struct bytes value
     node->referenced = 1; /* it was fetched to be used */
     row_index_add(&cache->index, row_index_hash(key), (uint32_t)cache->count);
     cache->nodes[cache->count++] = node;
-    cache->node_bytes += bytes;
+    cache->node_bytes += mem_size(node);
 }
 
 void row_cache_update(struct row_cache *cache, struct bytes key, struct bytes value)
@@ -122,12 +122,14 @@ size_t row_cache_count(const struct row_cache *cache)
 uint64_t row_cache_bytes(const struct row_cache *cache)
 {
     return cache->node_bytes + row_index_footprint(&cache->index) +
-           cache->capacity * sizeof(struct row_node *);
+           mem_size(cache->nodes);
 }
 
+/* At most what mem_size will say of it. */
 static uint64_t bytes_of_node(size_t key_size, size_t capacity)
 {
-    return row_node_size(key_size, capacity) + ALLOCATION_OVERHEAD;
+    return (row_node_size(key_size, capacity) + sizeof(size_t) + ALLOCATION_STEP - 1) / ALLOCATION_STEP *
+           ALLOCATION_STEP;
 }
 
 static uint32_t number_of(const struct row_cache *cache, struct bytes key)
@@ -180,7 +182,7 @@ static void forget(struct row_cache *cache, size_t number)
                            (uint32_t)last, (uint32_t)number);
     }
     cache->count = last;
-    cache->node_bytes -= bytes_of_node(node->key_size, node->capacity);
+    cache->node_bytes -= mem_size(node);
     mem_free(node);
 }
 

@@ -104,7 +104,7 @@ void row_index_renumber(struct row_index *index, uint32_t hash, uint32_t from, u
 
 size_t row_index_footprint(const struct row_index *index)
 {
-    return index->slot_count * sizeof *index->slots;
+    return mem_size(index->slots);
 }
 
 static size_t slot_of_number(const struct row_index *index, uint32_t hash, uint32_t number)

@@ -97,18 +97,17 @@ uint64_t row_map_bytes(const struct row_map *map)
 {
     if (map->count == 0)
         return 0;
-    return map->slab.bytes + row_index_footprint(&map->index) +
-           map->count * (sizeof(struct row_node *) + sizeof(uint32_t));
+    return map->slab.bytes + row_index_footprint(&map->index) + mem_size(map->nodes) +
+           map->count * sizeof(uint32_t);
 }
 
 uint64_t row_map_footprint(const struct row_map *map)
 {
-    uint64_t bytes = sizeof *map + row_slab_footprint(&map->slab) +
-                     row_index_footprint(&map->index) + map->capacity * sizeof(struct row_node *) +
-                     map->sorted_capacity * sizeof *map->sorted;
+    uint64_t bytes = mem_size(map) + row_slab_footprint(&map->slab) +
+                     row_index_footprint(&map->index) + mem_size(map->nodes) + mem_size(map->sorted);
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)
-            bytes += sizeof *map->orders[i] + row_order_footprint(map->orders[i]);
+            bytes += mem_size(map->orders[i]) + row_order_footprint(map->orders[i]);
     return bytes;
 }
 

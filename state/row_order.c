@@ -49,7 +49,7 @@ void row_order_push(struct row_order *order, uint32_t number)
 
 size_t row_order_footprint(const struct row_order *order)
 {
-    return order->capacity * sizeof *order->numbers;
+    return mem_size(order->numbers);
 }
 
 void row_order_sort(struct row_order *order, struct row_node *const *nodes)

@@ -7,7 +7,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { OUTPUT_ARENA_BLOCK = 64 * 1024, OUTPUT_OVERHEAD = 64 };
+enum { OUTPUT_ARENA_BLOCK = 64 * 1024, OUTPUT_ARENA_KEPT = 1024 * 1024, OUTPUT_OVERHEAD = 64 };
 
 struct outputs {
     struct arena *arena;
@@ -67,6 +67,10 @@ void outputs_clear(struct outputs *outputs)
     outputs->alerts = 0;
     outputs->bytes = 0;
     arena_reset(outputs->arena);
+    if (arena_footprint(outputs->arena) <= OUTPUT_ARENA_KEPT)
+        return;
+    arena_destroy(&outputs->arena); /* one large transaction of each of many tasks must not add up */
+    arena_create(&outputs->arena, OUTPUT_ARENA_BLOCK);
 }
 
 struct output *outputs_append(struct outputs *outputs, enum output_kind kind)
