@@ -15,11 +15,13 @@ struct changelog_run_row {
     size_t number; /* in the order of arrival */
 };
 
-void changelog_run_init(struct changelog_run *run, struct store_partition *store)
+void changelog_run_init(struct changelog_run *run, struct store_partition *store, uint64_t bytes_max)
 {
     changelog_run_fini(run);
     run->store = store;
-    run->rows = mem_alloc_array(RUN_ROWS, sizeof *run->rows);
+    run->bytes_max = bytes_max == 0 || bytes_max > RUN_BYTES ? RUN_BYTES : bytes_max;
+    run->rows_max = RUN_ROWS * run->bytes_max / RUN_BYTES;
+    run->rows = mem_alloc_array(run->rows_max, sizeof *run->rows);
     arena_create(&run->arena, ARENA_BLOCK);
 }
 
@@ -72,7 +74,7 @@ enum status changelog_run_add(struct changelog_run *run, struct bytes key, struc
     };
     run->count++;
     run->bytes += key.size + value.size;
-    return run->count < RUN_ROWS && run->bytes < RUN_BYTES ? ST_OK : ingest(run, err);
+    return run->count < run->rows_max && run->bytes < run->bytes_max ? ST_OK : ingest(run, err);
 }
 
 enum status changelog_run_end(struct changelog_run *run, struct error *err)

@@ -19,12 +19,15 @@ struct changelog_run {
     struct store_partition *store; /* borrowed */
     struct arena *arena;
     struct changelog_run_row *rows;
+    uint64_t bytes_max;
+    size_t rows_max;
     size_t count;
     uint64_t bytes;
 };
 
 /* Also of one that is in use: forgets what it holds. Zeroed before the first time. */
-void changelog_run_init(struct changelog_run *run, struct store_partition *store);
+/* `bytes_max` of rows are kept in memory, at most 16 MiB (0), and for sorting them as much again. */
+void changelog_run_init(struct changelog_run *run, struct store_partition *store, uint64_t bytes_max);
 void changelog_run_fini(struct changelog_run *run);
 /* Copies; value none is a tombstone. */
 MUST_CHECK enum status changelog_run_add(struct changelog_run *run, struct bytes key, struct bytes value,

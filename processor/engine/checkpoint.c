@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { ROWS_PER_WRITE = 5000 };
+enum { ROWS_PER_WRITE = 5000, BYTES_PER_WRITE = 1 << 20, SLICE_ROW_OVERHEAD = 256 /* a record's in the client */ };
 
 void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, struct store_partition *store,
                      const struct state_identity *identity, bool threaded)
@@ -46,6 +46,19 @@ static void sort_rows(struct checkpoint *checkpoint)
     checkpoint->sorted = true;
 }
 
+/* How many of the next rows go into one batch. */
+static size_t rows_of_write(const struct checkpoint *checkpoint)
+{
+    const struct store_row *rows = checkpoint->rows + checkpoint->row_next;
+    const size_t left = checkpoint->row_count - checkpoint->row_next;
+    size_t count = 0, bytes = 0;
+    while (count < left && count < ROWS_PER_WRITE && bytes < BYTES_PER_WRITE) {
+        bytes += rows[count].key.size + rows[count].value.size;
+        count++;
+    }
+    return count;
+}
+
 /* Sort, then rows in bounded batches, the position with the last, then the flush. */
 static enum status write_step(void *context, bool *done, struct error *err)
 {
@@ -55,9 +68,7 @@ static enum status write_step(void *context, bool *done, struct error *err)
         sort_rows(checkpoint);
         return ST_OK;
     }
-    size_t count = checkpoint->row_count - checkpoint->row_next;
-    if (count > ROWS_PER_WRITE)
-        count = ROWS_PER_WRITE;
+    const size_t count = rows_of_write(checkpoint);
     const bool last = checkpoint->row_next + count == checkpoint->row_count;
     struct buffer position;
     buffer_init(&position);
@@ -119,14 +130,16 @@ static enum status emit_end(struct checkpoint *checkpoint, checkpoint_emit_fn *e
     return st;
 }
 
-enum status checkpoint_slice(struct checkpoint *checkpoint, size_t rows_max, checkpoint_emit_fn *emit, void *context,
-                             bool *complete, struct error *err)
+enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_limit *limit, checkpoint_emit_fn *emit,
+                             void *context, bool *complete, struct error *err)
 {
     ENSURE(checkpoint_wants_slice(checkpoint));
     const size_t count = overlay_frozen_count(checkpoint->overlay);
     *complete = false;
-    for (size_t i = 0; i < rows_max && checkpoint->pending_sent < count; i++) {
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < limit->rows && bytes < limit->bytes && checkpoint->pending_sent < count; i++) {
         const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
+        bytes += row.key.size + row.value.size + SLICE_ROW_OVERHEAD;
         TRY(emit(context, row.key, row.value, err));
         checkpoint->pending_sent++;
     }

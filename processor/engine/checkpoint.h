@@ -56,10 +56,15 @@ void checkpoint_start(struct checkpoint *checkpoint, const struct commit_metadat
                       bool flush, int64_t now_us);
 /* Something of it wants to go into a transaction. */
 bool checkpoint_wants_slice(const struct checkpoint *checkpoint);
-/* Adds a slice of at most rows_max rows to the transaction in hand, and with the last one identity and end mark; then
- * *complete is set and M of this transaction must carry checkpoint->target. */
-MUST_CHECK enum status checkpoint_slice(struct checkpoint *checkpoint, size_t rows_max, checkpoint_emit_fn *emit,
-                                        void *context, bool *complete, struct error *err);
+/* At least one row, then until one of these is reached. */
+struct slice_limit {
+    size_t rows;
+    uint64_t bytes; /* in the client's queue */
+};
+/* Adds a slice to the transaction in hand, and with the last one identity and end mark; then *complete is set and M of
+ * this transaction must carry checkpoint->target. */
+MUST_CHECK enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_limit *limit,
+                                        checkpoint_emit_fn *emit, void *context, bool *complete, struct error *err);
 void checkpoint_commit(struct checkpoint *checkpoint);
 void checkpoint_abort(struct checkpoint *checkpoint);
 /* Looks after the background job, and thaws when all is done (*finished). */

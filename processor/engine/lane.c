@@ -20,6 +20,12 @@ struct bytes lane_journal_key(void)
 
 /* --- queues --------------------------------------------------------------------------------------------------- */
 
+static uint64_t bytes_of_record(const struct log_record *record)
+{
+    enum { OVERHEAD = 310 + sizeof *record }; /* the client's part was measured */
+    return record->key.size + record->value.size + OVERHEAD;
+}
+
 void record_queue_push(struct record_queue *queue, const struct log_record *record)
 {
     if (queue->count == queue->capacity) {
@@ -33,6 +39,7 @@ void record_queue_push(struct record_queue *queue, const struct log_record *reco
         queue->capacity = capacity;
     }
     queue->items[(queue->head + queue->count++) % queue->capacity] = *record;
+    queue->bytes += bytes_of_record(record);
 }
 
 struct log_record *record_queue_front(struct record_queue *queue)
@@ -43,6 +50,7 @@ struct log_record *record_queue_front(struct record_queue *queue)
 void record_queue_pop(struct record_queue *queue)
 {
     ENSURE(queue->count > 0);
+    queue->bytes -= bytes_of_record(&queue->items[queue->head]);
     queue->head = (queue->head + 1) % queue->capacity;
     queue->count--;
 }
@@ -108,6 +116,7 @@ void lane_drop_queues(struct lane *lane)
     for (size_t i = 0; i < lane->input_count; i++) {
         empty_queue(lane, &lane->inputs[i].queue);
         lane->inputs[i].at_end = false;
+        lane->inputs[i].held = false;
     }
 }
 

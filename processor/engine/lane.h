@@ -35,6 +35,7 @@ const char *lane_state_name(enum lane_state state);
 struct record_queue {
     struct log_record *items;
     size_t head, count, capacity;
+    uint64_t bytes; /* what the records hold back in the client, about */
 };
 
 struct lane_input {
@@ -47,6 +48,7 @@ struct lane_input {
     int64_t end_offset; /* where that was */
     struct record_queue queue;
     struct last_seen seen, committed_seen; /* the last record that was processed */
+    bool held; /* not read at the moment: its queue is full and cannot be processed */
 };
 
 struct lane {

@@ -209,6 +209,14 @@ static size_t task_lane_count(const struct worker *worker)
     return count == 0 ? 1 : count;
 }
 
+/* It has no loaded entities yet: their memory is free for the rows. */
+static uint64_t restore_batch_bytes(const struct worker *worker)
+{
+    enum { BYTES_MIN = 1 << 20, BYTES_MAX = 16 << 20 };
+    const uint64_t share = worker->options.entity_cache_bytes / task_lane_count(worker) / 2;
+    return share < BYTES_MIN ? BYTES_MIN : share > BYTES_MAX ? BYTES_MAX : share;
+}
+
 static enum status start_restore(struct worker *worker, struct lane *lane, struct error *err)
 {
     char name[32];
@@ -227,6 +235,7 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
         .identity = identity_of(worker, lane),
         .target = lane->committed,
         .drop_local = lane->drop_local,
+        .batch_bytes_max = restore_batch_bytes(worker),
         .clock = worker->options.clock,
     };
     TRY(worker->options.port->type->reader_open(worker->options.port, &restore.reader, err));

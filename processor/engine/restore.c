@@ -297,7 +297,7 @@ static enum status read_changelog(struct restore *restore, struct error *err)
     int64_t low;
     TRY(restore->options.reader->type->bounds(restore->options.reader, changelog, true, &low, &restore->end_offset,
                                               err));
-    changelog_run_init(&restore->run, restore->options.store);
+    changelog_run_init(&restore->run, restore->options.store, restore->options.batch_bytes_max);
     restore->mark_seen = false;
     restore->changelog_since_us = clock_us(&restore->options.clock);
     restore->phase = RESTORE_CHANGELOG;

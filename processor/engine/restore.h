@@ -49,6 +49,7 @@ struct restore_options {
     struct commit_metadata target; /* M; seq 0: nothing was ever committed */
     struct clock clock;
     bool drop_local;  /* the local rows are known to be damaged */
+    uint64_t batch_bytes_max; /* of rows of the changelog on the way to the store; 0: 16 MiB */
     int64_t stall_us; /* no progress for this long is a failure; 0: 60 s */
 };
 

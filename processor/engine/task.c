@@ -473,3 +473,20 @@ uint64_t task_footprint(const struct task *task)
         bytes += entity_log_footprint(task->streams[i].log);
     return bytes;
 }
+
+uint64_t task_hand_bytes(const struct task *task)
+{
+    uint64_t bytes = outputs_bytes(task->outputs);
+    for (size_t i = 0; i < task->plan->stream_count; i++)
+        bytes += entity_log_touched_bytes(task->streams[i].log);
+    return bytes;
+}
+
+bool task_is_overfull(const struct task *task)
+{
+    for (size_t i = 0; i < task->plan->stream_count; i++) {
+        if (entity_log_is_overfull(task->streams[i].log))
+            return true;
+    }
+    return false;
+}

@@ -65,5 +65,9 @@ const struct step_counters *task_counters(const struct task *task);
 /* Newest event time over all streams, us; INT64_MIN: none. */
 int64_t task_newest_us(const struct task *task);
 uint64_t task_footprint(const struct task *task);
+/* What the running transaction holds beside the overlay: outputs, and rows that task_prepare_commit will write. */
+uint64_t task_hand_bytes(const struct task *task);
+/* The transaction needs more loaded entities than there is memory for: it should end. */
+bool task_is_overfull(const struct task *task);
 
 #endif

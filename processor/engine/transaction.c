@@ -211,13 +211,22 @@ static enum status put_last_seen(struct lane *lane, struct error *err)
     return st;
 }
 
+/* All lanes' slices together are as large as a transaction may be, so that the client's queue has a limit. */
+static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
+{
+    return (struct slice_limit){
+        .rows = reason == COMMIT_SHUT_DOWN || !lane->touched ? SLICE_ROWS_HURRY : SLICE_ROWS,
+        .bytes = lane->worker->options.transaction_bytes_max / lane->worker->lane_count,
+    };
+}
+
 static enum status produce_task(struct lane *lane, enum commit_reason reason, struct error *err)
 {
     lane->outputs = task_outputs(lane->task);
     if (wants_slice(lane, reason)) {
-        const size_t rows = reason == COMMIT_SHUT_DOWN || !lane->touched ? SLICE_ROWS_HURRY : SLICE_ROWS;
+        const struct slice_limit limit = slice_of(lane, reason);
         bool complete = false;
-        TRY(checkpoint_slice(&lane->checkpoint, rows, emit_changelog, lane, &complete, err));
+        TRY(checkpoint_slice(&lane->checkpoint, &limit, emit_changelog, lane, &complete, err));
         if (complete)
             lane->pending.checkpoint = lane->checkpoint.target;
     }

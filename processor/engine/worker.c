@@ -20,9 +20,12 @@ enum {
     BUSY_TURN_US = 1000,
     SHUT_DOWN_US = 60 * 1000 * 1000,
     TROUBLE_TEXT_MAX = 199,
+    OVERFULL_RECORDS_MIN = 100,
     PUBLISH_US = 50 * 1000,
 };
 static const uint64_t TRANSACTION_BYTES_MAX = UINT64_C(32) << 20;
+static const uint64_t QUEUED_BYTES_MAX = UINT64_C(16) << 20;
+static const uint64_t QUEUED_BYTES_MIN = UINT64_C(2) << 20; /* of one input: more than one poll brings */
 static const uint64_t ACTIVE_BYTES_MAX = UINT64_C(64) << 20;
 static const uint64_t ENTITY_CACHE_BYTES = UINT64_C(64) << 20;
 static const uint64_t ROW_CACHE_BYTES = UINT64_C(16) << 20;
@@ -41,6 +44,7 @@ static void set_defaults(struct worker_options *options)
     DEFAULT(checkpoint_interval_ms, CHECKPOINT_INTERVAL_MS);
     DEFAULT(transaction_records_max, RECORDS_MAX);
     DEFAULT(transaction_bytes_max, TRANSACTION_BYTES_MAX);
+    DEFAULT(queued_bytes_max, QUEUED_BYTES_MAX);
     DEFAULT(active_bytes_max, ACTIVE_BYTES_MAX);
     DEFAULT(entity_cache_bytes, ENTITY_CACHE_BYTES);
     DEFAULT(row_cache_bytes, ROW_CACHE_BYTES);
@@ -330,20 +334,44 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     return ST_OK;
 }
 
-static bool hand_is_full(const struct worker *worker)
+static uint64_t lane_hand_bytes(const struct lane *lane)
 {
-    return worker->hand_closed || worker->records >= worker_isolation_records_max(worker);
+    if (lane->kind == LANE_COPY)
+        return lane->copied.size + outputs_bytes(lane->copy_outputs);
+    return lane->task == NULL ? 0 : task_hand_bytes(lane->task) + overlay_changes_bytes(lane->overlay);
 }
 
 static uint64_t hand_bytes(const struct worker *worker)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->task != NULL)
-            bytes += outputs_bytes(task_outputs(worker->lanes[i]->task)) +
-                     overlay_changes_bytes(worker->lanes[i]->overlay);
-    }
+    for (size_t i = 0; i < worker->lane_count; i++)
+        bytes += lane_hand_bytes(worker->lanes[i]);
     return bytes;
+}
+
+/* Over so few records a commit costs more than the memory is worth. */
+static bool needs_too_much(const struct worker *worker, const struct lane *lane)
+{
+    return lane->task != NULL && lane->touched_records >= OVERFULL_RECORDS_MIN && worker->records > 0 &&
+           task_is_overfull(lane->task);
+}
+
+/* `others`: bytes in the hands of the other lanes. */
+static bool may_take(const struct lane *lane, uint64_t others)
+{
+    const struct worker *worker = lane->worker;
+    return !worker->hand_closed && worker->records < worker_isolation_records_max(worker) &&
+           others + lane_hand_bytes(lane) < worker->options.transaction_bytes_max && !needs_too_much(worker, lane);
+}
+
+static bool hand_is_full(const struct worker *worker)
+{
+    const uint64_t bytes = hand_bytes(worker);
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (!may_take(worker->lanes[i], bytes - lane_hand_bytes(worker->lanes[i])))
+            return true;
+    }
+    return false;
 }
 
 /* When the end of a table's partition is reached, the others must learn that nothing is missing. */
@@ -400,14 +428,20 @@ static bool stands_alone(const struct lane *lane, const struct lane_input *input
     return crash_watch_deaths(crashes, input->topic, lane->partition, offset) >= CRASH_ALONE_DEATHS;
 }
 
+static bool can_process(const struct lane *lane)
+{
+    const struct worker *worker = lane->worker;
+    return lane->state == LANE_READY && lane->blocked_until_us <= worker_now_us(worker) &&
+           (lane->kind == LANE_COPY || tables_reach(worker, lane)) && worker_isolation_allows(worker, lane);
+}
+
 static enum status process_lane(struct lane *lane, struct error *err)
 {
     struct worker *worker = lane->worker;
-    if (lane->state != LANE_READY || lane->blocked_until_us > worker_now_us(worker))
+    if (!can_process(lane))
         return ST_OK;
-    if ((lane->kind == LANE_TASK && !tables_reach(worker, lane)) || !worker_isolation_allows(worker, lane))
-        return ST_OK;
-    while (!hand_is_full(worker)) {
+    const uint64_t others = hand_bytes(worker) - lane_hand_bytes(lane);
+    while (may_take(lane, others)) {
         struct lane_input *input = next_input(lane);
         if (input == NULL)
             break;
@@ -447,6 +481,37 @@ static enum status process_all(struct worker *worker, struct error *err)
             TRY(opening_trouble(worker, worker->lanes[i], st, err));
     }
     return ST_OK;
+}
+
+/* A transaction was full before everything that was read was in it: that comes before new records. */
+static bool has_backlog(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        if (can_process(worker->lanes[i]) && next_input(worker->lanes[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What is read and has to wait (for another input's older record, the registry, a table) must not pile up: the rest of that
+ * input stays at the broker until its queue is empty. The client's pause would do, but loses offsets with batch reads.
+ */
+static void hold_full_inputs(struct worker *worker)
+{
+    size_t inputs = 0;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        inputs += worker->lanes[i]->input_count;
+    const uint64_t share = inputs == 0 ? 0 : worker->options.queued_bytes_max / inputs;
+    const uint64_t bytes_max = share < QUEUED_BYTES_MIN ? QUEUED_BYTES_MIN : share;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        for (size_t j = 0; j < worker->lanes[i]->input_count; j++) {
+            struct lane_input *input = &worker->lanes[i]->inputs[j];
+            const bool held = input->queue.bytes > bytes_max || (input->held && input->queue.count > 0);
+            worker->assignment_changed |= held != input->held;
+            input->held = held;
+        }
+    }
 }
 
 /* --- when to commit -------------------------------------------------------------------------------------------------------- */
@@ -490,7 +555,7 @@ static bool commit_is_due(const struct worker *worker, enum commit_reason *reaso
     if (in_hand && now_us - worker->first_record_us >= interval_us)
         return true;
     *reason = COMMIT_LIMIT;
-    if (hand_is_full(worker) || (in_hand && hand_bytes(worker) >= worker->options.transaction_bytes_max))
+    if (in_hand && hand_is_full(worker))
         return true;
     *reason = COMMIT_ALERT;
     if (in_hand && now_us - worker->last_commit_us >= worker->options.alert_floor_us && alert_waits(worker))
@@ -533,9 +598,13 @@ static enum status tell_assignment(struct worker *worker, struct error *err)
     struct log_position *positions = mem_alloc_array(capacity + 1, sizeof *positions);
     for (size_t i = 0; i < worker->lane_count; i++) {
         const struct lane *lane = worker->lanes[i];
-        for (size_t j = 0; j < lane->input_count && lane->state == LANE_READY && worker_isolation_allows(worker, lane); j++)
-            positions[count++] = (struct log_position){ .topic = lane->inputs[j].topic, .partition = lane->partition,
-                                                        .offset = lane_input_fetch_position(&lane->inputs[j]) };
+        for (size_t j = 0; j < lane->input_count && lane->state == LANE_READY && worker_isolation_allows(worker, lane);
+             j++) {
+            const struct lane_input *input = &lane->inputs[j];
+            if (!input->held)
+                positions[count++] = (struct log_position){ .topic = input->topic, .partition = lane->partition,
+                                                            .offset = lane_input_fetch_position(input) };
+        }
     }
     struct log_port *port = worker->options.port;
     const enum status st = port->type->assign(port, positions, count, err);
@@ -600,10 +669,12 @@ enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error 
     TRY(opening_tend(worker, err));
     TRY(worker_checkpoints_tend(worker, false, err));
     TRY(worker_tables_tend(worker, err));
+    hold_full_inputs(worker);
     TRY(tell_assignment(worker, err));
     if (worker_checkpoints_lag(worker)) {
-        TRY(process_all(worker, err));
         clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
+    } else if (has_backlog(worker)) {
+        TRY(process_all(worker, err));
     } else {
         TRY(poll(worker, turn_budget(worker, timeout_us), err));
     }

@@ -59,13 +59,19 @@ enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct e
     return ST_OK;
 }
 
+/* The background writer sorts them. */
+static uint64_t frozen_bytes(const struct lane *lane)
+{
+    return overlay_frozen_bytes(lane->overlay) + overlay_frozen_count(lane->overlay) * sizeof(struct store_row);
+}
+
 /* Over the memory budget: values since the checkpoint wait for the background writer; poll less, never grow. */
 bool worker_checkpoints_lag(const struct worker *worker)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < worker->lane_count; i++) {
         if (worker->lanes[i]->overlay != NULL && worker->lanes[i]->task != NULL)
-            bytes += overlay_active_bytes(worker->lanes[i]->overlay) + overlay_frozen_bytes(worker->lanes[i]->overlay);
+            bytes += overlay_active_bytes(worker->lanes[i]->overlay) + frozen_bytes(worker->lanes[i]);
     }
     return bytes >= worker->options.active_bytes_max;
 }

@@ -285,7 +285,7 @@ Test(restore, the_newest_value_of_a_changelog_counts, .timeout = 300)
     struct prng prng = prng_of_seed(11);
     uint32_t *model = mem_alloc_array(KEYS, sizeof *model); /* 0: absent */
     set_up(&w);
-    changelog_run_init(&run, w.partition);
+    changelog_run_init(&run, w.partition, 0);
     for (uint32_t i = 1; i <= ROWS; i++) {
         const uint32_t key_number = (uint32_t)prng_below(&prng, KEYS);
         char key[16];
