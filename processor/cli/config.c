@@ -401,19 +401,3 @@ enum status config_partitioner(const struct config *config, enum partitioner *ou
                     config->partitioner);
     return ST_OK;
 }
-
-struct memory_budget config_memory(const struct config *config)
-{
-    const uint64_t all = (uint64_t)config->memory_bytes;
-    struct memory_budget budget = {
-        .entity_cache = all / 100 * 35,
-        .active = all / 100 * 15,
-        .row_cache = all / 100 * 5,
-        .block_cache = all / 100 * 8,
-        .memtables = all / 100 * 12,
-        .queues = all / 100 * 10,
-    };
-    budget.rest = all - budget.entity_cache - budget.active - budget.row_cache -
-                  budget.block_cache - budget.memtables - budget.queues;
-    return budget;
-}

@@ -56,10 +56,4 @@ MUST_CHECK enum status config_start(const struct config *config, enum start_at *
                                     struct error *err);
 MUST_CHECK enum status config_partitioner(const struct config *config, enum partitioner *out, struct error *err);
 
-/* The one memory number, split. */
-struct memory_budget {
-    uint64_t entity_cache, active, row_cache, block_cache, memtables, queues, rest;
-};
-struct memory_budget config_memory(const struct config *config);
-
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "processor/cli/command.h"
 #include "processor/cli/config.h"
 #include "processor/engine/version.h"
@@ -96,6 +97,7 @@ static int unknown_command(const char *name)
 
 int main(int argc, char **argv)
 {
+    mem_tame_allocator();
     signal(SIGPIPE, SIG_IGN);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
         print_usage(argc < 2 ? stderr : stdout);

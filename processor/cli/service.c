@@ -16,12 +16,22 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "processor/cli/crash_ledger.h"
+#include "processor/cli/memory_budget.h"
 #include "processor/engine/topics.h"
 #include "processor/kafka/kafka_port.h"
 #include "processor/ops/metrics.h"
 #include "processor/ops/server.h"
 
-enum { REGISTER_TIMEOUT_MS = 60 * 1000, IDENTITY_SIZE = 64, PROPERTY_TEXT = 32 };
+enum {
+    REGISTER_TIMEOUT_MS = 60 * 1000,
+    IDENTITY_SIZE = 64,
+    PROPERTY_TEXT = 32,
+    FETCH_PROPERTIES = 4,
+    READER_BYTES = 4 << 20, /* a restore's consumer; its partition's loaded entities are not there yet */
+    /* A transaction is in the overlay, with what it is made from, and once more in the client's queue. */
+    TRANSACTION_SHARE = 4,
+    PRODUCER_SHARE = 2,
+};
 
 struct service_worker {
     struct service *service;
@@ -36,6 +46,7 @@ struct service_worker {
 
 struct service {
     struct service_options options;
+    struct memory_budget budget;
     struct topics topics;
     struct store *store;
     struct crash_ledger *crashes;
@@ -118,15 +129,16 @@ static enum status find_identity(struct service *service, struct error *err)
 static enum status open_store(struct service *service, struct error *err)
 {
     const struct config *config = service->options.config;
-    const struct memory_budget budget = config_memory(config);
+    const struct memory_budget *budget = &service->budget;
     AUTO(mem_auto_free) char *directory = mem_format("%s/rocksdb", config->state);
+    AUTO(buffer_fini) struct buffer parts;
+    buffer_init(&parts);
+    TRY(memory_budget_split(&service->budget, config->memory_bytes, config->workers, err));
+    memory_budget_describe(budget, &parts);
     const struct store_rocks_options options = {
-        .directory = directory, .block_cache_bytes = budget.block_cache, .memtable_bytes = budget.memtables,
+        .directory = directory, .block_cache_bytes = budget->blocks, .memtable_bytes = budget->memtables,
     };
-    LOG_INFO("memory.budget", "all=%" PRId64 " entities=%" PRIu64 " uncheckpointed=%" PRIu64 " rows=%" PRIu64
-             " blocks=%" PRIu64 " memtables=%" PRIu64 " queues=%" PRIu64 " rest=%" PRIu64, config->memory_bytes,
-             budget.entity_cache, budget.active, budget.row_cache, budget.block_cache, budget.memtables, budget.queues,
-             budget.rest);
+    LOG_INFO("memory.budget", "all=%" PRId64 " %s", config->memory_bytes, buffer_text(&parts));
     return store_open_rocks(&service->store, &options, err);
 }
 
@@ -145,20 +157,40 @@ static enum status register_alerts(struct service *service, int32_t *id, struct 
     return ST_OK;
 }
 
+static void fetch_properties(struct kafka_property *out, char (*texts)[PROPERTY_TEXT], uint64_t bytes)
+{
+    const struct fetch_limits limits = memory_budget_fetch(bytes);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[FETCH_PROPERTIES] = {
+        { "queued.min.messages", limits.records },
+        { "queued.max.messages.kbytes", limits.queue_kbytes },
+        { "fetch.max.bytes", limits.fetch_bytes },
+        { "max.partition.fetch.bytes", limits.partition_bytes },
+    };
+    for (size_t i = 0; i < FETCH_PROPERTIES; i++) {
+        snprintf(texts[i], PROPERTY_TEXT, "%" PRIu64, rows[i].value);
+        out[i] = (struct kafka_property){ rows[i].name, texts[i] };
+    }
+}
+
 static enum status open_port(struct service *service, struct service_worker *worker, struct error *err)
 {
     const struct config *config = service->options.config;
     struct kafka_property common[CONFIG_PROPERTIES_MAX];
     for (size_t i = 0; i < config->property_count; i++)
         common[i] = (struct kafka_property){ config->properties[i].name, config->properties[i].value };
-    char queue_kbytes[PROPERTY_TEXT], session_ms[PROPERTY_TEXT];
-    const uint64_t queue_bytes = config_memory(config).queues / service->worker_count;
-    snprintf(queue_kbytes, sizeof queue_kbytes, "%" PRIu64, queue_bytes / 1024 < 1024 ? 1024 : queue_bytes / 1024);
+    char session_ms[PROPERTY_TEXT], producer_kbytes[PROPERTY_TEXT];
+    char texts[2][FETCH_PROPERTIES][PROPERTY_TEXT];
+    struct kafka_property consumer[FETCH_PROPERTIES + 1], reader[FETCH_PROPERTIES];
+    fetch_properties(consumer, texts[0], service->budget.fetched / service->worker_count);
+    fetch_properties(reader, texts[1], READER_BYTES);
     snprintf(session_ms, sizeof session_ms, "%" PRId64, config->session_timeout_us / 1000);
-    const struct kafka_property consumer[] = {
-        { "queued.max.messages.kbytes", queue_kbytes },
-        { "session.timeout.ms", session_ms },
-    };
+    consumer[FETCH_PROPERTIES] = (struct kafka_property){ "session.timeout.ms", session_ms };
+    snprintf(producer_kbytes, sizeof producer_kbytes, "%" PRIu64,
+             service->budget.transactions / service->worker_count / PRODUCER_SHARE / 1024);
+    const struct kafka_property producer[] = { { "queue.buffering.max.kbytes", producer_kbytes } };
     const char **names = mem_alloc_array((size_t)service->topics.count, sizeof *names);
     for (int i = 0; i < service->topics.count; i++)
         names[i] = service->topics.items[i].name;
@@ -168,6 +200,8 @@ static enum status open_port(struct service *service, struct service_worker *wor
         .bootstrap_servers = config->brokers[0] == '\0' ? NULL : config->brokers,
         .common = { common, config->property_count },
         .consumer = { consumer, sizeof consumer / sizeof consumer[0] },
+        .reader = { reader, sizeof reader / sizeof reader[0] },
+        .producer = { producer, sizeof producer / sizeof producer[0] },
         .group_id = service->options.plan->name,
         .group_instance_id = id,
         .transactional_id = id,
@@ -184,7 +218,7 @@ static enum status open_worker(struct service *service, struct service_worker *w
                                struct error *err)
 {
     const struct config *config = service->options.config;
-    const struct memory_budget budget = config_memory(config);
+    const struct memory_budget *budget = &service->budget;
     struct crash_watch crashes;
     crash_ledger_watch(service->crashes, &crashes);
     TRY(open_port(service, worker, err));
@@ -201,9 +235,11 @@ static enum status open_worker(struct service *service, struct service_worker *w
         .commit_interval_ms = config->commit_interval_us / 1000,
         .alert_floor_us = config->alert_floor_us,
         .checkpoint_interval_ms = config->checkpoint_interval_us / 1000,
-        .active_bytes_max = budget.active / service->worker_count,
-        .entity_cache_bytes = budget.entity_cache / service->worker_count,
-        .row_cache_bytes = budget.row_cache / service->worker_count,
+        .transaction_bytes_max = budget->transactions / service->worker_count / TRANSACTION_SHARE,
+        .queued_bytes_max = budget->fetched / service->worker_count,
+        .active_bytes_max = budget->uncheckpointed / service->worker_count,
+        .entity_cache_bytes = budget->entities / service->worker_count,
+        .row_cache_bytes = budget->rows / service->worker_count,
         .in_hand = crash_ledger_in_hand(service->crashes, (size_t)worker->number),
         .crashes = &crashes,
         .on_crash_passed = crash_ledger_passed,

@@ -33,6 +33,7 @@ struct kafka_port_options {
     const char *bootstrap_servers;  /* may be NULL with a mock cluster */
     struct kafka_properties common; /* librdkafka's, for every client */
     struct kafka_properties consumer;
+    struct kafka_properties reader; /* what a reader has differently from the consumer of the group */
     struct kafka_properties producer;
     const char *group_id;
     const char *group_instance_id; /* NULL: dynamic membership */

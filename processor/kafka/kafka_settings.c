@@ -113,6 +113,7 @@ static enum status check_options(const struct kafka_port_options *options, struc
                     options->client_id, CLIENT_ID_SIZE_MAX);
     TRY(check_properties(&options->common, err));
     TRY(check_properties(&options->consumer, err));
+    TRY(check_properties(&options->reader, err));
     return check_properties(&options->producer, err);
 }
 
@@ -166,6 +167,7 @@ enum status kafka_settings_create(struct kafka_settings **out,
                                                                : kafka_mock_brokers(options->mock)),
         .common = copy_properties(&options->common),
         .consumer = copy_properties(&options->consumer),
+        .reader = copy_properties(&options->reader),
         .producer = copy_properties(&options->producer),
         .group_id = copy_string(options->group_id == NULL ? "weir" : options->group_id),
         .group_instance_id = copy_string(options->group_instance_id),
@@ -202,6 +204,7 @@ void kafka_settings_destroy(struct kafka_settings **settings_ref)
         mem_free((void *)(uintptr_t)strings[i]);
     free_properties(&options->common);
     free_properties(&options->consumer);
+    free_properties(&options->reader);
     free_properties(&options->producer);
     for (size_t i = 0; i < options->topic_count; i++)
         mem_free((void *)(uintptr_t)options->topics[i]);
@@ -264,6 +267,8 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_settings 
     TRY(set_properties(conf, &options->common, err));
     if ((role & CONSUMERS) != 0)
         TRY(set_properties(conf, &options->consumer, err));
+    if (role == KAFKA_READER)
+        TRY(set_properties(conf, &options->reader, err));
     if (role == KAFKA_PRODUCER)
         TRY(set_properties(conf, &options->producer, err));
     TRY(set_rows(conf, role, true, err));

@@ -243,19 +243,6 @@ Test(config, partitioner_is_one_of_three)
     }
 }
 
-Test(config, memory_is_split_without_a_rest)
-{
-    static const int64_t sizes[] = { 1 << 20, (512 << 20) + 77, INT64_C(3) << 40 };
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        const struct config config = { .memory_bytes = sizes[i] };
-        const struct memory_budget b = config_memory(&config);
-        cr_expect_eq(b.entity_cache + b.active + b.row_cache + b.block_cache + b.memtables +
-                         b.queues + b.rest,
-                     (uint64_t)sizes[i]);
-        cr_expect(b.rest > 0 && b.rest < (uint64_t)sizes[i] / 4, "%ld: %lu", sizes[i], b.rest);
-    }
-}
-
 Test(config, avro_needs_a_registry)
 {
     struct world world = world_of("");
