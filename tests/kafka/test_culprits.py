@@ -87,7 +87,7 @@ class Place:
 def sure_alerts(payments, culprits):
     """Ids of payments that the simplest of rules must have alerted on."""
     ids = {payment["tx_id"] for payment in payments if payment["amount_cents"] > 300_000}
-    assert len(ids - culprits) > 5
+    assert len(ids - culprits) > 2
     return ids - culprits
 
 
