@@ -116,6 +116,12 @@ bool call_is_question(const struct call *call)
     return call->kind >= CALL_COMMITTED;
 }
 
+bool call_writes_markers(const struct call *call)
+{
+    return call->kind == CALL_COMMIT || call->kind == CALL_ABORT ||
+           call->kind == CALL_PRODUCER_OPEN || call->kind == CALL_END_FOREIGN;
+}
+
 /* --- making ----------------------------------------------------------------------------------- */
 
 static void produce(const struct call *call, struct side *side, struct text *out)

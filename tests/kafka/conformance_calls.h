@@ -48,6 +48,7 @@ void call_describe(const struct call *call, struct text *out);
 void call_moderate(struct call *call, struct side *simulated);
 /* Does nothing to the cluster, so it may be asked again until the answer is right. */
 bool call_is_question(const struct call *call);
+bool call_writes_markers(const struct call *call);
 /* `patience_ms` of questions: how long the answer is waited for. */
 void call_make(const struct call *call, struct side *side, const struct world *names,
                int64_t patience_ms, struct text *out);

@@ -147,24 +147,33 @@ static void bounds_of(struct side *side, int32_t partition, int64_t *low, int64_
     MUST(reader->type->bounds(reader, at, true, low, high, &failure));
 }
 
-static void commit_origin(struct log_port *port)
+static enum status commit_origin(struct log_port *port)
 {
     const struct log_position origin[PLACES] = { { TOPIC_IN, 0, 0, BYTES_LITERAL("origin") },
                                                  { TOPIC_IN, 1, 0, BYTES_LITERAL("origin") } };
-    MUST(port->type->begin(port, &failure));
-    MUST(port->type->send_offsets(port, origin, PLACES, &failure));
-    MUST(port->type->commit(port, &failure));
+    TRY(port->type->begin(port, &failure));
+    TRY(port->type->send_offsets(port, origin, PLACES, &failure));
+    return port->type->commit(port, &failure);
 }
 
-void side_reset(struct side *side)
+/* Nothing is open, and it can commit. A new producer costs more than all else in a sequence. */
+static void restore_client(struct side *side, int client)
 {
-    static const int order[CLIENTS] = { 2, 0, 1 }; /* c is fenced by a, and does not know it */
-    for (int i = 0; i < CLIENTS; i++) {
-        struct log_port *port = side->clients[order[i]];
-        MUST(port->type->producer_open(port, &failure));
-        MUST(port->type->assign(port, NULL, 0, &failure));
-    }
-    commit_origin(side->clients[1]);
+    struct log_port *port = side->clients[client];
+    MUST(port->type->assign(port, NULL, 0, &failure));
+    const enum status ended = port->type->abort(port, &failure);
+    if (client > 1 || (ended != ST_FENCED && commit_origin(port) == ST_OK))
+        return;
+    MUST(port->type->producer_open(port, &failure));
+    MUST(commit_origin(port));
+}
+
+void side_begin(struct side *side, bool afresh)
+{
+    for (int client = CLIENTS - 1; client >= 0 && afresh; client--)
+        MUST(side->clients[client]->type->producer_open(side->clients[client], &failure));
+    for (int client = CLIENTS - 1; client >= 0; client--)
+        restore_client(side, client);
     side_settle(side);
     for (int32_t p = 0; p < PLACES; p++) {
         int64_t low, stable = 0, high = -1;

@@ -44,8 +44,12 @@ struct log_port *side_port(const struct side *side, const struct world *names, c
                            const char *id, int session_ms);
 /* Lets what is on its way arrive: on the simulated side that is enough for everything. */
 void side_settle(struct side *side);
-/* New producers, offset 0 committed for two partitions of the input, nothing open anywhere. */
-void side_reset(struct side *side);
+/*
+ * Where a sequence begins: nothing is open, offset 0 is committed for two partitions of the input, `a`
+ * and `b` can commit; of `c` nothing is known but that it is the same on both sides. `afresh`: with
+ * new producers.
+ */
+void side_begin(struct side *side, bool afresh);
 
 /* Reads the output's first partitions from these offsets (counted from the base) to their ends, by
  * the client, or with -1 by a reader. `patience_ms`: how long an end is waited for. */
