@@ -18,7 +18,7 @@
 #include "conformance_calls.h"
 #include "conformance_groups.h"
 
-enum { PATIENCE_MS = 15000, SHORT_MS = 60, PAUSE_US = 2000, GROUPS_EVERY = 40, AFRESH_EVERY = 10 };
+enum { PATIENCE_MS = 15000, SHORT_MS = 500, PAUSE_US = 2000, GROUPS_EVERY = 40, AFRESH_EVERY = 10 };
 
 struct run {
     struct world world;
