@@ -30,7 +30,9 @@ void sim_offsets_offer(struct sim_cluster *cluster, const struct sim_pending *pe
         offsets->pending =
             mem_resize_array(offsets->pending, offsets->capacity, sizeof *offsets->pending);
     }
-    offsets->pending[offsets->count++] = *pending;
+    struct sim_pending *added = &offsets->pending[offsets->count++];
+    *added = *pending;
+    added->offset.offered = ++offsets->offers;
 }
 
 void sim_offsets_decide(struct sim_cluster *cluster, int64_t producer_id, bool commit)
@@ -45,8 +47,9 @@ void sim_offsets_decide(struct sim_cluster *cluster, int64_t producer_id, bool c
         }
         struct sim_offset *committed =
             &cluster->topics[pending->topic].committed[pending->partition];
-        sim_payload_release(commit ? committed->metadata : pending->offset.metadata);
-        if (commit)
+        const bool counts = commit && pending->offset.offered > committed->offered;
+        sim_payload_release(counts ? committed->metadata : pending->offset.metadata);
+        if (counts)
             *committed = pending->offset;
     }
     offsets->count = kept;

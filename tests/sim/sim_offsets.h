@@ -15,6 +15,7 @@ struct sim_cluster;
 
 struct sim_offset {
     int64_t offset;               /* -1: none */
+    uint64_t offered;             /* the latest offer counts, whoever commits last */
     struct sim_payload *metadata; /* in its value; NULL: none */
 };
 
@@ -28,6 +29,7 @@ struct sim_pending {
 struct sim_offsets {
     struct sim_pending *pending; /* oldest first */
     size_t count, capacity;
+    uint64_t offers;
 };
 
 void sim_offsets_fini(struct sim_offsets *offsets);

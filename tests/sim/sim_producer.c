@@ -440,9 +440,10 @@ static void offer(struct sim_producer *producer, const struct log_position *posi
             .producer_id = producer->txn->producer_id,
             .topic = topic,
             .partition = positions[i].partition,
-            .offset = { positions[i].offset,
-                        metadata.size == 0 ? NULL
-                                           : sim_payload_create(BYTES_NONE, metadata, NULL, 0) },
+            .offset = { .offset = positions[i].offset,
+                        .metadata = metadata.size == 0
+                                        ? NULL
+                                        : sim_payload_create(BYTES_NONE, metadata, NULL, 0) },
         };
         sim_offsets_offer(producer->cluster, &pending);
     }

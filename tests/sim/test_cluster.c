@@ -400,6 +400,33 @@ static void a_rebalance_waits_for_the_answer(void)
     sim_cluster_destroy(&cluster);
 }
 
+/* Two transactions on the same offset: the order of their offers counts, not that of their ends. */
+static void the_latest_offer_counts(void)
+{
+    struct sim_cluster *cluster = cluster_with(16, NULL);
+    struct log_port *b = ready(cluster, "b");
+    struct log_port *a = port_of(cluster, "a", "a");
+    const int topic = IN;
+    MUST(a->type->producer_open(a, &failure));
+    MUST(a->type->subscribe(a, &topic, 1, &failure));
+    wait_event(b, LOG_EVENT_REVOKED);
+    answer(b);
+    wait_event(a, LOG_EVENT_ASSIGNED);
+    answer(a);
+    wait_event(b, LOG_EVENT_ASSIGNED);
+    answer(b);
+    open_transaction(a, 1, "first");
+    open_transaction(b, 2, "second");
+    MUST(b->type->commit(b, &failure));
+    MUST(a->type->commit(a, &failure));
+    CHECK(committed(a, "second") == 2, "the older offer");
+    transaction(a, 1, "third");
+    CHECK(committed(b, "third") == 1, "a later one may be lower");
+    a->type->close(a);
+    b->type->close(b);
+    sim_cluster_destroy(&cluster);
+}
+
 static void static_members_keep_their_place(void)
 {
     struct sim_cluster *cluster = cluster_with(11, NULL);
@@ -750,6 +777,7 @@ static const struct {
       unknown_outcomes_are_decided_by_a_new_producer },
     { "misuse_is_answered_as_by_librdkafka", misuse_is_answered_as_by_librdkafka },
     { "a_rebalance_waits_for_the_answer", a_rebalance_waits_for_the_answer },
+    { "the_latest_offer_counts", the_latest_offer_counts },
     { "static_members_keep_their_place", static_members_keep_their_place },
     { "the_dead_time_out", the_dead_time_out },
     { "the_same_instance_fences", the_same_instance_fences },
