@@ -5,4 +5,4 @@ from conformance import run
 
 
 def test_simulated_cluster_behaves_as_kafka(cluster):
-    run(cluster.bootstrap, sequences=240, processes=3, timeout_s=400)
+    run(cluster.bootstrap, sequences=300, processes=3, timeout_s=400)
