@@ -88,8 +88,19 @@ bool prng_chance(struct prng *prng, uint64_t n, uint64_t d)
     return prng_below(prng, d) < n;
 }
 
+static uint64_t (*nonce_source)(void *context);
+static void *nonce_source_context;
+
+void random_set_nonce_source(uint64_t (*source)(void *context), void *context)
+{
+    nonce_source = source;
+    nonce_source_context = context;
+}
+
 uint64_t random_nonce(void)
 {
+    if (nonce_source != NULL)
+        return nonce_source(nonce_source_context);
     uint64_t nonce = 0;
     ssize_t got = 0;
     do {

@@ -24,5 +24,7 @@ double prng_unit(struct prng *prng);
 bool prng_chance(struct prng *prng, uint64_t n, uint64_t d);
 /* From the operating system; for nonces and incarnations, never for results. */
 uint64_t random_nonce(void);
+/* Tests only, so that a run can be repeated: nonces from `source` from now on; NULL: the operating system's again. */
+void random_set_nonce_source(uint64_t (*source)(void *context), void *context);
 
 #endif

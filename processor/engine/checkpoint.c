@@ -51,8 +51,9 @@ static size_t rows_of_write(const struct checkpoint *checkpoint)
 {
     const struct store_row *rows = checkpoint->rows + checkpoint->row_next;
     const size_t left = checkpoint->row_count - checkpoint->row_next;
+    const size_t count_max = checkpoint->write_rows_max == 0 ? ROWS_PER_WRITE : checkpoint->write_rows_max;
     size_t count = 0, bytes = 0;
-    while (count < left && count < ROWS_PER_WRITE && bytes < BYTES_PER_WRITE) {
+    while (count < left && count < count_max && bytes < BYTES_PER_WRITE) {
         bytes += rows[count].key.size + rows[count].value.size;
         count++;
     }

@@ -22,6 +22,7 @@ struct checkpoint {
     struct store_partition *store; /* borrowed */
     struct state_identity identity;
     bool threaded;
+    size_t write_rows_max;         /* in one write to the store; 0: 5000 */
 
     bool running;            /* a frozen map exists */
     struct commit_checkpoint target; /* what M will say when it is complete */

@@ -367,6 +367,7 @@ static enum status make_task(struct worker *worker, struct lane *lane, struct er
     TRY(load_last_seen(lane, err));
     const struct state_identity identity = identity_of(worker, lane);
     checkpoint_init(&lane->checkpoint, lane->overlay, lane->store, &identity, options->threaded);
+    lane->checkpoint.write_rows_max = options->checkpoint_write_rows;
     return ST_OK;
 }
 

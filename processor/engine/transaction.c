@@ -211,11 +211,18 @@ static enum status put_last_seen(struct lane *lane, struct error *err)
     return st;
 }
 
+static size_t slice_rows(const struct lane *lane, enum commit_reason reason)
+{
+    if (lane->worker->options.checkpoint_slice_rows > 0)
+        return lane->worker->options.checkpoint_slice_rows;
+    return reason == COMMIT_SHUT_DOWN || !lane->touched ? SLICE_ROWS_HURRY : SLICE_ROWS;
+}
+
 /* All lanes' slices together are as large as a transaction may be, so that the client's queue has a limit. */
 static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
 {
     return (struct slice_limit){
-        .rows = reason == COMMIT_SHUT_DOWN || !lane->touched ? SLICE_ROWS_HURRY : SLICE_ROWS,
+        .rows = slice_rows(lane, reason),
         .bytes = lane->worker->options.transaction_bytes_max / lane->worker->lane_count,
     };
 }

@@ -153,6 +153,22 @@ Test(random, nonces_differ)
     cr_assert_neq(random_nonce(), random_nonce());
 }
 
+static uint64_t count_up(void *context)
+{
+    return ++*(uint64_t *)context;
+}
+
+Test(random, nonces_come_from_a_source_that_is_set)
+{
+    uint64_t last = 6;
+    random_set_nonce_source(count_up, &last);
+    cr_assert_eq(random_nonce(), 7);
+    cr_assert_eq(random_nonce(), 8);
+    random_set_nonce_source(NULL, NULL);
+    (void)random_nonce();
+    cr_assert_eq(last, 8);
+}
+
 static void below_zero(void)
 {
     struct prng prng = prng_of_seed(1);
