@@ -69,6 +69,7 @@ static enum status read_from(struct restore *restore, int topic, int64_t offset,
     const struct log_position position = { .topic = topic, .partition = restore->options.partition,
                                            .offset = offset };
     restore->progress_us = clock_us(&restore->options.clock);
+    restore->next_offset = 0;
     return restore->options.reader->type->assign(restore->options.reader, &position, 1, err);
 }
 
@@ -81,8 +82,15 @@ static enum status poll_once(struct restore *restore,
     struct log_batch batch;
     TRY(reader->type->poll(reader, POLL_US, &batch, err));
     enum status st = ST_OK;
-    for (size_t i = 0; i < batch.count && st == ST_OK; i++)
-        st = take(restore, &batch.records[i], err);
+    for (size_t i = 0; i < batch.count && st == ST_OK; i++) {
+        const struct log_record *record = &batch.records[i];
+        if (record->kind == LOG_RECORD_DATA) {
+            if (record->offset < restore->next_offset)
+                continue;
+            restore->next_offset = record->offset + 1;
+        }
+        st = take(restore, record, err);
+    }
     reader->type->release(reader, batch.records, batch.count);
     return st;
 }

@@ -62,6 +62,7 @@ struct restore {
     struct store_position local;
     uint64_t base_seq;        /* rows up to here are in the store */
     int64_t progress_us;      /* when something last arrived */
+    int64_t next_offset;      /* of what is being read: a client may deliver a record twice */
     int64_t started_us;
     atomic_int_fast64_t rows; /* read so far, for progress; any thread may look */
 
