@@ -664,13 +664,25 @@ static enum status poll(struct worker *worker, int64_t timeout_us, struct error 
     return on_event(worker, &batch, err);
 }
 
+/* What asks Kafka something between transactions: a broker that is busy or away is asked again with the next turn. */
+static enum status tend_with_kafka(struct worker *worker, struct error *err)
+{
+    enum status st = worker_tables_tend(worker, err);
+    if (st == ST_OK)
+        st = tell_assignment(worker, err);
+    if (status_class_of(st) != CLASS_RETRY)
+        return st;
+    snprintf(worker->stats.trouble, sizeof worker->stats.trouble, "%.*s", TROUBLE_TEXT_MAX, err->text);
+    clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
+    return ST_OK;
+}
+
 enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
 {
     TRY(opening_tend(worker, err));
     TRY(worker_checkpoints_tend(worker, false, err));
-    TRY(worker_tables_tend(worker, err));
     hold_full_inputs(worker);
-    TRY(tell_assignment(worker, err));
+    TRY(tend_with_kafka(worker, err));
     if (worker_checkpoints_lag(worker)) {
         clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
     } else if (has_backlog(worker)) {

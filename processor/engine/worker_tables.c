@@ -61,8 +61,14 @@ enum status worker_tables_tend(struct worker *worker, struct error *err)
     TRY(reference_view_adopt(worker->reference, 0, err));
     if (worker->tables_ready)
         return ST_OK;
-    if (worker->tables_wanted == NULL)
-        TRY(note_tables_wanted(worker, err));
+    if (worker->tables_wanted == NULL) {
+        const enum status st = note_tables_wanted(worker, err);
+        if (st != ST_OK) {
+            mem_free(worker->tables_wanted); /* all of it again, or some would be taken for not wanted */
+            worker->tables_wanted = NULL;
+            return st;
+        }
+    }
     worker->tables_ready = tables_are_complete(worker);
     if (worker->tables_ready)
         LOG_INFO("worker.tables_ready", "worker=%d reference_offset=%" PRId64, worker->options.number,
