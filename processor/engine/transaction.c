@@ -26,6 +26,7 @@ enum {
     RETRY_US = 20 * 1000,
     MARKER_PAUSE_US = 1000, /* a transaction begun sooner after a commit waits 20 ms for its markers */
     ABORTS_MAX = 20,
+    ABORT_PAUSE_US = 30 * 1000, /* times how many there were in a row: 6 s in all, longer than two heartbeats */
     FENCED_MAX = 5,
     FENCED_PAUSE_US = 2 * 1000 * 1000,
 };
@@ -495,6 +496,9 @@ static enum status count_abort(struct worker *worker, enum status why, bool refu
         TRY(worker_isolation_blame(worker, why, &blamed, err));
     if (!blamed && ++worker->consecutive_aborts > ABORTS_MAX)
         return FAIL(err, ST_KAFKA, "%d transactions in a row were rolled back; the last: %s", ABORTS_MAX, err->text);
+    /* Somebody else may have the partitions, and this process hears of it with its next heartbeat only. */
+    if (!blamed && worker->consecutive_aborts > 1)
+        clock_sleep_us(&worker->options.clock, ABORT_PAUSE_US * worker->consecutive_aborts);
     return ST_OK;
 }
 
