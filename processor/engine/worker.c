@@ -718,11 +718,14 @@ static bool checkpoints_run(const struct worker *worker)
 static enum status last_checkpoint(struct worker *worker, struct error *err)
 {
     const int64_t started_us = worker_now_us(worker);
+    const uint64_t aborts = worker->stats.aborts;
     for (int round = 0; round < 2; round++) {
         do {
             TRY(worker_checkpoints_tend(worker, round == 1, err));
             if (slice_waits(worker))
                 TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
+            if (worker->stats.aborts != aborts)
+                return ST_OK; /* perhaps nothing is ours any more, and nobody polls to hear of it: the tail has it all */
             if (checkpoints_run(worker))
                 clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
         } while (checkpoints_run(worker) && worker_now_us(worker) - started_us < SHUT_DOWN_US);
