@@ -24,6 +24,7 @@ struct task {
     struct task_options options;
     const struct plan *plan;
     struct overlay *overlay;
+    struct buffer signature; /* of the plan's state */
     struct layouts *layouts;
     struct timers *timers;
     struct arena *arena;
@@ -230,22 +231,20 @@ static enum status save_times(struct task *task, struct error *err)
 /* Compares the topology with the one that wrote the state, and writes down the new one when it differs. */
 static enum status check_signature(struct task *task, struct error *err)
 {
-    struct buffer now, changes;
-    buffer_init(&now);
+    const struct bytes now = buffer_view(&task->signature);
+    struct buffer changes;
     buffer_init(&changes);
-    plan_state_signature(task->plan, &now);
     struct bytes old;
     enum status st = overlay_get(task->overlay, bytes_of(signature_key, sizeof signature_key), &old, err);
-    if (st == ST_OK && !bytes_equal(old, buffer_view(&now))) {
+    if (st == ST_OK && !bytes_equal(old, now)) {
         if (old.data != NULL)
             st = plan_check_state_change(task->plan, old, &changes, err);
         if (st == ST_OK && changes.size > 0)
             LOG_INFO("task.topology_changed", "topology=%s changes=%s", task->plan->name,
                      LOG_Q(buffer_text(&changes)));
         if (st == ST_OK)
-            st = overlay_put(task->overlay, bytes_of(signature_key, sizeof signature_key), buffer_view(&now), err);
+            st = overlay_put(task->overlay, bytes_of(signature_key, sizeof signature_key), now, err);
     }
-    buffer_fini(&now);
     buffer_fini(&changes);
     return st;
 }
@@ -253,6 +252,7 @@ static enum status check_signature(struct task *task, struct error *err)
 static enum status build(struct task *task, struct error *err)
 {
     const struct plan *plan = task->plan;
+    plan_state_signature(plan, &task->signature);
     TRY(check_signature(task, err));
     TRY(layouts_open(&task->layouts, task->overlay, err));
     TRY(timers_create(&task->timers, task->overlay, err));
@@ -316,6 +316,7 @@ void task_destroy(struct task **task_ref)
     layouts_close(&task->layouts);
     outputs_destroy(&task->outputs);
     arena_destroy(&task->arena);
+    buffer_fini(&task->signature);
     mem_free(task->streams);
     mem_free(task->log_specs);
     mem_free(task->committed_newest_us);
