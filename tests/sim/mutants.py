@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
 """Breaks the protocol on purpose, once per row of mutants.toml, and expects the simulation to notice.
 
-Works on a copy of the source tree, in a folder of its own: for each mutant one file is changed and compiled, `sim`
-linked again, and run: the directed schedules, then seed after seed until one fails. Exit 1 when the unbroken program
-fails or a mutant survives; 2 when a mutant's text is not found exactly once.
+For each mutant the one file that changes is compiled from a copy, elsewhere, with the command that compiled the
+original; its object is put in front of the libraries when `sim` is linked again, so that it is taken instead of the
+original; and the program runs: the directed schedules, then seed after seed until one fails. The source tree is not
+touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's text is not found exactly once.
 
-    mutants.py [--seeds N] [--jobs N] [--work FOLDER] [NAME...]
+    mutants.py --build FOLDER [--seeds N] [--jobs N] [NAME...]
 """
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
-import shutil
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,7 @@ import tomllib
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_suffix(".toml")
 SEED_FAILED = re.compile(r"^(?:seed (\d+) (?:failed|aborted)|(a directed schedule) failed)(?:: (.*))?$", re.M)
+FEW_SEEDS = 40
 RUN_SECONDS = 900  # a mutant that goes round in circles is caught, too
 
 
@@ -40,65 +43,70 @@ def broken(source, mutant):
     return source
 
 
-def copy_tree(to):
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True,
-                           capture_output=True, text=True).stdout.split("\n")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, to / name)
-
-
 def quiet(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
                           **options)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(map(str, command))}:\n{done.stdout[-4000:]}")
+        raise RuntimeError(f"{command}:\n{done.stdout[-4000:]}")
 
 
 class Workshop:
-    """The copied tree and its build."""
+    """A configured build folder, and a scratch folder for what is broken."""
 
-    def __init__(self, folder):
-        self.tree = folder / "tree"
-        self.build = folder / "build"
-        self.tree.mkdir(parents=True, exist_ok=True)
-        copy_tree(self.tree)
-        self.environment = os.environ | {"CCACHE_BASEDIR": str(folder), "CCACHE_NOHASHDIR": "1"}
-        quiet(["cmake", "-S", self.tree, "-B", self.build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
-              env=self.environment)
-        self.make("sim-unbroken")
-
-    def make(self, name):
-        quiet(["ninja", "-C", self.build, "sim"], env=self.environment)
-        made = self.build / name
-        shutil.copy2(self.build / "sim", made)
-        return made
+    def __init__(self, build, scratch):
+        self.build = build
+        self.scratch = scratch
+        quiet(["ninja", "-C", build, "sim"])
+        self.compilers = {pathlib.Path(row["file"]): row
+                          for row in json.loads((build / "compile_commands.json").read_text())}
+        commands = subprocess.run(["ninja", "-C", build, "-t", "commands", "sim"], check=True, capture_output=True,
+                                  text=True).stdout.strip().split("\n")
+        self.link = commands[-1]
 
     def make_mutant(self, name, mutant):
-        path = self.tree / mutant["file"]
-        whole = path.read_text()
-        path.write_text(broken(whole, mutant))
-        try:
-            return self.make("sim-" + name)
-        finally:
-            path.write_text(whole)
+        path = ROOT / mutant["file"]
+        row = self.compilers[path]
+        source = self.scratch / name / path.name
+        source.parent.mkdir()
+        source.write_text(broken(path.read_text(), mutant))
+        made = source.with_suffix(".o")
+        words = shlex.split(row["command"])
+        words[words.index("-o") + 1] = str(made)
+        words[words.index(str(path))] = str(source)
+        quiet([*words, "-iquote", str(path.parent)], cwd=row["directory"])
+        return self.linked(name, made, path)
+
+    def linked(self, name, made, path):
+        """`sim` with this object instead of the one of the library, or of its own."""
+        program = self.scratch / name / "sim"
+        own = f"CMakeFiles/sim.dir/sim/{path.name}.o"
+        link = self.link
+        if own in link:
+            link = re.sub(rf"\S*{re.escape(own)}", str(made), link)
+            link = re.sub(r"-o \S+", f"-o {program}", link, count=1)
+        else:
+            link = re.sub(r"-o \S+", f"{made} -o {program}", link, count=1)
+        quiet(link, shell=True, cwd=self.build)
+        return program
 
 
 def run(program, seeds):
-    """(caught, by what, after how many seeds)"""
-    try:
-        done = subprocess.run([program, "--directed", "--seeds", str(seeds)], capture_output=True, text=True,
-                              timeout=RUN_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return True, "no end", seeds
-    if done.returncode == 0:
-        return False, "", seeds
-    output = done.stdout + done.stderr
-    found = SEED_FAILED.search(output)
-    if found is None:
-        return True, output.strip().split("\n")[-1][:200], 0
-    return True, (found[3] or "an assertion: " + assertion(output))[:200], int(found[1] or 0)
+    """(caught, by what, where): a few seeds, the directed schedules, and all the other seeds."""
+    few = min(seeds, FEW_SEEDS)
+    for options in (["--seeds", few], ["--directed"], ["--from", few + 1, "--seeds", seeds - few]):
+        try:
+            done = subprocess.run([program, *map(str, options)], capture_output=True, text=True, timeout=RUN_SECONDS,
+                                  check=False)
+        except subprocess.TimeoutExpired:
+            return True, "no end", " ".join(map(str, options))
+        if done.returncode == 0:
+            continue
+        output = done.stdout + done.stderr
+        found = SEED_FAILED.search(output)
+        if found is None:
+            return True, output.strip().split("\n")[-1][:200], "?"
+        return True, (found[3] or "an assertion: " + assertion(output))[:200], found[1] or "directed"
+    return False, "", seeds
 
 
 def assertion(output):
@@ -110,7 +118,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=2000, help="at most so many per mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--work", type=pathlib.Path, help="keep the copy here, and use it again")
+    parser.add_argument("--build", type=pathlib.Path, required=True, help="where sim is built")
     parser.add_argument("--unbroken-seeds", type=int, default=200)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
@@ -124,8 +132,8 @@ def main():
             return 2
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-mutants-") as scratch:
-        workshop = Workshop(args.work or pathlib.Path(scratch))
-        caught, why, _ = run(workshop.build / "sim-unbroken", args.unbroken_seeds)
+        workshop = Workshop(args.build.resolve(), pathlib.Path(scratch))
+        caught, why, _ = run(workshop.build / "sim", args.unbroken_seeds)
         if caught:
             print(f"the unbroken program fails: {why}")
             return 1
@@ -135,17 +143,21 @@ def main():
     return 1 if survivors else 0
 
 
+def try_mutant(workshop, name, mutant, seeds):
+    return run(workshop.make_mutant(name, mutant), seeds)
+
+
 def hunt(workshop, chosen, args):
     survivors = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         runs = {}
         for name, mutant in chosen.items():
-            runs[pool.submit(run, workshop.make_mutant(name, mutant), args.seeds)] = name
+            runs[pool.submit(try_mutant, workshop, name, mutant, args.seeds)] = name
         for done in concurrent.futures.as_completed(runs):
             caught, why, seeds = done.result()
             name = runs[done]
             survivors += not caught
-            print(f"{'caught' if caught else 'MISSED':7}{name:24}seed {seeds:5}  {why}   | {chosen[name]['breaks']}",
+            print(f"{'caught' if caught else 'MISSED':7}{name:24}seed {seeds:<9}{why}   | {chosen[name]['breaks']}",
                   flush=True)
     return survivors
 

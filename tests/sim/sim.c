@@ -189,11 +189,11 @@ int main(int argc, char **argv)
         return directed_replay(options.schedule) ? 0 : 1;
     if (options.one)
         run_seed(options.seed, true, &sums);
-    if (options.directed)
+    run_seeds(&options, &sums);
+    if (options.directed && sums.failed == 0)
         run_directed(&sums);
     if (options.exhaustive && sums.failed == 0)
         run_exhaustive(&options, &sums);
-    run_seeds(&options, &sums);
     coroutine_pool_fini();
     fixture_fini();
     const double seconds = (double)clock_process_cpu_us() / 1e6; /* others use the machine, too */

@@ -805,7 +805,7 @@ void world_draw(struct world_settings *out, uint64_t seed)
             .partitions = (int32_t)prng_between(&prng, 1, 4),
             .everywhere_partitions = (int32_t)prng_between(&prng, 1, 2),
             .users = (int)prng_between(&prng, 3, 8),
-            .events = (size_t)ONE_OF(&prng, 300, 800, 1500),
+            .events = (size_t)ONE_OF(&prng, 400, 1000, 2200),
             .step_ms_max = ONE_OF(&prng, 2000, 5000, 20000),
             .late = habit(&prng, 200), .duplicate = habit(&prng, 80), .poison = habit(&prng, 60),
             .leap = habit(&prng, 20), .table = habit(&prng, 150),
