@@ -17,6 +17,7 @@ struct disk_partition {
     struct store_partition *live, *durable;
     struct buffer *pending;
     size_t pending_count, pending_capacity;
+    uint64_t generation; /* of the database when it was opened */
 };
 
 struct disk {
@@ -30,6 +31,9 @@ struct disk {
     disk_hook_fn *hook;
     void *hook_context;
     bool failed;
+    bool
+        broken; /* by a failed write: nothing works until a partition is opened, which opens all of it again */
+    uint64_t generation; /* counts how often it was opened */
 };
 
 static const struct store_type disk_type;
@@ -52,18 +56,31 @@ static bool strikes(const struct disk *disk, uint32_t chance)
     return chance > 0 && prng_chance(disk->prng, chance, 10000);
 }
 
-static enum status before_write(struct disk *disk, struct error *err)
+static enum status is_usable(const struct disk_partition *partition, struct error *err)
 {
+    const struct disk *disk = partition->disk;
+    if (!disk->broken && partition->generation == disk->generation)
+        return ST_OK;
+    return FAIL(err, ST_IO_FAILED,
+                "the simulated disk failed before, and '%s' was not opened since", partition->name);
+}
+
+static enum status before_write(struct disk_partition *partition, struct error *err)
+{
+    struct disk *disk = partition->disk;
     TRY(moment(disk, DISK_BEFORE, err));
+    TRY(is_usable(partition, err));
     if (!strikes(disk, disk->faults->write_fails))
         return ST_OK;
-    disk->failed = true;
+    disk->failed = disk->broken = true;
     return prng_chance(disk->prng, 1, 2) ? FAIL(err, ST_DISK_FULL, "the simulated disk is full")
                                          : FAIL(err, ST_IO_FAILED, "the simulated disk failed");
 }
 
-static enum status before_read(struct disk *disk, struct error *err)
+static enum status before_read(struct disk_partition *partition, struct error *err)
 {
+    struct disk *disk = partition->disk;
+    TRY(is_usable(partition, err));
     if (strikes(disk, disk->faults->read_fails)) {
         disk->failed = true;
         return FAIL(err, ST_IO_FAILED, "the simulated disk failed");
@@ -142,6 +159,23 @@ static void reload(struct disk_partition *partition)
     buffer_fini(&position);
 }
 
+/* Keeps a prefix of what was not flushed. */
+static void lose(struct disk_partition *partition, size_t kept)
+{
+    make_durable(partition, kept);
+    if (kept < partition->pending_count)
+        reload(partition);
+    partition->pending_count = 0;
+}
+
+static void open_again(struct disk *disk)
+{
+    for (size_t i = 0; i < disk->partition_count; i++)
+        lose(&disk->partitions[i], prng_below(disk->prng, disk->partitions[i].pending_count + 1));
+    disk->broken = false;
+    disk->generation++;
+}
+
 /* --- the store's calls --------------------------------------------------------------------------------- */
 
 static void disk_close(struct store *base)
@@ -168,8 +202,12 @@ static enum status disk_partition_open(struct store *base, struct store_partitio
         TRY(live->type->partition_open(live, &partition->live, name, err));
         TRY(durable->type->partition_open(durable, &partition->durable, name, err));
     }
-    ENSURE(!partition->is_open);
+    if (partition->is_open)
+        return FAIL(err, ST_LOCAL_BUSY, "'%s' is still open", name);
+    if (disk->broken)
+        open_again(disk);
     partition->is_open = true;
+    partition->generation = disk->generation;
     *out = &partition->base;
     return ST_OK;
 }
@@ -182,7 +220,7 @@ static void disk_partition_close(struct store_partition *base)
 static enum status disk_partition_drop(struct store_partition *base, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_write(partition->disk, err));
+    TRY(before_write(partition, err));
     partition->pending_count = 0;
     TRY(partition->durable->type->partition_drop(partition->durable, err));
     TRY(partition->live->type->partition_drop(partition->live, err));
@@ -194,7 +232,7 @@ static enum status disk_position(struct store_partition *base, struct buffer *ou
 {
     struct disk_partition *partition = partition_of(base);
     TRY(moment(partition->disk, DISK_BEFORE, err));
-    TRY(before_read(partition->disk, err));
+    TRY(before_read(partition, err));
     return partition->live->type->position(partition->live, out, err);
 }
 
@@ -202,7 +240,7 @@ static enum status disk_get(struct store_partition *base, struct bytes key, stru
                             bool *found, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_read(partition->disk, err));
+    TRY(before_read(partition, err));
     return partition->live->type->get(partition->live, key, out, found, err);
 }
 
@@ -211,7 +249,7 @@ static enum status disk_multi_get(struct store_partition *base, const struct byt
                                   struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_read(partition->disk, err));
+    TRY(before_read(partition, err));
     return partition->live->type->multi_get(partition->live, keys, count, each, context, err);
 }
 
@@ -219,7 +257,7 @@ static enum status disk_scan(struct store_partition *base, struct bytes from, st
                              store_row_fn *each, void *context, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_read(partition->disk, err));
+    TRY(before_read(partition, err));
     return partition->live->type->scan(partition->live, from, to, each, context, err);
 }
 
@@ -227,7 +265,7 @@ static enum status disk_write(struct store_partition *base, const struct store_r
                               size_t count, struct bytes position, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_write(partition->disk, err));
+    TRY(before_write(partition, err));
     TRY(partition->live->type->write(partition->live, rows, count, position, err));
     remember(partition, rows, count, position);
     return moment(partition->disk, DISK_AFTER, err);
@@ -237,7 +275,7 @@ static enum status disk_ingest(struct store_partition *base, const struct store_
                                size_t count, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_write(partition->disk, err));
+    TRY(before_write(partition, err));
     TRY(partition->live->type->ingest(partition->live, rows, count, err));
     TRY(partition->durable->type->ingest(partition->durable, rows, count,
                                          err)); /* durable at once */
@@ -247,7 +285,7 @@ static enum status disk_ingest(struct store_partition *base, const struct store_
 static enum status disk_flush(struct store_partition *base, struct error *err)
 {
     struct disk_partition *partition = partition_of(base);
-    TRY(before_write(partition->disk, err));
+    TRY(before_write(partition, err));
     make_durable(partition, partition->pending_count);
     partition->pending_count = 0;
     return moment(partition->disk, DISK_AFTER, err);
@@ -297,7 +335,8 @@ struct store *disk_open(struct disk *disk, const struct disk_faults *faults, dis
     disk->faults = faults;
     disk->hook = hook;
     disk->hook_context = context;
-    disk->failed = false;
+    disk->failed = disk->broken = false;
+    disk->generation++;
     return &disk->base;
 }
 
@@ -311,10 +350,7 @@ void disk_crash(struct disk *disk, enum disk_survival survival)
             kept = partition->pending_count;
         else if (survival == DISK_KEEP_RANDOM)
             kept = prng_below(disk->prng, partition->pending_count + 1);
-        make_durable(partition, kept);
-        if (kept < partition->pending_count)
-            reload(partition);
-        partition->pending_count = 0;
+        lose(partition, kept);
     }
 }
 

@@ -81,6 +81,11 @@ static void feed_run(struct journal_check *check, const struct journal_input *ru
     }
     for (int64_t offset = run->first; offset <= run->last; offset++)
         reference_task_feed(&check->reference, log->items[offset], check->entry.poll_ms);
+    const struct fixture_record *last = log->items[run->last];
+    check->seen[topic] = last_seen_of(&(struct log_record){ .offset = run->last,
+                                                            .timestamp_ms = last->timestamp_ms,
+                                                            .key = last->key,
+                                                            .value = last->value });
     check->next_offset[topic] = run->last + 1;
 }
 
@@ -186,6 +191,30 @@ static void note_alert(struct journal_check *check, const struct alert *alert)
         ++*(int *)map_insert(ids, alert->event.id, NULL);
 }
 
+/* The rows that the worker itself adds to those of the task. */
+static void put_own_rows(struct journal_check *check, struct hash128 hash)
+{
+    const struct ledger *ledger = check->ledger;
+    struct buffer row;
+    size_t known = 0;
+    buffer_init(&row);
+    for (size_t i = 0; i < ledger_input_count(ledger); i++)
+        known += check->seen[i].known;
+    last_seen_write_head(&row, known);
+    for (size_t i = 0; i < ledger_input_count(ledger); i++)
+        if (check->seen[i].known)
+            last_seen_write(&row, bytes_of_string(ledger->topics->items[i].name), &check->seen[i]);
+    if (check->entry.run_count > 0)
+        ENSURE(overlay_put(check->reference.overlay, last_seen_key(), buffer_view(&row), NULL) ==
+               ST_OK);
+    buffer_clear(&row);
+    buffer_put_be64(&row, hash.high);
+    buffer_put_be64(&row, hash.low);
+    ENSURE(overlay_put(check->reference.overlay, lane_journal_key(), buffer_view(&row), NULL) ==
+           ST_OK);
+    buffer_fini(&row);
+}
+
 static void check_transaction(struct journal_check *check, struct hash128 hash)
 {
     struct ledger *ledger = check->ledger;
@@ -215,13 +244,7 @@ static void check_transaction(struct journal_check *check, struct hash128 hash)
         journal_check_wrong(check, "it put out something else than the reference");
         return;
     }
-    struct buffer row;
-    buffer_init(&row);
-    buffer_put_be64(&row, hash.high);
-    buffer_put_be64(&row, hash.low);
-    ENSURE(overlay_put(check->reference.overlay, lane_journal_key(), buffer_view(&row), NULL) ==
-           ST_OK);
-    buffer_fini(&row);
+    put_own_rows(check, hash);
     compare_tail(check, *tail);
     add_to_state(check);
     output_book_add(ledger, check->expected, outputs);

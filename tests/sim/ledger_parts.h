@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "ledger.h"
+#include "processor/engine/last_seen.h"
 #include "reference_task.h"
 
 enum { LEDGER_ARENA_BLOCK = 64 * 1024, LEDGER_VERDICT_SIZE = 600, LEDGER_TOPICS_MAX = 12 };
@@ -108,6 +109,7 @@ struct journal_check {
     uint64_t seq;
     struct hash128 chain;
     int64_t next_offset[LEDGER_TOPICS_MAX];
+    struct last_seen seen[LEDGER_TOPICS_MAX];
     char owner[COMMIT_OWNER_ID_SIZE];
     struct map *row_hashes; /* key -> uint64_t */
     uint64_t state_hash;

@@ -172,12 +172,25 @@ static void note_state(struct world *world, struct process *process, struct lane
                           arena_copy_string(world->arena, process->name));
 }
 
+/* A partition that is given up, though nothing explains it; one that was, is opened again by a restart. */
+static bool has_failed(struct world *world, struct process *process, const struct lane *lane)
+{
+    if (lane->state != LANE_FAILED)
+        return false;
+    if (!process->was_frozen && !process->shares_identity && !disk_failed(process->options.disk))
+        fail(world, "%s gave partition %d up, which nothing explains: %s", process->name,
+             lane->partition, lane->trouble.text);
+    trace(world, "%s gave partition %d up: %s", process->name, lane->partition, lane->trouble.text);
+    return true;
+}
+
 /* A lane that has claimed was restored: what it restored is judged; and now and then what it has. */
 static void after_turn(void *context, struct process *process)
 {
     struct world *world = context;
     for (size_t i = 0; i < process->worker->lane_count; i++) {
         struct lane *lane = process->worker->lanes[i];
+        process->must_restart |= has_failed(world, process, lane);
         if (lane->kind != LANE_TASK || lane->state != LANE_READY || lane->touched)
             continue;
         struct process_partition *seen = &process->seen[lane->partition];
@@ -477,12 +490,21 @@ static void reap_ended(struct world *world)
             reap(world, i);
 }
 
+/* Whoever watches readiness. */
+static void restart_failed(struct world *world)
+{
+    for (size_t i = 0; i < world->process_count; i++)
+        if (world->processes[i]->must_restart && world->processes[i]->state != PROCESS_ENDED)
+            process_kill(world->processes[i]);
+}
+
 static void step(struct world *world)
 {
     append_due(world);
     start_due(world);
     if (!world->healed && !world->settings.exact)
         trouble(world);
+    restart_failed(world);
     reap_ended(world);
     struct process *process = pick(world);
     if (process == NULL) {
