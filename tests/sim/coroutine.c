@@ -49,7 +49,7 @@ static char *take_stack(void)
     return stack;
 }
 
-/* --- the switch ----------------------------------------------------------------------------------------- */
+/* --- the switch ------------------------------------------------------------------------------ */
 
 static void begin(void);
 
@@ -70,7 +70,7 @@ static void prepare(struct coroutine *coroutine)
     enum { SAVED = 6 };
     void **top = (void **)(coroutine->stack + STACK_BYTES);
     *--top =
-        NULL; /* begin's own return address: it has none, and the stack is aligned as after a call */
+        NULL; /* begin's return address: it has none; and the alignment is as after a call */
     *--top = (void *)begin;
     for (int i = 0; i < SAVED; i++)
         *--top = NULL;
@@ -142,7 +142,7 @@ static void arrived(struct coroutine *coroutine)
 
 #endif
 
-/* --- its life --------------------------------------------------------------------------------------------- */
+/* --- its life -------------------------------------------------------------------------------- */
 
 static void begin(void)
 {

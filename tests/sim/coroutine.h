@@ -1,9 +1,10 @@
 /*
- * coroutine: a function with a stack of its own that gives way in the middle and goes on later. One thread; a coroutine
- * is run from the main stack only, never from another one.
+ * coroutine: a function with a stack of its own that gives way in the middle and goes on later.
+ * One thread; a coroutine is run from the main stack only, never from another one.
  *
- * A switch is a dozen instructions on x86-64: a simulated world makes millions of them, and swapcontext asks the kernel
- * for the signal mask each time. Elsewhere, and under AddressSanitizer, it is swapcontext.
+ * A switch is a dozen instructions on x86-64: a simulated world makes millions of them, and
+ * swapcontext asks the kernel for the signal mask each time. Elsewhere, and under
+ * AddressSanitizer, it is swapcontext.
  */
 #ifndef WEIR_TESTS_SIM_COROUTINE_H
 #define WEIR_TESTS_SIM_COROUTINE_H

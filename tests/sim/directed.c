@@ -5,7 +5,8 @@
 
 #include "world.h"
 
-/* A family of worlds of one or two owners of one partition, in which one thing happens much too often. */
+/* A family of worlds of one or two owners of one partition, in which one thing happens much too
+ * often. */
 struct schedule {
     const char *name;
     struct world_focus focus[WORLD_FOCUS_MAX];
@@ -15,7 +16,8 @@ struct schedule {
 static const int64_t LONG_US = 20 * 1000 * 1000;
 
 static const struct schedule schedules[] = {
-    /* 3: frozen around the commit; another commits the same seq; then it comes back and asks what became of its own. */
+    /* 3: frozen around the commit; another commits the same seq; then it comes back and asks
+     * what became of its own. */
     { "frozen at commit", { { SIM_COMMIT, 300, LONG_US, false } }, 30 },
     { "frozen at the offsets", { { SIM_SEND_OFFSETS, 300, LONG_US, false } }, 20 },
     /* 6: revoked and given back in the middle of a checkpoint's write behind. */

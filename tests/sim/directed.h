@@ -1,5 +1,6 @@
 /*
- * directed: schedules that chance finds too rarely, each for a hole of the protocol that has one way in.
+ * directed: schedules that chance finds too rarely, each for a hole of the protocol that has one
+ * way in.
  */
 #ifndef WEIR_TESTS_SIM_DIRECTED_H
 #define WEIR_TESTS_SIM_DIRECTED_H

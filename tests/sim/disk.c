@@ -8,7 +8,8 @@
 
 enum { PARTITIONS_MAX = 16, NAME_SIZE = 32 };
 
-/* A write call that is in memtables only, serialised: varint rows, each run key, optional run value; run position. */
+/* A write call that is in memtables only, serialised: varint rows, each run key, optional run
+ * value; run position. */
 struct disk_partition {
     struct store_partition base;
     struct disk *disk;
@@ -31,8 +32,7 @@ struct disk {
     disk_hook_fn *hook;
     void *hook_context;
     bool failed;
-    bool
-        broken; /* by a failed write: nothing works until a partition is opened, which opens all of it again */
+    bool broken; /* by a failed write: nothing works until a partition is opened again */
     uint64_t generation; /* counts how often it was opened */
 };
 
@@ -43,7 +43,7 @@ static struct disk_partition *partition_of(struct store_partition *base)
     return (struct disk_partition *)base;
 }
 
-/* --- faults ---------------------------------------------------------------------------------------- */
+/* --- faults ---------------------------------------------------------------------------------- */
 
 static enum status moment(const struct disk *disk, enum disk_moment when, struct error *err)
 {
@@ -92,7 +92,7 @@ static enum status before_read(struct disk_partition *partition, struct error *e
     return ST_OK;
 }
 
-/* --- what is not flushed yet ------------------------------------------------------------------------- */
+/* --- what is not flushed yet ----------------------------------------------------------------- */
 
 static void remember(struct disk_partition *partition, const struct store_row *rows, size_t count,
                      struct bytes position)
@@ -176,7 +176,7 @@ static void open_again(struct disk *disk)
     disk->generation++;
 }
 
-/* --- the store's calls --------------------------------------------------------------------------------- */
+/* --- the store's calls ----------------------------------------------------------------------- */
 
 static void disk_close(struct store *base)
 {
@@ -297,7 +297,7 @@ static uint64_t disk_bytes_used(struct store_partition *base)
     return partition->live->type->bytes_used(partition->live);
 }
 
-/* --- its life --------------------------------------------------------------------------------------------- */
+/* --- its life -------------------------------------------------------------------------------- */
 
 void disk_create(struct disk **out, struct prng *borrowed)
 {

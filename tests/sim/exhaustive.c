@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How checkpoints lie against the three commits: by interval, and by rows per slice and per write. */
+/* How checkpoints lie against the three commits: by interval, and by rows per slice and per
+ * write. */
 static const int64_t intervals_ms[] = { 1, 4, 8, 14, 1000 };
 static const size_t rows[] = { 1, 4, 1000 };
 

@@ -1,8 +1,8 @@
 /*
- * exhaustive: the small world, completely: two keys, three commits, one process that dies at every moment there is
- * (before and after every call of its port, readers and store), in every phase of a checkpoint, and comes back with
- * all, none or some of what its store had not flushed, or without its disk; and then dies again at the moments of
- * its recovery.
+ * exhaustive: the small world, completely: two keys, three commits, one process that dies at
+ * every moment there is (before and after every call of its port, readers and store), in every
+ * phase of a checkpoint, and comes back with all, none or some of what its store had not flushed,
+ * or without its disk; and then dies again at the moments of its recovery.
  */
 #ifndef WEIR_TESTS_SIM_EXHAUSTIVE_H
 #define WEIR_TESTS_SIM_EXHAUSTIVE_H

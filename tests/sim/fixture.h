@@ -1,7 +1,7 @@
 /*
- * fixture: what the simulated world computes: small topologies in all the variants that matter to the
- * protocol, and input for them that is drawn from a seed: bursts that alert, events that come late,
- * twice or broken, and leaps of time after which everything a key had expires.
+ * fixture: what the simulated world computes: small topologies in all the variants that matter to
+ * the protocol, and input for them that is drawn from a seed: bursts that alert, events that come
+ * late, twice or broken, and leaps of time after which everything a key had expires.
  *
  * Plans are loaded once and shared by all worlds of the program.
  */

@@ -92,7 +92,7 @@ int ledger_find_topic(const struct ledger *ledger, struct bytes name)
     return -1;
 }
 
-/* --- noting ---------------------------------------------------------------------------------------- */
+/* --- noting ---------------------------------------------------------------------------------- */
 
 void ledger_note_input(struct ledger *ledger, const struct fixture_record *record)
 {
@@ -149,7 +149,7 @@ enum status ledger_hash_rows(struct overlay *overlay, uint64_t *hash, struct err
     return overlay_scan(overlay, bytes_of(lowest, 1), BYTES_NONE, add_row, hash, err);
 }
 
-/* --- while it runs ----------------------------------------------------------------------------------- */
+/* --- while it runs --------------------------------------------------------------------------- */
 
 static bool watch_offset(struct ledger *ledger, int topic, int32_t partition, bool *moved,
                          struct commit_metadata *metadata)
@@ -216,7 +216,7 @@ bool ledger_is_done(struct ledger *ledger)
     return true;
 }
 
-/* --- all of it --------------------------------------------------------------------------------------------------- */
+/* --- all of it ------------------------------------------------------------------------------- */
 
 static bool judge_partition(struct ledger *ledger, int32_t partition,
                             const struct reference_log *log, struct output_book *expected)

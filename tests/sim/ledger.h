@@ -1,21 +1,22 @@
 /*
  * ledger: what is known from outside of all processes, and the judgement over it.
  *
- * Noted while the world runs: every record appended to an input topic, every tail record that some
- * process produced (committed or not), and what a process believes its state to be at some seq.
- * Judged at the end, per partition:
+ * Noted while the world runs: every record appended to an input topic, every tail record that
+ * some process produced (committed or not), and what a process believes its state to be at some
+ * seq. Judged at the end, per partition:
  *
- *   journal   one chain: seq 1, 2, 3 ... without a gap or a fork, each hash that of the record before;
+ *   journal   one chain: seq 1, 2, 3 ... without gap or fork, each hash that of the record before;
  *             its last entry is the committed metadata; its runs are the input, each record once
- *   outputs   another task (the reference) processes the journal's runs in the journal's cuts: what each
- *             transaction put out, and every row in its tail record, must be the same; and the output
+ *   outputs   another task (the reference) processes the journal's runs in the journal's cuts:
+ *             what each transaction put out, and every row in its tail record, is the same; and the
+ *             output
  *             topics, read committed, hold exactly that, per key in order
- *   state     what processes believed at seq N, and what changelog and tail give, is the reference's at N
+ *   state     what processes believed at seq N, and what changelog and tail give, is the reference's
  *   owners    the first transaction of another owner claims: it processes nothing
  *
- * The reference shares the task's code with the processes. Two more judges do not depend on what the
- * journal says: a task that reads the input straight in the order of offsets, with other cuts, and
- * (naive.h) sums made by brute force.
+ * The reference shares the task's code with the processes. Two more judges do not depend on what
+ * the journal says: a task that reads the input straight in the order of offsets, with other
+ * cuts, and (naive.h) sums made by brute force.
  *
  * The order in which a stream and its tables were merged is known from the journal alone.
  */

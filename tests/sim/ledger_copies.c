@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "processor/engine/reference.h"
 
-/* --- everywhere tables: each good row is copied once, each bad one is a dead letter ----------------------------- */
+/* --- everywhere tables: each good row is copied once, each bad one is a dead letter ---------- */
 
 void reference_log_take(void *context, const struct log_record *record,
                         const struct log_header *headers, size_t header_count)

@@ -9,7 +9,7 @@
 #include "state/changelog.h"
 #include "state/tail.h"
 
-/* --- changelog and tail ------------------------------------------------------------------------------------- */
+/* --- changelog and tail ---------------------------------------------------------------------- */
 
 struct fold {
     struct map *rows; /* key -> struct bytes */

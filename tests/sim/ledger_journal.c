@@ -9,7 +9,7 @@
 #include "processor/engine/lane.h"
 #include "state/tail.h"
 
-/* --- the journal, and the reference beside it ------------------------------------------------------------ */
+/* --- the journal, and the reference beside it ------------------------------------------------ */
 
 static struct bytes read_text(struct reader *in)
 {

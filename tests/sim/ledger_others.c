@@ -10,7 +10,7 @@
 
 enum { STRAIGHT_CUT = 7 };
 
-/* --- the other judges ----------------------------------------------------------------------------------------- */
+/* --- the other judges ------------------------------------------------------------------------ */
 
 bool ledger_judge_straight(struct journal_check *check)
 {

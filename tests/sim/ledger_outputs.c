@@ -7,7 +7,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-/* --- what was put out --------------------------------------------------------------------------------- */
+/* --- what was put out ------------------------------------------------------------------------ */
 
 void output_book_init(struct output_book *book)
 {

@@ -1,8 +1,8 @@
 /*
- * ledger_parts: what the parts of the ledger share: what was noted (ledger.c), the books of outputs
- * (ledger_outputs.c), the journal beside the reference task (ledger_journal.c), what changelog and tail
- * give (ledger_fold.c), the judges that do not trust the journal (ledger_others.c), and the copies of
- * everywhere tables (ledger_copies.c). Private to them.
+ * ledger_parts: what the parts of the ledger share: what was noted (ledger.c), the books of
+ * outputs (ledger_outputs.c), the journal beside the reference task (ledger_journal.c), what
+ * changelog and tail give (ledger_fold.c), the judges that do not trust the journal
+ * (ledger_others.c), and the copies of everywhere tables (ledger_copies.c). Private to them.
  */
 #ifndef WEIR_TESTS_SIM_LEDGER_PARTS_H
 #define WEIR_TESTS_SIM_LEDGER_PARTS_H

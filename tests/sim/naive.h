@@ -1,8 +1,9 @@
 /*
- * naive: two of the rules judged by brute force over the input, without any of weir's code: an event that
- * is not too late and whose id is new counts; the rule holds at an event when the count (the sum) of
- * the events of its user in the window that ends at it is above the limit. A late event changes the
- * newer ones. So, at the end, an event has an alert exactly if the rule holds there.
+ * naive: two of the rules judged by brute force over the input, without any of weir's code: an
+ * event that is not too late and whose id is new counts; the rule holds at an event when the
+ * count (the sum) of the events of its user in the window that ends at it is above the limit. A
+ * late event changes the newer ones. So, at the end, an event has an alert exactly if the rule
+ * holds there.
  */
 #ifndef WEIR_TESTS_SIM_NAIVE_H
 #define WEIR_TESTS_SIM_NAIVE_H

@@ -37,7 +37,7 @@ static void put_aside(struct process *process, int64_t us)
     coroutine_give_way(process->coroutine);
 }
 
-/* --- moments ------------------------------------------------------------------------------------------ */
+/* --- moments --------------------------------------------------------------------------------- */
 
 static enum status at_moment(struct process *process, int call)
 {
@@ -72,7 +72,7 @@ static enum status on_disk(void *context, enum disk_moment moment)
     return at_moment(context, PROCESS_CALL_DISK);
 }
 
-/* --- its clock ------------------------------------------------------------------------------------------ */
+/* --- its clock ------------------------------------------------------------------------------- */
 
 static int64_t clock_of_process_wall(void *self)
 {
@@ -98,7 +98,7 @@ static struct clock clock_of(struct process *process)
                            clock_of_process_sleep };
 }
 
-/* --- its port: the cluster's, but waiting lets the others run ---------------------------------------------- */
+/* --- its port: the cluster's, but waiting lets the others run -------------------------------- */
 
 static const struct log_port_type *inner_port;
 static struct log_port_type wrapped_port;
@@ -207,7 +207,7 @@ static void open_port(struct process *process)
     process->port->type = &wrapped_port;
 }
 
-/* --- its life -------------------------------------------------------------------------------------------- */
+/* --- its life -------------------------------------------------------------------------------- */
 
 enum { TURN_US = 100 * 1000 };
 

@@ -1,10 +1,12 @@
 /*
- * process: one simulated process: a log port, a disk with a store on it, a worker, and a stack of its own.
+ * process: one simulated process: a log port, a disk with a store on it, a worker, and a stack of
+ * its own.
  *
- * It is a coroutine. It can be put aside at every moment: before and after each call of its port, its
- * readers and its store, and whenever it sleeps or waits for records; meanwhile time passes and the
- * other processes go on. It can also die at every moment: from then on each call answers
- * ST_INTERRUPTED, so the code unwinds and gives its memory back without reaching anything any more.
+ * It is a coroutine. It can be put aside at every moment: before and after each call of its port,
+ * its readers and its store, and whenever it sleeps or waits for records; meanwhile time passes
+ * and the other processes go on. It can also die at every moment: from then on each call answers
+ * ST_INTERRUPTED, so the code unwinds and gives its memory back without reaching anything any
+ * more.
  *
  * All processes live in one thread.
  */

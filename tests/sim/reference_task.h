@@ -1,6 +1,6 @@
 /*
- * reference_task: one task over state in memory that never fails, with the everywhere tables as of any offset of the reference
- * topic: what the ledger compares with.
+ * reference_task: one task over state in memory that never fails, with the everywhere tables as
+ * of any offset of the reference topic: what the ledger compares with.
  */
 #ifndef WEIR_TESTS_SIM_REFERENCE_TASK_H
 #define WEIR_TESTS_SIM_REFERENCE_TASK_H

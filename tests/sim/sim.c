@@ -1,14 +1,14 @@
 /*
- * sim: the real worker, recovery, checkpoint and task code in several simulated processes on a simulated cluster: one
- * thread, virtual time, one seed per world.
+ * sim: the real worker, recovery, checkpoint and task code in several simulated processes on a
+ * simulated cluster: one thread, virtual time, one seed per world.
  *
  *     sim [--seeds N] [--from SEED] [--seconds S] [--exhaustive | --thorough] [--directed]
  *     sim --seed SEED        one world again, with a trace
  *     sim --case CASE        one case of the exhaustive small world again, with a trace
  *     sim --schedule S       one directed schedule again, with a trace
  *
- * Without options: some seeds, the directed schedules and the exhaustive small world. The last line sums up; the exit
- * code is 1 when a world fails, and then a line says how to run it again.
+ * Without options: some seeds, the directed schedules and the exhaustive small world. The last
+ * line sums up; the exit code is 1 when a world fails, and then a line says how to run it again.
  */
 #include <inttypes.h>
 #include <signal.h>

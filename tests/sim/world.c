@@ -50,7 +50,7 @@ struct world {
     struct world_result *result;
 };
 
-/* --- telling -------------------------------------------------------------------------------------- */
+/* --- telling --------------------------------------------------------------------------------- */
 
 static int64_t now_us(const struct world *world)
 {
@@ -83,7 +83,7 @@ __attribute__((format(printf, 2, 3))) static void fail(struct world *world, cons
     trace(world, "FAILED %s", world->result->why);
 }
 
-/* --- processes -------------------------------------------------------------------------------------- */
+/* --- processes ------------------------------------------------------------------------------- */
 
 static bool chance(struct world *world, uint32_t in_10000)
 {
@@ -172,7 +172,8 @@ static void note_state(struct world *world, struct process *process, struct lane
                           arena_copy_string(world->arena, process->name));
 }
 
-/* A partition that is given up, though nothing explains it; one that was, is opened again by a restart. */
+/* A partition that is given up, though nothing explains it; one that was, is opened again by a
+ * restart. */
 static bool has_failed(struct world *world, struct process *process, const struct lane *lane)
 {
     if (lane->state != LANE_FAILED)
@@ -184,7 +185,8 @@ static bool has_failed(struct world *world, struct process *process, const struc
     return true;
 }
 
-/* A lane that has claimed was restored: what it restored is judged; and now and then what it has. */
+/* A lane that has claimed was restored: what it restored is judged; and now and then what it
+ * has. */
 static void after_turn(void *context, struct process *process)
 {
     struct world *world = context;
@@ -352,7 +354,7 @@ static void freeze(struct world *world, struct process *process)
         start_twin(world, process);
 }
 
-/* --- what goes wrong --------------------------------------------------------------------------------- */
+/* --- what goes wrong ------------------------------------------------------------------------- */
 
 static bool somebody_loads_a_changelog(const struct world *world)
 {
@@ -409,7 +411,7 @@ static void trouble(struct world *world)
     }
 }
 
-/* --- time ------------------------------------------------------------------------------------------------ */
+/* --- time ------------------------------------------------------------------------------------ */
 
 static void append_one(struct world *world)
 {
@@ -523,7 +525,7 @@ static void step(struct world *world)
         fail(world, "%d steps, and no end", STEPS_MAX);
 }
 
-/* --- the course of a world ---------------------------------------------------------------------------------- */
+/* --- the course of a world ------------------------------------------------------------------- */
 
 static void heal(struct world *world)
 {
@@ -763,7 +765,7 @@ void world_run(const struct world_settings *settings, struct world_result *resul
     world_fini(&world);
 }
 
-/* --- the swarm ------------------------------------------------------------------------------------------------ */
+/* --- the swarm ------------------------------------------------------------------------------- */
 
 /* Often 0, else up to the maximum, mostly small. */
 static uint32_t habit(struct prng *prng, uint32_t max)

@@ -1,11 +1,11 @@
 /*
- * world: one simulated world from one seed: a cluster, some identities ("slots") with a process and a disk
- * each, input that arrives, and everything that goes wrong. Every seed draws its own habits (a swarm):
- * some worlds crash all the time, some never, some lose answers, some disks.
+ * world: one simulated world from one seed: a cluster, some identities ("slots") with a process
+ * and a disk each, input that arrives, and everything that goes wrong. Every seed draws its own
+ * habits (a swarm): some worlds crash all the time, some never, some lose answers, some disks.
  *
- * A world ends like this: everything heals, and all input must be committed within a bounded virtual time;
- * then one process alone must restore everything, once from a disk and once from nothing; then the ledger
- * judges.
+ * A world ends like this: everything heals, and all input must be committed within a bounded
+ * virtual time; then one process alone must restore everything, once from a disk and once from
+ * nothing; then the ledger judges.
  */
 #ifndef WEIR_TESTS_SIM_WORLD_H
 #define WEIR_TESTS_SIM_WORLD_H
@@ -49,7 +49,8 @@ struct world_settings {
     bool straight;
     bool trace;
 
-    /* the small world: the one process dies at this moment, with this much of what was not flushed */
+    /* the small world: the one process dies at this moment, with this much of what was not
+     * flushed */
     uint64_t crash_at, crash_again_after;
     enum disk_survival survival;
     bool crash_loses_disk;
