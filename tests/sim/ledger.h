@@ -9,8 +9,7 @@
  *             its last entry is the committed metadata; its runs are the input, each record once
  *   outputs   another task (the reference) processes the journal's runs in the journal's cuts:
  *             what each transaction put out, and every row in its tail record, is the same; and the
- *             output
- *             topics, read committed, hold exactly that, per key in order
+ *             output topics, read committed, hold exactly that, per key in order
  *   state     what processes believed at seq N, and what changelog and tail give, is the reference's
  *   owners    the first transaction of another owner claims: it processes nothing
  *

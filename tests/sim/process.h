@@ -48,6 +48,7 @@ struct process_options {
 struct process_partition { /* what the world has seen of a lane */
     uint64_t nonce;
     bool seen;
+    uint64_t target_nonce; /* of M when it last began to restore; 0: nothing was committed */
 };
 
 struct process {

@@ -11,6 +11,7 @@
  * line sums up; the exit code is 1 when a world fails, and then a line says how to run it again.
  */
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #include "base/log.h"
 #include "directed.h"
 #include "exhaustive.h"
+
+enum { KEPT_BYTES = 256 << 20 };
 
 struct options {
     uint64_t seeds, from, seed;
@@ -180,6 +183,9 @@ int main(int argc, char **argv)
     const struct options options = parse(argc, argv);
     struct sums sums = { .seeds = 0 };
     signal(SIGABRT, on_abort);
+    /* Worlds come and go by the thousand: their memory is kept for the next. */
+    mallopt(M_MMAP_THRESHOLD, KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
     log_set_level(options.one || options.case_name != NULL || options.schedule != NULL
                       ? LOG_LEVEL_DEBUG
                       : LOG_LEVEL_OFF);

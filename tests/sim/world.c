@@ -151,9 +151,9 @@ static enum process_fate at_moment(void *context, struct process *process, int c
         return FATE_PAUSE;
     if (world->quiet || !chance(world, world->settings.habits.pause))
         return FATE_GO_ON;
-    *pause_us = prng_chance(&world->prng, 1, 2)
-                    ? 0
-                    : prng_between(&world->prng, 0, world->settings.habits.pause_us_max);
+    /* Healed, a process gives way, but stands still no more: it would outlast its transactions. */
+    if (!world->healed && prng_chance(&world->prng, 1, 2))
+        *pause_us = prng_between(&world->prng, 0, world->settings.habits.pause_us_max);
     return FATE_PAUSE;
 }
 
@@ -172,13 +172,26 @@ static void note_state(struct world *world, struct process *process, struct lane
                           arena_copy_string(world->arena, process->name));
 }
 
+/* Has somebody else committed since the process read where to restore to? */
+static bool was_overtaken(const struct world *world, const struct process *process,
+                          int32_t partition)
+{
+    struct bytes text;
+    struct commit_metadata metadata = { .nonce = 0 };
+    if (sim_committed(world->cluster, 0, partition, &text) >= 0)
+        ENSURE(commit_metadata_parse(&metadata, text, NULL) == ST_OK);
+    return metadata.nonce != process->seen[partition].target_nonce;
+}
+
 /* A partition that is given up, though nothing explains it; one that was, is opened again by a
  * restart. */
 static bool has_failed(struct world *world, struct process *process, const struct lane *lane)
 {
+    if (lane->state == LANE_RESTORING && lane->kind == LANE_TASK)
+        process->seen[lane->partition].target_nonce = lane->committed.nonce;
     if (lane->state != LANE_FAILED)
         return false;
-    if (!process->was_frozen && !process->shares_identity && !disk_failed(process->options.disk))
+    if (!disk_failed(process->options.disk) && !was_overtaken(world, process, lane->partition))
         fail(world, "%s gave partition %d up, which nothing explains: %s", process->name,
              lane->partition, lane->trouble.text);
     trace(world, "%s gave partition %d up: %s", process->name, lane->partition, lane->trouble.text);
@@ -201,7 +214,8 @@ static void after_turn(void *context, struct process *process)
         const bool is_new = !seen->seen || seen->nonce != nonce;
         if (!is_new && !prng_chance(&world->prng, 1, world->settings.note_one_in))
             continue;
-        *seen = (struct process_partition){ nonce, true };
+        seen->nonce = nonce;
+        seen->seen = true;
         if (is_new) {
             world->result->restores++;
             trace(world, "%s restored partition %d at seq %" PRIu64 " from %s", process->name,
@@ -558,7 +572,8 @@ static void run_to_the_end(struct world *world)
             step(world);
     }
     heal(world);
-    const int64_t limit_us = now_us(world) + HEAL_LIMIT_US;
+    const int64_t limit_us =
+        now_us(world) + HEAL_LIMIT_US + (int64_t)world->record_count * SECOND_US;
     while (!world->result->failed && !ledger_is_done(world->ledger)) {
         step(world);
         if (now_us(world) > limit_us)
