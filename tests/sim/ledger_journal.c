@@ -27,7 +27,7 @@ static struct hash128 read_hash(struct reader *in)
 static bool parse_journal(struct journal_record *out, struct bytes value)
 {
     struct reader in = reader_of(value);
-    if (reader_u8(&in) != 1)
+    if (reader_u8(&in) != 2)
         return false;
     out->seq = (uint64_t)reader_zigzag(&in);
     out->nonce = (uint64_t)reader_zigzag(&in);
@@ -43,6 +43,8 @@ static bool parse_journal(struct journal_record *out, struct bytes value)
             run->count = reader_zigzag(&in);
         }
     }
+    if (reader_zigzag(&in) != 0) /* no record of these worlds is refused, or kills: none may be skipped */
+        return false;
     out->poll_ms = reader_zigzag(&in);
     out->reference_offset = reader_zigzag(&in);
     read_text(&in);
