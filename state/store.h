@@ -41,6 +41,9 @@ typedef bool store_row_fn(void *context, struct bytes key, struct bytes value);
 struct store_type {
     const char *name;
     void (*close)(struct store *store);
+    /* Every partition that was ever opened and is still known, open or not, also by an earlier process. */
+    void (*partition_names)(struct store *store, void (*each)(void *context, const char *name),
+                            void *context);
     /* ST_LOCAL_BUSY: somebody has it open. */
     MUST_CHECK enum status (*partition_open)(struct store *store, struct store_partition **out,
                                              const char *name, struct error *err);

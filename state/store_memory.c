@@ -67,6 +67,16 @@ static void memory_close(struct store *base)
     mem_free(store);
 }
 
+static void memory_partition_names(struct store *base,
+                                   void (*each)(void *context, const char *name), void *context)
+{
+    struct memory_store *store = (struct memory_store *)base;
+    pthread_mutex_lock(&store->mutex);
+    for (const struct memory_partition *p = store->partitions; p != NULL; p = p->next)
+        each(context, p->name);
+    pthread_mutex_unlock(&store->mutex);
+}
+
 static enum status memory_partition_open(struct store *base, struct store_partition **out,
                                          const char *name, struct error *err)
 {
@@ -293,6 +303,7 @@ static void drop_deleted(struct memory_partition *partition)
 static const struct store_type memory_type = {
     .name = "memory",
     .close = memory_close,
+    .partition_names = memory_partition_names,
     .partition_open = memory_partition_open,
     .partition_close = memory_partition_close,
     .partition_drop = memory_partition_drop,

@@ -396,6 +396,16 @@ static enum status empty_directory(const char *directory, struct error *err)
 
 /* ---- partitions ---------------------------------------------------------------------------- */
 
+static void rocks_partition_names(struct store *base, void (*each)(void *context, const char *name),
+                                  void *context)
+{
+    struct rocks_store *store = (struct rocks_store *)base;
+    pthread_mutex_lock(&store->mutex);
+    for (const struct rocks_partition *p = store->partitions; p != NULL; p = p->next)
+        each(context, p->name);
+    pthread_mutex_unlock(&store->mutex);
+}
+
 /* Opens the database again if it is broken. */
 static enum status heal(struct rocks_store *store, struct error *err)
 {
@@ -923,6 +933,7 @@ static enum status write_failed(struct rocks_partition *partition, char *message
 static const struct store_type rocks_type = {
     .name = "rocks",
     .close = rocks_close,
+    .partition_names = rocks_partition_names,
     .partition_open = rocks_partition_open,
     .partition_close = rocks_partition_close,
     .partition_drop = rocks_partition_drop,
