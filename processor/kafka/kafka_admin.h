@@ -98,6 +98,7 @@ MUST_CHECK enum status kafka_admin_delete_offsets(struct kafka_admin *admin, con
                                                   const char *topic, struct error *err);
 
 struct kafka_group_member {
+    const char *id;          /* the broker's */
     const char *instance_id; /* NULL: a dynamic member */
     const char *client_id;
     const char *host;

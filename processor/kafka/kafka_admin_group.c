@@ -256,6 +256,7 @@ static void copy_group(struct kafka_group *out, const rd_kafka_ConsumerGroupDesc
         const rd_kafka_MemberDescription_t *member =
             rd_kafka_ConsumerGroupDescription_member(from, i);
         out->members[i] = (struct kafka_group_member){
+            .id = copy_or_null(rd_kafka_MemberDescription_consumer_id(member)),
             .instance_id = copy_or_null(rd_kafka_MemberDescription_group_instance_id(member)),
             .client_id = copy_or_null(rd_kafka_MemberDescription_client_id(member)),
             .host = copy_or_null(rd_kafka_MemberDescription_host(member)),
@@ -303,6 +304,7 @@ enum status kafka_admin_describe_group(struct kafka_admin *admin, const char *gr
 void kafka_group_fini(struct kafka_group *group)
 {
     for (size_t i = 0; i < group->member_count; i++) {
+        mem_free((void *)(uintptr_t)group->members[i].id);
         mem_free((void *)(uintptr_t)group->members[i].instance_id);
         mem_free((void *)(uintptr_t)group->members[i].client_id);
         mem_free((void *)(uintptr_t)group->members[i].host);

@@ -15,6 +15,7 @@ enum {
     EVENTS_MAX = 8,
     LEAVE_TIMEOUT_US = 10 * 1000 * 1000,
     LEAVE_TURN_MS = 50,
+    UNSUBSCRIBE_TIMEOUT_US = 1000 * 1000,
     NO_GENERATION = -1
 };
 
@@ -204,6 +205,23 @@ static void close_in_time(struct kafka_consumer *consumer)
     rd_kafka_queue_destroy(queue);
 }
 
+/*
+ * Closing keeps a static member's place until its session times out (KIP-345). Unsubscribing does
+ * tell the group, but only if the client gets to it before it is closed: then it has no generation.
+ */
+static void give_place_up(struct kafka_consumer *consumer)
+{
+    const struct clock clock = clock_real();
+    const int64_t deadline_us = clock_us(&clock) + UNSUBSCRIBE_TIMEOUT_US;
+    if (rd_kafka_unsubscribe(consumer->client) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    while (current_generation(consumer->client) >= 0 && clock_us(&clock) < deadline_us) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer->client, LEAVE_TURN_MS);
+        if (message != NULL)
+            rd_kafka_message_destroy(message);
+    }
+}
+
 void kafka_consumer_leave(struct kafka_consumer *consumer)
 {
     if (consumer->leaving)
@@ -213,7 +231,10 @@ void kafka_consumer_leave(struct kafka_consumer *consumer)
         LOG_DEBUG("kafka.leave", "error=%s", LOG_Q(err.text));
     consumer->leaving = true;
     /* A static member keeps its place: closing would tell the group nothing. */
-    if (consumer->settings->options.group_instance_id == NULL)
+    const struct kafka_port_options *options = &consumer->settings->options;
+    if (options->group_instance_id != NULL && options->gives_place_up)
+        give_place_up(consumer);
+    if (options->group_instance_id == NULL || options->gives_place_up)
         close_in_time(consumer);
 }
 

@@ -11,6 +11,7 @@
 #ifndef WEIR_PROCESSOR_KAFKA_KAFKA_PORT_H
 #define WEIR_PROCESSOR_KAFKA_KAFKA_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -37,6 +38,7 @@ struct kafka_port_options {
     struct kafka_properties producer;
     const char *group_id;
     const char *group_instance_id; /* NULL: dynamic membership */
+    bool gives_place_up;           /* a static member that leaves does so for good: others take over at once */
     const char *transactional_id;  /* a reader or an admin client needs none */
     const char *client_id;         /* shorter than 64 characters; NULL: "weir" */
     const char *const *topics;     /* the index is the topic's number */

@@ -175,6 +175,7 @@ enum status kafka_settings_create(struct kafka_settings **out,
         .client_id = copy_string(options->client_id == NULL ? "weir" : options->client_id),
         .topics = copy_topics(options),
         .topic_count = options->topic_count,
+        .gives_place_up = options->gives_place_up,
         .mock = options->mock,
     };
     TRY(try_configurations(settings, err));

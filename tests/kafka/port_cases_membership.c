@@ -6,6 +6,8 @@
 
 #include "port_world.h"
 
+#include "processor/kafka/kafka_members.h"
+
 static struct log_port *member(struct world *world, const char *name, bool is_static)
 {
     static const struct kafka_property quick[] = { { "session.timeout.ms", "3000" },
@@ -212,11 +214,114 @@ static void a_zombie_is_told(struct world *world)
     close(ends[1]);
 }
 
+/* Answers with nothing and remembers who got what; false while some partition has nobody. */
+static bool all_assigned(struct log_port **ports, size_t count, int owners[PARTITIONS])
+{
+    for (size_t i = 0; i < count; i++) {
+        struct log_batch batch;
+        MUST(ports[i]->type->poll(ports[i], 20 * 1000, &batch, &failure));
+        if (batch.event == LOG_EVENT_NONE)
+            continue;
+        for (int p = 0; p < PARTITIONS; p++)
+            owners[p] = owners[p] == (int)i ? -1 : owners[p];
+        for (size_t j = 0; batch.event == LOG_EVENT_ASSIGNED && j < batch.partition_count; j++)
+            owners[batch.partitions[j].partition] = (int)i;
+        MUST(ports[i]->type->assign(ports[i], NULL, 0, &failure));
+    }
+    for (int p = 0; p < PARTITIONS; p++) {
+        if (owners[p] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* A static member that gives its place up: the other has everything at once, long before the session
+ * is over, and coming back is joining anew. */
+static void a_static_member_gives_its_place_up(struct world *world)
+{
+    static const struct kafka_property slow[] = { { "session.timeout.ms", "45000" },
+                                                  { "heartbeat.interval.ms", "200" } };
+    const int topic = TOPIC_IN;
+    struct log_port *ports[2];
+    int owners[PARTITIONS];
+    const char *names[] = { "a", "b" };
+    memset(owners, -1, sizeof owners);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2; i++) {
+            if (round == 1 && i == 1)
+                continue; /* it has stayed */
+            const struct port_setup setup = { .instance = names[i],
+                                              .transactional_id = names[i],
+                                              .consumer = { slow, 2 } };
+            char id[128];
+            struct kafka_port_options options = world_options(world, &setup, id);
+            options.gives_place_up = true;
+            ports[i] = NULL;
+            MUST(kafka_port_open(&ports[i], &options, &failure));
+            MUST(ports[i]->type->subscribe(ports[i], &topic, 1, &failure));
+        }
+        const int64_t until_ms = world_ms() + 20000;
+        while (!all_assigned(ports, 2, owners) || owners[0] == owners[PARTITIONS - 1])
+            CHECK(world_ms() < until_ms, "round %d: not assigned to both", round);
+        const int64_t left_ms = world_ms();
+        ports[0]->type->leave(ports[0]);
+        ports[0]->type->close(ports[0]);
+        owners[0] = -1;
+        while (!all_assigned(ports + 1, 1, owners) || owners[0] != 0)
+            CHECK(world_ms() - left_ms < 10000, "round %d: nobody took over", round);
+        printf("round %d: taken over after %lld ms\n", round, (long long)(world_ms() - left_ms));
+        memset(owners, -1, sizeof owners);
+    }
+    ports[1]->type->leave(ports[1]);
+    ports[1]->type->close(ports[1]);
+}
+
+static bool is_as_computed(struct members_port *asked, const char *const *names, size_t count,
+                           const int owners[PARTITIONS])
+{
+    struct members members;
+    MUST(asked->type->read(asked, &members, &failure));
+    bool same = members.stable && members.count == count;
+    for (int p = 0; same && p < PARTITIONS; p++)
+        same = strcmp(members.items[members_owner(&members, PARTITIONS, p)].static_id,
+                      names[owners[p]]) == 0;
+    members_fini(&members);
+    return same;
+}
+
+/* Standbys follow what members_owner says: the group must assign like that, whatever the ids. */
+static void the_group_assigns_as_computed(struct world *world)
+{
+    static const char *const names[] = { "m-2-0", "m-10-0", "m-1-10", "m-1-2", "l" };
+    enum { MEMBERS = sizeof names / sizeof names[0] };
+    const struct port_setup setup = { .instance = NULL };
+    char id[128];
+    const struct kafka_port_options options = world_options(world, &setup, id);
+    struct members_port *asked = NULL;
+    struct log_port *ports[MEMBERS];
+    int owners[PARTITIONS];
+    const int topic = TOPIC_IN;
+    memset(owners, -1, sizeof owners);
+    MUST(kafka_members_open(&asked, &options, &failure));
+    for (size_t count = 1; count <= MEMBERS; count++) {
+        ports[count - 1] = member(world, names[count - 1], true);
+        MUST(ports[count - 1]->type->subscribe(ports[count - 1], &topic, 1, &failure));
+        const int64_t until_ms = world_ms() + 20000;
+        while (!all_assigned(ports, count, owners) || !is_as_computed(asked, names, count, owners))
+            CHECK(world_ms() < until_ms, "%zu members are not assigned as computed", count);
+    }
+    for (size_t i = 0; i < MEMBERS; i++)
+        ports[i]->type->close(ports[i]);
+    asked->type->close(asked);
+}
+
 const struct conformance_case cases_membership[] = {
     { "a_zombie_is_told", a_zombie_is_told },
     { "a_rebalance_waits_for_the_answer", a_rebalance_waits_for_the_answer },
     { "an_assignment_is_answered_in_parts", an_assignment_is_answered_in_parts },
     { "a_static_member_comes_back_at_once", a_static_member_comes_back_at_once },
+    { "a_static_member_gives_its_place_up", a_static_member_gives_its_place_up },
+    { "the_group_assigns_as_computed", the_group_assigns_as_computed },
     { "the_same_instance_fences", the_same_instance_fences },
     { NULL, NULL },
 };
