@@ -157,6 +157,8 @@ void lane_destroy(struct lane **lane)
     if (*lane == NULL)
         return;
     lane_forget(*lane);
+    if ((*lane)->has_taken)
+        standby_give((*lane)->worker->options.standby, (*lane)->partition);
     journal_runs_fini(&(*lane)->runs);
     outputs_destroy(&(*lane)->copy_outputs);
     buffer_fini(&(*lane)->copied);

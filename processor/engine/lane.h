@@ -84,6 +84,7 @@ struct lane {
     struct hash128 journal_hash, pending_journal_hash;
 
     /* LANE_TASK */
+    bool has_taken; /* the local rows, from the standbys, until it is destroyed */
     struct store_partition *store;
     struct overlay *overlay;
     struct task *task;

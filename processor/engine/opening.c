@@ -671,6 +671,17 @@ static enum status check_complete(const struct worker *worker, const struct log_
     return ST_OK;
 }
 
+/* Before the offsets are read: rows that were followed afterwards could be newer than them. */
+static void take_local_rows(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        if (lane->kind == LANE_TASK && !lane->has_taken)
+            standby_take(worker->options.standby, lane->partition);
+        lane->has_taken = lane->kind == LANE_TASK;
+    }
+}
+
 enum status opening_assigned(struct worker *worker, const struct log_partition *partitions, size_t count,
                              struct error *err)
 {
@@ -680,6 +691,7 @@ enum status opening_assigned(struct worker *worker, const struct log_partition *
         take_partition(worker, &partitions[i]);
     drop_kept(worker); /* the others' */
     TRY(check_complete(worker, partitions, count, err));
+    take_local_rows(worker);
     worker->ended_count = 0;
     worker->assignment_changed = true;
     return opening_tend(worker, err);

@@ -127,7 +127,6 @@ enum status worker_create(struct worker **out, const struct worker_options *opti
     TRY(check_partitions(worker, err));
     TRY(open_reference(worker, err));
     TRY(port->type->producer_open(port, err));
-    TRY(subscribe(worker, err));
     *out = TAKE(worker);
     return ST_OK;
 }
@@ -677,8 +676,25 @@ static enum status tend_with_kafka(struct worker *worker, struct error *err)
     return ST_OK;
 }
 
+/* Once this process is close behind what it will be given. */
+static enum status join_group(struct worker *worker, int64_t timeout_us, struct error *err)
+{
+    worker->joined = standby_is_prepared(worker->options.standby);
+    if (worker->joined) {
+        worker->stats.trouble[0] = '\0';
+        return subscribe(worker, err);
+    }
+    snprintf(worker->stats.trouble, sizeof worker->stats.trouble,
+             "before it joins the others it loads the state of what it will be given");
+    worker_stats_publish(worker);
+    clock_sleep_us(&worker->options.clock, timeout_us);
+    return ST_OK;
+}
+
 enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
 {
+    if (!worker->joined)
+        return join_group(worker, timeout_us, err);
     TRY(opening_tend(worker, err));
     TRY(worker_checkpoints_tend(worker, false, err));
     hold_full_inputs(worker);
@@ -733,18 +749,37 @@ static enum status last_checkpoint(struct worker *worker, struct error *err)
     return ST_OK;
 }
 
+/*
+ * From the last commit until somebody else has taken over nothing is processed. So what takes long is done before it: a
+ * checkpoint of everything, beside the processing. The next owner reads what was committed since it began.
+ */
+static enum status checkpoint_before_leaving(struct worker *worker, struct error *err)
+{
+    const int64_t started_us = worker_now_us(worker);
+    TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
+    TRY(worker_checkpoints_tend(worker, true, err));
+    while (checkpoints_run(worker) && worker_now_us(worker) - started_us < SHUT_DOWN_US)
+        TRY(worker_turn(worker, BUSY_TURN_US, err));
+    return ST_OK;
+}
+
 enum status worker_shut_down(struct worker *worker, struct error *err)
 {
     struct log_port *port = worker->options.port;
     ENSURE(!worker->shut_down);
     worker->shut_down = true;
+    LOG_INFO("worker.stopping", "worker=%d hands_over=%d", worker->options.number, worker->options.hands_over);
+    if (worker->options.hands_over)
+        TRY(checkpoint_before_leaving(worker, err));
     TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
-    TRY(last_checkpoint(worker, err));
+    if (!worker->options.hands_over)
+        TRY(last_checkpoint(worker, err));
     worker->releasing = true;
     TRY(transaction_commit(worker, COMMIT_REVOKE, err));
+    LOG_INFO("worker.leaves", "worker=%d", worker->options.number);
+    port->type->leave(port); /* others wait for it; to free memory takes a while */
     worker_stats_publish(worker);
     opening_drop(worker);
-    port->type->leave(port);
     LOG_INFO("worker.stopped", "worker=%d records=%" PRIu64 " commits=%" PRIu64, worker->options.number,
              worker->stats.records, worker->stats.commits);
     return ST_OK;

@@ -17,6 +17,7 @@
 #include "base/histogram.h"
 #include "processor/engine/crash_watch.h"
 #include "processor/engine/log_port.h"
+#include "processor/engine/standby.h"
 #include "processor/engine/topics.h"
 #include "processor/steps/outputs.h"
 #include "processor/steps/step.h"
@@ -32,8 +33,10 @@ struct worker_options {
     struct log_port *port;     /* borrowed */
     struct store *store;       /* borrowed, shared by the workers of a process */
     struct registry *registry; /* borrowed, shared */
+    struct standby *standby;   /* borrowed, shared; NULL: nobody else writes the store */
     struct clock clock;
     int number;                /* of this worker in its process, for logs */
+    bool hands_over;           /* when it stops: others stand by, so it leaves them little to read, and soon */
     bool threaded;             /* restores and background writes on threads of their own */
     int32_t alert_schema_id;
     enum start_at start;       /* where a stream without committed offsets starts; tables always from the beginning */

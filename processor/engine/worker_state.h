@@ -41,6 +41,7 @@ struct worker {
     bool producer_dead;      /* a new one is needed before the next transaction */
 
     struct crash_watch crashes; /* records at which the process died, not committed yet */
+    bool joined; /* it has subscribed */
     bool shut_down;
     struct worker_stats stats; /* counted by the loop; counters and lanes are made when published */
     pthread_mutex_t stats_lock;
