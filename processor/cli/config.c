@@ -14,7 +14,7 @@
 #include "processor/topology/yaml_tree.h"
 #include "schemas/rfc3339.h"
 
-enum setting_kind { TEXT, INTEGER, DURATION, BYTES, FLAG };
+enum setting_kind { TEXT, INTEGER, COUNT, DURATION, BYTES, FLAG };
 
 struct setting {
     const char *key;
@@ -66,6 +66,14 @@ static enum status parse_integer(const char *key, const char *text, int64_t *out
     return ST_OK;
 }
 
+static enum status parse_count(const char *key, const char *text, int64_t *out, struct error *err)
+{
+    if (strcmp(text, "0") != 0)
+        return parse_integer(key, text, out, err);
+    *out = 0;
+    return ST_OK;
+}
+
 static enum status parse_flag(const char *key, const char *text, bool *out, struct error *err)
 {
     *out = strcmp(text, "true") == 0;
@@ -85,6 +93,8 @@ static enum status set(struct config *config, const struct setting *setting, con
         return ST_OK;
     case INTEGER:
         return parse_integer(setting->key, text, member, err);
+    case COUNT:
+        return parse_count(setting->key, text, member, err);
     case BYTES:
         return parse_bytes(setting->key, text, member, err);
     case FLAG:
@@ -298,6 +308,9 @@ enum status config_load(struct config *out, const char *file, struct error *err)
     const bool json = strcmp(out->log_format, "json") == 0;
     if (!json && strcmp(out->log_format, "text") != 0)
         return FAIL(err, ST_INVALID, "log.format: '%s' is neither text nor json", out->log_format);
+    if (out->standbys > MEMBERS_STANDBYS_MAX)
+        return FAIL(err, ST_INVALID, "standbys: more than %d copies of everything",
+                    MEMBERS_STANDBYS_MAX);
     log_set_level(level);
     log_set_json(json);
     return ST_OK;

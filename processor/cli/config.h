@@ -40,6 +40,8 @@ struct config {
     char *ordinal;
     char *schemas;
     int64_t session_timeout_us;
+    int64_t standbys;
+    int64_t keep_local_us;
     int64_t replication;
     bool dev, create_topics;
     char *log_level, *log_format;

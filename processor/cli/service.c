@@ -17,12 +17,14 @@
 #include "base/random.h"
 #include "processor/cli/crash_ledger.h"
 #include "processor/cli/memory_budget.h"
+#include "processor/cli/service_standby.h"
 #include "processor/engine/topics.h"
 #include "processor/kafka/kafka_port.h"
 #include "processor/ops/metrics.h"
 #include "processor/ops/server.h"
 
 enum {
+    STANDBYS_SHOWN_MAX = 512,
     REGISTER_TIMEOUT_MS = 60 * 1000,
     IDENTITY_SIZE = 64,
     PROPERTY_TEXT = 32,
@@ -50,6 +52,7 @@ struct service {
     struct topics topics;
     struct store *store;
     struct crash_ledger *crashes;
+    struct service_standby *standby;
     struct ops_server *server;
     char identity[IDENTITY_SIZE];
     struct service_worker *workers;
@@ -204,6 +207,7 @@ static enum status open_port(struct service *service, struct service_worker *wor
         .producer = { producer, sizeof producer / sizeof producer[0] },
         .group_id = service->options.plan->name,
         .group_instance_id = id,
+        .gives_place_up = config->standbys > 0, /* somebody is prepared to take over */
         .transactional_id = id,
         .topics = names,
         .topic_count = (size_t)service->topics.count,
@@ -214,6 +218,16 @@ static enum status open_port(struct service *service, struct service_worker *wor
     return st;
 }
 
+/* Once, with the first worker's port. */
+static enum status open_standby(struct service *service, struct log_port *port, struct error *err)
+{
+    const struct service_standby_options options = {
+        .config = service->options.config, .plan = service->options.plan, .topics = &service->topics,
+        .store = service->store, .identity = service->identity, .port = port, .mock = service->options.mock,
+    };
+    return service->standby == NULL ? service_standby_open(&service->standby, &options, err) : ST_OK;
+}
+
 static enum status open_worker(struct service *service, struct service_worker *worker, int32_t alert_schema_id,
                                struct error *err)
 {
@@ -222,14 +236,17 @@ static enum status open_worker(struct service *service, struct service_worker *w
     struct crash_watch crashes;
     crash_ledger_watch(service->crashes, &crashes);
     TRY(open_port(service, worker, err));
+    TRY(open_standby(service, worker->port, err));
     struct worker_options options = {
         .plan = service->options.plan,
         .topics = &service->topics,
         .port = worker->port,
         .store = service->store,
         .registry = service->options.registry,
+        .standby = service_standby_of(service->standby),
         .clock = clock_real(),
         .number = worker->number,
+        .hands_over = config->standbys > 0,
         .threaded = true,
         .alert_schema_id = alert_schema_id,
         .commit_interval_ms = config->commit_interval_us / 1000,
@@ -338,8 +355,10 @@ static void write_metrics(void *self, struct buffer *out)
     struct registry_health health;
     if (service->options.registry != NULL)
         registry_health(service->options.registry, &health);
+    struct standby_stats standbys[STANDBYS_SHOWN_MAX];
     metrics_write(out, service->options.plan, stats, service->worker_count,
                   service->options.registry == NULL ? NULL : &health);
+    metrics_write_standbys(out, standbys, standby_stats(service_standby_of(service->standby), standbys, STANDBYS_SHOWN_MAX));
     free_stats(service, stats);
 }
 
@@ -347,7 +366,9 @@ static void write_status(void *self, struct buffer *out)
 {
     struct service *service = self;
     struct worker_stats *stats = copy_stats(service);
-    metrics_write_status(out, service->options.plan, stats, service->worker_count);
+    struct standby_stats standbys[STANDBYS_SHOWN_MAX];
+    metrics_write_status(out, service->options.plan, stats, service->worker_count, standbys,
+                         standby_stats(service_standby_of(service->standby), standbys, STANDBYS_SHOWN_MAX));
     free_stats(service, stats);
 }
 
@@ -403,6 +424,7 @@ void service_close(struct service **service_ref)
         if (service->workers[i].port != NULL)
             service->workers[i].port->type->close(service->workers[i].port);
     }
+    service_standby_close(&service->standby);
     crash_ledger_close(&service->crashes);
     store_close(&service->store);
     topics_fini(&service->topics);

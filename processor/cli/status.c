@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "processor/cli/command.h"
 #include "processor/cli/connection.h"
+#include "processor/kafka/kafka_members.h"
 #include "state/commit_metadata.h"
 
 static int find_topic(const struct topics *topics, const char *name)
@@ -42,6 +43,42 @@ static enum status print_partition(struct connection *connection, struct log_rea
     return ST_OK;
 }
 
+/* --- who stands by ------------------------------------------------------------------------------------------------ */
+
+static void print_standbys_of(const struct members *members, int32_t partition_count, int32_t partition, int standbys,
+                              bool json)
+{
+    printf(json ? "%s{\"partition\":%" PRId32 ",\"processes\":[" : "%s%9" PRId32 "  ", json && partition > 0 ? "," : "",
+           partition);
+    for (int i = 0; i < standbys; i++) {
+        const int member = members_standby(members, partition_count, partition, i);
+        if (member == MEMBERS_NOBODY)
+            break;
+        const struct bytes process = members_process(&members->items[member]);
+        printf(json ? "%s\"%.*s\"" : "%s%.*s", i == 0 ? "" : json ? "," : ", ", (int)process.size,
+               (const char *)process.data);
+    }
+    fputs(json ? "]}" : "\n", stdout);
+}
+
+/* Computed from the members, as every process does for itself. How far they are is known to them alone. */
+static enum status print_standbys(struct connection *connection, const struct kafka_group *group, bool json,
+                                  struct error *err)
+{
+    const int standbys = (int)connection->config.standbys;
+    int32_t partition_count = 0;
+    struct members members;
+    if (standbys == 0)
+        return ST_OK;
+    TRY(kafka_admin_count_partitions(connection->admin, connection->topics.items[0].name, &partition_count, NULL, err));
+    kafka_members_of(&members, group);
+    fputs(json ? "],\"standbys\":[" : "\npartition  standby\n", stdout);
+    for (int32_t partition = 0; partition < partition_count; partition++)
+        print_standbys_of(&members, partition_count, partition, standbys, json);
+    members_fini(&members);
+    return ST_OK;
+}
+
 static enum status print_all(struct connection *connection, bool json, struct error *err)
 {
     struct kafka_group group;
@@ -55,16 +92,22 @@ static enum status print_all(struct connection *connection, bool json, struct er
         printf("%s: group is %s, %zu member%s\n\n%-28s %9s %12s %10s %10s %10s  %s\n", connection->plan->name, group.state,
                group.member_count, group.member_count == 1 ? "" : "s", "topic", "partition", "offset", "lag", "commits",
                "checkpoint", "owner");
-    kafka_group_fini(&group);
-    TRY(kafka_admin_group_offsets(connection->admin, connection->plan->name, &offsets, err));
-    enum status st = kafka_reader_open(&reader, &connection->kafka, err);
+    enum status st = kafka_admin_group_offsets(connection->admin, connection->plan->name, &offsets, err);
+    if (st != ST_OK) {
+        kafka_group_fini(&group);
+        return st;
+    }
+    st = kafka_reader_open(&reader, &connection->kafka, err);
     for (size_t i = 0; i < offsets.count && st == ST_OK; i++)
         st = print_partition(connection, reader, &offsets.items[i], json, i == 0, err);
+    if (st == ST_OK)
+        st = print_standbys(connection, &group, json, err);
     if (json)
         puts("]}");
     if (reader != NULL)
         reader->type->close(reader);
     kafka_group_offsets_fini(&offsets);
+    kafka_group_fini(&group);
     return st;
 }
 
@@ -90,7 +133,8 @@ const struct command command_status = {
     .name = "status",
     .operands = "TOPOLOGY",
     .summary = "Show where a topology's partitions stand: offsets, lag, owners.",
-    .description = "Reads the group's offsets and what weir wrote beside them. Looks only.",
+    .description = "Reads the group's offsets and what weir wrote beside them, and with `standbys` in the settings which processes\n"
+                   "would take a partition over. Looks only.",
     .example = "weir status velocity.yaml",
     .options = options,
     .run = run,

@@ -141,8 +141,30 @@ void metrics_write(struct buffer *out, const struct plan *plan, const struct wor
         write_registry(out, registry);
 }
 
+void metrics_write_standbys(struct buffer *out, const struct standby_stats *standbys, size_t count)
+{
+    head(out, "weir_standby_behind", "gauge", "Transactions that a standby does not have yet, at most; -1: not known.");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "weir_standby_behind{partition=\"%" PRId32 "\"} %" PRId64 "\n", standbys[i].partition,
+                      standbys[i].behind);
+    head(out, "weir_standby_reloads_total", "counter", "Times a standby had to load the changelog.");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "weir_standby_reloads_total{partition=\"%" PRId32 "\"} %" PRIu64 "\n", standbys[i].partition,
+                      standbys[i].reloads);
+}
+
+static void write_standby_status(struct buffer *out, const struct standby_stats *standbys, size_t count)
+{
+    buffer_put_string(out, ",\"standbys\":[");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(out, "%s{\"partition\":%" PRId32 ",\"state\":\"%s\",\"seq\":%" PRIu64 ",\"behind\":%" PRId64
+                      ",\"rows\":%" PRIu64 "}", i == 0 ? "" : ",", standbys[i].partition, standbys[i].state, standbys[i].seq,
+                      standbys[i].behind, standbys[i].rows);
+    buffer_put_string(out, "]");
+}
+
 void metrics_write_status(struct buffer *out, const struct plan *plan, const struct worker_stats *workers,
-                          size_t worker_count)
+                          size_t worker_count, const struct standby_stats *standbys, size_t standby_count)
 {
     buffer_printf(out, "{\"topology\":\"%s\",\"workers\":%zu,\"records\":%" PRIu64 ",\"commits\":%" PRIu64
                   ",\"partitions\":[", plan->name, worker_count,
@@ -158,5 +180,7 @@ void metrics_write_status(struct buffer *out, const struct plan *plan, const str
             first = false;
         }
     }
-    buffer_put_string(out, "]}\n");
+    buffer_put_string(out, "]");
+    write_standby_status(out, standbys, standby_count);
+    buffer_put_string(out, "}\n");
 }
