@@ -32,6 +32,9 @@ add_compile_options("$<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes;-Werror=implic
 add_compile_options("$<$<COMPILE_LANGUAGE:CXX>:-fno-rtti;-fno-exceptions>")
 add_compile_definitions(WEIR_VERSION="${PROJECT_VERSION}")
 
+if(WEIR_KILL_POINTS)
+    add_compile_definitions(WEIR_KILL_POINTS)
+endif()
 if(WEIR_NATIVE)
     add_compile_options(-march=native)
 endif()

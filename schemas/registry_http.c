@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "schemas/registry_cache.h"
@@ -144,7 +145,9 @@ static void fetch_one(struct registry_http *http, struct registry_client *client
 {
     struct schema_document *document = NULL;
     struct error why;
+    KILL_POINT(schema_fetch);
     const enum status status = registry_fetch_schema(client, id, &document, &why);
+    KILL_POINT(schema_fetched);
     if (status == ST_OK && http->cache != NULL)
         registry_cache_save(http->cache, id, schema_text(document));
     pthread_mutex_lock(&http->lock);

@@ -37,6 +37,7 @@
 #include <rocksdb/c.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "state/directory_lock.h"
@@ -719,6 +720,7 @@ static enum status rocks_write(struct store_partition *base, const struct store_
     struct rocks_partition *partition = (struct rocks_partition *)base;
     ENSURE(store_rows_are_sorted(rows, count));
     ENSURE(count == 0 || (rows[0].key.size > 0 && rows[0].key.data[0] != 0));
+    KILL_POINT_TRY(write_inside, err);
     TRY(enter(partition, err));
     const enum status room = make_room(partition, err);
     if (room != ST_OK) {
@@ -751,8 +753,10 @@ static enum status rocks_write(struct store_partition *base, const struct store_
 static enum status rocks_flush(struct store_partition *base, struct error *err)
 {
     struct rocks_partition *partition = (struct rocks_partition *)base;
+    KILL_POINT_TRY(write_flush, err);
     TRY(enter(partition, err));
     const enum status status = flush_family(partition, err);
+    KILL_POINT(write_flushed);
     leave(partition);
     return status;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/memory.h"
 
 enum { ROWS_PER_WRITE = 5000, BYTES_PER_WRITE = 1 << 20, SLICE_ROW_OVERHEAD = 256 /* a record's in the client */ };
@@ -71,6 +72,9 @@ static enum status write_step(void *context, bool *done, struct error *err)
     }
     const size_t count = rows_of_write(checkpoint);
     const bool last = checkpoint->row_next + count == checkpoint->row_count;
+    KILL_POINT_TRY(write, err);
+    if (last)
+        KILL_POINT_TRY(write_position, err);
     struct buffer position;
     buffer_init(&position);
     if (last) {
@@ -80,6 +84,7 @@ static enum status write_step(void *context, bool *done, struct error *err)
     }
     enum status st = store->type->write(store, checkpoint->rows + checkpoint->row_next, count,
                                         last ? buffer_view(&position) : BYTES_NONE, err);
+    KILL_POINT(written);
     buffer_fini(&position);
     checkpoint->row_next += count;
     if (st == ST_OK && last) {
@@ -95,6 +100,7 @@ void checkpoint_start(struct checkpoint *checkpoint, const struct commit_metadat
 {
     ENSURE(!checkpoint->running && checkpoint->write_job == NULL);
     overlay_freeze(checkpoint->overlay);
+    KILL_POINT(freeze);
     checkpoint->running = true;
     checkpoint->target = (struct commit_checkpoint){
         .seq = committed->seq, .tail_offset = tail_offset, .number = committed->checkpoint.number + 1,
@@ -142,10 +148,12 @@ enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_l
         const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
         bytes += row.key.size + row.value.size + SLICE_ROW_OVERHEAD;
         TRY(emit(context, row.key, row.value, err));
+        KILL_POINT(slice_row);
         checkpoint->pending_sent++;
     }
     if (checkpoint->pending_sent < count)
         return ST_OK;
+    KILL_POINT(slice_end);
     TRY(emit_end(checkpoint, emit, context, err));
     checkpoint->pending_ended = true;
     *complete = true;
@@ -182,6 +190,7 @@ enum status checkpoint_tend(struct checkpoint *checkpoint, int64_t now_us, bool 
     }
     if (!checkpoint->running || !checkpoint->written || !checkpoint->ended)
         return ST_OK;
+    KILL_POINT(thaw);
     overlay_thaw(checkpoint->overlay);
     mem_free(checkpoint->rows);
     checkpoint->rows = NULL;

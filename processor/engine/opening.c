@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -125,6 +126,7 @@ static enum status end_owner(struct worker *worker, const char *id, struct error
     if (strcmp(id, port->type->producer_id(port)) == 0 || was_ended(worker, id))
         return ST_OK;
     LOG_INFO("worker.ends_transactions_of", "worker=%d id=%s", worker->options.number, LOG_Q(id));
+    KILL_POINT(end_last_owner);
     TRY(port->type->producer_end_foreign(port, id, err));
     worker->ended_ids = mem_resize_array(worker->ended_ids, worker->ended_count + 1, sizeof *worker->ended_ids);
     snprintf(worker->ended_ids[worker->ended_count++], COMMIT_OWNER_ID_SIZE, "%s", id);
@@ -286,6 +288,7 @@ static enum status begin_lane(struct worker *worker, struct lane *lane, bool has
     TRY(set_positions(worker, lane, offsets, err));
     if (!has_metadata)
         lane->committed.incarnation = random_nonce();
+    KILL_POINT(offsets_read);
     lane->tail_offset = lane->committed.tail_offset;
     LOG_INFO("lane.opened", "worker=%d kind=%s partition=%" PRId32 " position=%" PRId64 " seq=%" PRIu64
              " checkpoint=%" PRIu64, worker->options.number, lane->kind == LANE_TASK ? "task" : "copy",
@@ -377,6 +380,7 @@ static enum status restored(struct worker *worker, struct lane *lane, struct err
              worker->options.number, lane->partition, lane->committed.seq,
              (long long)atomic_load(&lane->restore.rows), lane->restore.from_changelog ? "changelog" : "local",
              (worker_now_us(worker) - lane->restore.started_us) / 1000);
+    KILL_POINT(restored);
     job_cancel(&lane->restore_job);
     restore_fini(&lane->restore);
     TRY(make_task(worker, lane, err));

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -246,6 +247,7 @@ static enum status begin_tail(struct restore *restore, struct error *err)
     const struct tail_reader_events events = { tail_row, tail_done, tail_wanted, restore };
     const struct log_partition tail = { restore->options.topics->tail, restore->options.partition };
     int64_t low, high;
+    KILL_POINT_TRY(restore_tail, err);
     TRY(restore->options.reader->type->bounds(restore->options.reader, tail, true, &low, &high, err));
     restore->end_offset = high;
     tail_reader_destroy(&restore->tail);
@@ -284,6 +286,7 @@ static enum status feed_tail(struct restore *restore, const struct log_record *r
         return ST_OK;
     restore->progress_us = clock_us(&restore->options.clock);
     tell_progress(restore, "tail", record->offset);
+    KILL_POINT(restore_tail_record);
     return tail_reader_feed(restore->tail, record->value, err);
 }
 
@@ -318,6 +321,7 @@ static enum status begin_changelog(struct restore *restore, const char *why, str
              restore->options.target.checkpoint.number, LOG_Q(why));
     overlay_clear(restore->options.overlay);
     TRY(restore->options.store->type->partition_drop(restore->options.store, err));
+    KILL_POINT_TRY(restore_changelog, err);
     restore->local = (struct store_position){ .seq = 0 };
     restore->from_changelog = true;
     if (restore->options.target.checkpoint.number == 0)
@@ -341,7 +345,9 @@ static enum status take_own_record(struct restore *restore, const struct log_rec
 
 static enum status finish_changelog(struct restore *restore, struct error *err)
 {
+    KILL_POINT_TRY(restore_batch, err);
     TRY(changelog_run_end(&restore->run, err));
+    KILL_POINT_TRY(restore_position, err);
     restore->local = (struct store_position){ .identity = restore->options.identity,
                                               .seq = restore->options.target.checkpoint.seq };
     struct buffer position;
@@ -367,6 +373,7 @@ static enum status take_changelog(struct restore *restore, const struct log_reco
         return take_own_record(restore, record, err);
 
     tell_progress(restore, "changelog", record->offset);
+    KILL_POINT(restore_row);
     atomic_fetch_add_explicit(&restore->rows, 1, memory_order_relaxed);
     return changelog_run_add(&restore->run, record->key, record->value, err);
 }
@@ -435,6 +442,7 @@ static enum status begin(struct restore *restore, struct error *err)
 {
     const struct commit_metadata *target = &restore->options.target;
     struct error why = { .status = ST_OK };
+    KILL_POINT_TRY(restore_local, err);
     enum status st = read_local(restore, &why);
     if (st == ST_CORRUPT || restore->options.drop_local)
         return begin_damaged(restore, &why, err);

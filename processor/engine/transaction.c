@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -232,6 +233,7 @@ static enum status produce_task(struct lane *lane, enum commit_reason reason, st
 {
     lane->outputs = task_outputs(lane->task);
     if (wants_slice(lane, reason)) {
+        KILL_POINT(slice);
         const struct slice_limit limit = slice_of(lane, reason);
         bool complete = false;
         TRY(checkpoint_slice(&lane->checkpoint, &limit, emit_changelog, lane, &complete, err));
@@ -239,9 +241,13 @@ static enum status produce_task(struct lane *lane, enum commit_reason reason, st
             lane->pending.checkpoint = lane->checkpoint.target;
     }
     TRY(produce_outputs(lane, err));
+    KILL_POINT(outputs_produced);
     TRY(produce_journal(lane, err));
+    KILL_POINT(journal_produced);
     TRY(put_last_seen(lane, err));
-    return produce_tail(lane, err);
+    TRY(produce_tail(lane, err));
+    KILL_POINT(tail_produced);
+    return ST_OK;
 }
 
 static enum status produce_copy(struct lane *lane, struct error *err)
@@ -325,10 +331,14 @@ static enum status run(struct worker *worker, enum commit_reason reason, size_t 
     if (since_us < MARKER_PAUSE_US)
         clock_sleep_us(&worker->options.clock, MARKER_PAUSE_US - since_us);
     TRY(call(worker, port->begin, err));
+    KILL_POINT(begun);
     TRY(produce_lanes(worker, reason, err));
+    KILL_POINT(flush);
     TRY(call(worker, port->flush, err));
+    KILL_POINT(flushed);
     attempt->offered = true;
     TRY(offer_offsets(worker, position_count, err));
+    KILL_POINT(offsets_sent);
     attempt->undecided = true;
     return call(worker, port->commit, err);
 }
@@ -376,6 +386,7 @@ static void merge(struct worker *worker, struct lane *lane)
     lane->touched = false;
     lane->touched_records = 0;
     if (lane->state == LANE_CLAIMING) {
+        KILL_POINT(claimed);
         lane->state = LANE_READY;
         worker->assignment_changed = true;
     }
@@ -472,6 +483,7 @@ static enum status recover(struct worker *worker, struct error *err)
 {
     worker->stats.recoveries++;
     TRY(new_producer(worker, err));
+    KILL_POINT(recover);
     worker->producer_dead = false;
     for (size_t i = 0; i < worker->lane_count; i++) {
         struct lane *lane = worker->lanes[i];
@@ -480,6 +492,7 @@ static enum status recover(struct worker *worker, struct error *err)
         else if (lane->touched)
             rewind_lane(lane);
     }
+    KILL_POINT(recovered);
     forget_hand(worker);
     worker->assignment_changed = true;
     return ST_OK;
@@ -490,6 +503,7 @@ static enum status count_abort(struct worker *worker, enum status why, bool refu
 {
     bool blamed = false;
     worker->stats.aborts++;
+    KILL_POINT(rolled_back);
     LOG_WARN("transaction.rolled_back", "worker=%d status=%s error=%s", worker->options.number, status_name(why),
              LOG_Q(err->text));
     if (refused)
@@ -552,12 +566,14 @@ enum status transaction_commit(struct worker *worker, enum commit_reason reason,
             return st; /* our own trouble (a full disk, a bug): the open transaction dies with the producer */
         return roll_back(worker, st, &attempt, err);
     }
+    KILL_POINT(committed);
     for (size_t i = 0; i < worker->lane_count; i++) {
         if (worker->lanes[i]->in_transaction) {
             merge(worker, worker->lanes[i]);
             worker->lanes[i]->committed_mark = worker->lanes[i]->marked;
         }
     }
+    KILL_POINT(merged);
     forget_hand(worker);
     count_commit(worker, started_us);
     return ST_OK;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "processor/engine/worker_state.h"
@@ -317,9 +318,11 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     begin_hand(worker);
     struct log_record *record = record_queue_front(&input->queue);
     const struct input_record in = input_record_of(worker, input, record);
+    KILL_POINT(process);
     TRY(use_record(lane, input, &in, err));
     if (lane->kind == LANE_TASK)
         journal_runs_add(&lane->runs, in.topic, in.offset);
+    KILL_POINT(processed);
     input->position = in.offset + 1;
     input->seen = last_seen_of(record);
     port->type->release(port, record, 1);
@@ -616,6 +619,7 @@ static enum status on_assigned(struct worker *worker, const struct log_batch *ba
 {
     worker->stats.rebalances++;
     LOG_INFO("worker.assigned", "worker=%d partitions=%zu", worker->options.number, batch->partition_count);
+    KILL_POINT(assign);
     TRY(opening_assigned(worker, batch->partitions, batch->partition_count, err));
     return tell_assignment(worker, err);
 }
@@ -625,13 +629,17 @@ static enum status on_revoked(struct worker *worker, bool lost, struct error *er
     LOG_INFO("worker.revoked", "worker=%d lost=%d", worker->options.number, lost);
     enum status st = ST_OK;
     if (lost) {
+        KILL_POINT(lost);
         transaction_rewind(worker);
     } else {
+        KILL_POINT(revoke);
         worker->releasing = true;
         st = transaction_commit(worker, COMMIT_REVOKE, err);
         worker->releasing = false;
+        KILL_POINT(revoke_committed);
     }
     opening_keep(worker);
+    KILL_POINT(revoked);
     worker->assignment_changed = true;
     TRY(st);
     return tell_assignment(worker, err);
@@ -654,10 +662,13 @@ static enum status poll(struct worker *worker, int64_t timeout_us, struct error 
 {
     struct log_port *port = worker->options.port;
     struct log_batch batch = { .count = 0 };
+    KILL_POINT(poll);
     const enum status polled = port->type->poll(port, timeout_us, &batch, err);
     if (status_class_of(polled) == CLASS_RETRY)
         return ST_OK;
     TRY(polled);
+    if (batch.count > 0)
+        KILL_POINT(polled);
     TRY(take_batch(worker, &batch, err));
     TRY(process_all(worker, err));
     return on_event(worker, &batch, err);
@@ -769,13 +780,17 @@ enum status worker_shut_down(struct worker *worker, struct error *err)
     ENSURE(!worker->shut_down);
     worker->shut_down = true;
     LOG_INFO("worker.stopping", "worker=%d hands_over=%d", worker->options.number, worker->options.hands_over);
+    KILL_POINT(shut_down);
     if (worker->options.hands_over)
         TRY(checkpoint_before_leaving(worker, err));
     TRY(transaction_commit(worker, COMMIT_SHUT_DOWN, err));
+    KILL_POINT(shut_down_committed);
     if (!worker->options.hands_over)
         TRY(last_checkpoint(worker, err));
+    KILL_POINT(shut_down_checkpoint);
     worker->releasing = true;
     TRY(transaction_commit(worker, COMMIT_REVOKE, err));
+    KILL_POINT(shut_down_released);
     LOG_INFO("worker.leaves", "worker=%d", worker->options.number);
     port->type->leave(port); /* others wait for it; to free memory takes a while */
     worker_stats_publish(worker);

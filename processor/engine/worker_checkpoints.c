@@ -1,4 +1,5 @@
 /* When a task's checkpoint begins and ends, what the tail may forget then, and when memory says: not so fast. */
+#include "base/kill_point.h"
 #include "processor/engine/worker_state.h"
 
 enum { FLUSH_INTERVAL_US = 30 * 1000 * 1000 };
@@ -26,7 +27,9 @@ static void trim_tail(struct worker *worker, struct lane *lane)
         return;
     const struct log_position position = { .topic = worker->options.topics->tail, .partition = lane->partition,
                                            .offset = offset };
+    KILL_POINT(trim);
     port->type->delete_records(port, &position, 1);
+    KILL_POINT(trimmed);
     lane->trimmed_offset = offset;
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/ensure.h"
+#include "base/kill_point.h"
 #include "base/log.h"
 #include "processor/kafka/kafka_client.h"
 #include "processor/kafka/kafka_errors.h"
@@ -21,10 +22,13 @@ enum {
 
 /* --- transport errors ---------------------------------------------------------------------------------- */
 
+enum { END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
+
 /* Produce, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn, TxnOffsetCommit. */
 static bool belongs_to_transaction(int16_t api_key)
 {
-    return api_key == 0 || api_key == 24 || api_key == 25 || api_key == 26 || api_key == 28;
+    return api_key == 0 || api_key == 24 || api_key == 25 || api_key == END_TXN ||
+           api_key == TXN_OFFSET_COMMIT;
 }
 
 /* The errors here are the connection's, not what the broker answered. */
@@ -35,16 +39,36 @@ static rd_kafka_resp_err_t on_response(rd_kafka_t *client, int socket, const cha
 {
     (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version;
     (void)correlation_id, (void)size, (void)round_trip_us;
+    if (api_key == END_TXN && code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        KILL_POINT(commit_answered);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__DESTROY &&
         belongs_to_transaction(api_key))
         atomic_store((atomic_bool *)opaque, true);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+#ifdef WEIR_KILL_POINTS
+static rd_kafka_resp_err_t on_request(rd_kafka_t *client, int socket, const char *broker,
+                                      int32_t broker_id, int16_t api_key, int16_t api_version,
+                                      int32_t correlation_id, size_t size, void *opaque)
+{
+    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version;
+    (void)correlation_id, (void)size, (void)opaque;
+    if (api_key == TXN_OFFSET_COMMIT)
+        KILL_POINT(offsets_request_sent);
+    if (api_key == END_TXN)
+        KILL_POINT(commit_request_sent);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+#endif
+
 static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *conf, void *opaque,
                                   char *text, size_t text_size)
 {
     (void)conf, (void)text, (void)text_size;
+#ifdef WEIR_KILL_POINTS
+    rd_kafka_interceptor_add_on_request_sent(client, "weir", on_request, NULL);
+#endif
     return rd_kafka_interceptor_add_on_response_received(client, "weir", on_response, opaque);
 }
 
