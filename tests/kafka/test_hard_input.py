@@ -121,6 +121,7 @@ class NoCluster:
     """A backtest needs neither."""
 
     bootstrap = "nowhere:1"
+    brokers = [bootstrap]
 
     class registry:
         url = "http://nowhere"

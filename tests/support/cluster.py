@@ -132,7 +132,13 @@ class Service:
         raise NotImplementedError
 
     def start(self):
+        self.begin()
+        return self.wait_for_answer()
+
+    def begin(self):
         self.process = self.launch()
+
+    def wait_for_answer(self):
         try:
             wait_until(self._answers_or_died, START_TIMEOUT_S, self.name)
         except Exception:
@@ -156,15 +162,17 @@ class Service:
 
 
 class Kafka(Service):
-    """One broker. `settings` are further lines of server.properties."""
+    """One broker. `settings` are further lines of server.properties; they win."""
 
     name = "kafka"
 
-    def __init__(self, folder, settings=None, heap="768m", detached=False, port=None):
+    def __init__(self, folder, settings=None, heap="768m", detached=False, port=None,
+                 controller_port=None):
         super().__init__(folder, detached)
         self.heap = heap
-        self.port, controller_port = free_ports(2)
-        self.port = port or self.port
+        ports = free_ports(2)
+        self.port = port or ports[0]
+        controller_port = controller_port or ports[1]
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.properties = self.folder / "server.properties"
         text = (SUPPORT / "kafka/server.properties").read_text()
@@ -203,6 +211,26 @@ class Kafka(Service):
                                      "log_level": 0}).list_topics(timeout=5).brokers)
         except KafkaException:
             return False
+
+
+def brokers_in_quorum(folder, count, settings=None, heap="512m"):
+    """Brokers that are all controllers too; topics of the brokers' own are on all of them, and a
+    majority must have what is acknowledged."""
+    ports = free_ports(2 * count)
+    brokers, controllers = ports[:count], ports[count:]
+    majority = count // 2 + 1
+    together = {
+        "controller.quorum.voters": ",".join(
+            f"{i + 1}@127.0.0.1:{port}" for i, port in enumerate(controllers)),
+        "offsets.topic.replication.factor": count,
+        "transaction.state.log.replication.factor": count,
+        "transaction.state.log.min.isr": majority,
+        "min.insync.replicas": majority,
+        "default.replication.factor": count,
+    }
+    return [Kafka(pathlib.Path(folder) / f"kafka-{i + 1}",
+                  {**together, "node.id": i + 1, **(settings or {})}, heap,
+                  port=brokers[i], controller_port=controllers[i]) for i in range(count)]
 
 
 class Registry(Service):
@@ -277,12 +305,15 @@ class Registry(Service):
 
 
 class Cluster:
-    """A broker and, unless told otherwise, a registry; and what tests do with them."""
+    """A broker (or several) and, unless told otherwise, a registry; and what tests do with them."""
 
-    def __init__(self, folder=None, registry=True, settings=None, detached=False, ports=(None, None)):
+    def __init__(self, folder=None, registry=True, settings=None, detached=False, ports=(None, None),
+                 brokers=1):
         self.owns_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="weir-cluster-"))
-        self.kafka = Kafka(self.folder / "kafka", settings, detached=detached, port=ports[0])
+        self.brokers = (brokers_in_quorum(self.folder, brokers, settings) if brokers > 1 else
+                        [Kafka(self.folder / "kafka", settings, detached=detached, port=ports[0])])
+        self.kafka = self.brokers[0]
         self.registry = (Registry(self.folder / "registry", detached=detached, port=ports[1])
                          if registry else None)
         self.admin_client = None
@@ -291,11 +322,14 @@ class Cluster:
 
     @property
     def bootstrap(self):
-        return self.kafka.bootstrap
+        return ",".join(each.bootstrap for each in self.brokers)
 
     def start(self):
         try:
-            self.kafka.start()
+            for each in self.brokers:  # none of several answers before most of them run
+                each.begin()
+            for each in self.brokers:
+                each.wait_for_answer()
             if self.registry:
                 self.registry.start()
         except BaseException:
@@ -310,7 +344,8 @@ class Cluster:
         self.asking_clients = {}
         if self.registry:
             self.registry.stop()
-        self.kafka.stop()
+        for each in self.brokers:
+            each.stop()
         if self.owns_folder and not keep and not os.environ.get("WEIR_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -334,7 +369,7 @@ class Cluster:
         """Creates the topic and waits until it can be written to. `config` uses `_` for `.`."""
         from confluent_kafka.admin import NewTopic
 
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1,
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=len(self.brokers),
                          config={key.replace("_", "."): str(value) for key, value in config.items()})
         admin = self.admin()
         admin.create_topics([topic])[name].result(30)

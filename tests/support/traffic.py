@@ -16,7 +16,7 @@ def now_ms():
 class Traffic:
     """Topics with tables, payments, attacks and poison; read by any number of topologies."""
 
-    def __init__(self, weir, cluster, folder, prefix, options):
+    def __init__(self, weir, cluster, folder, prefix, options, partitions=4):
         self.prefix = prefix
         self.weir = weir
         self.cluster = cluster
@@ -24,7 +24,7 @@ class Traffic:
         self.started_ms = now_ms()
         self.raw = None
         first = self.processor("input")
-        first.create_topics()
+        first.create_topics(partitions)
         first.command("generate", *options, "--truth", folder / "truth.jsonl")
         self.truth = [json.loads(line) for line in open(folder / "truth.jsonl")]
         self.move_users(first.topology)

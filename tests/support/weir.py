@@ -57,7 +57,8 @@ class Weir:
         self.topology = topology
         self.folder = pathlib.Path(folder)
         self.settings = {"WEIR_BROKERS": cluster.bootstrap, "WEIR_REGISTRY_URL": cluster.registry.url,
-                         "WEIR_DEV": "true", "WEIR_HTTP": "", **settings}
+                         "WEIR_DEV": "true" if len(cluster.brokers) == 1 else "false",
+                         "WEIR_HTTP": "", **settings}
         self.started = 0
 
     def command(self, name, *arguments, check=True, timeout_s=300):
@@ -70,7 +71,8 @@ class Weir:
         return result
 
     def create_topics(self, partitions=4):
-        self.command("topics", "--create", "--partitions", str(partitions), "--dev")
+        one_broker = ["--dev"] if len(self.cluster.brokers) == 1 else []
+        self.command("topics", "--create", "--partitions", str(partitions), *one_broker)
 
     def start(self, state, wait=True, **settings):
         """`weir run`; waits until it says that it is ready."""

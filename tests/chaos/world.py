@@ -1,0 +1,254 @@
+"""What a round plays with: a load that comes in little by little, and the processes ("pods") that
+share it."""
+
+import logging
+import pathlib
+import shutil
+import signal
+import threading
+import time
+from collections import Counter
+
+import verdict
+from cluster import wait_until
+from traffic import Traffic, now_ms
+from weir import Topology, Weir, metrics
+
+PARTITIONS = 6
+WORKERS = 2
+SESSION_S = 4
+TRANSACTION_S = 5
+# Of the brokers: what is left open is ended soon after its time, not up to ten seconds later.
+BROKER_SETTINGS = {
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+    "group.min.session.timeout.ms": 1000,
+}
+POD_SETTINGS = {
+    "WEIR_WORKERS": str(WORKERS),
+    "WEIR_SESSION_TIMEOUT": f"{SESSION_S}s",
+    "WEIR_KAFKA_TRANSACTION_TIMEOUT_MS": str(TRANSACTION_S * 1000),
+    "WEIR_COMMIT_INTERVAL": "50ms",
+    "WEIR_CHECKPOINT_INTERVAL": "1s",
+    "WEIR_MEMORY": "256MB",
+}
+TRAFFIC_OPTIONS = ["--users", "3000", "--attack-every", "60", "--poison", "0.003", "--late", "0.02",
+                   "--duplicates", "0.01", "--start", "2026-01-31T12:00:00Z"]
+LOOK_S = 0.02
+# Clients say much of brokers that are away, which is what they are.
+SILENT = logging.getLogger("weir.chaos.clients")
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
+
+
+class Load:
+    """Payments with attacks, poison, duplicates and late events, copied from a topic that is written
+    at once into the one that is read, at a rate. Table rows are all there before the first payment:
+    a stream and its tables are merged as far as they have arrived, and the oracle must know how."""
+
+    def __init__(self, program, cluster, folder, name, events, seed, rate):
+        self.cluster = cluster
+        self.rate = rate
+        self.started_ms = now_ms()
+        source = Traffic(program, cluster, folder, f"{name}-source",
+                         [*TRAFFIC_OPTIONS, "--batch", str(events), "--seed", str(seed)], PARTITIONS)
+        source = source.processor("input").topology
+        self.topology = Topology(folder, "card-fraud-local.yaml", name)
+        self.weir = Weir(program, cluster, self.topology, folder)
+        self.weir.create_topics(PARTITIONS)
+        self.payments = self.read(source.transactions)
+        self.copy_table(source.blocked, self.topology.blocked)
+        self.copy_table(source.profiles, self.topology.profiles)
+        for topic in (source.transactions, source.profiles, source.blocked):
+            cluster.delete_topic(topic)
+        self.sent = 0
+        self.over = threading.Event()
+        self.thread = None
+
+    def read(self, topic):
+        """In the order of time, as far as a topic with partitions has one."""
+        messages = list(self.cluster.each_message(topic))
+        messages.sort(key=lambda message: (message.timestamp()[1], message.partition(),
+                                           message.offset()))
+        return [{"partition": message.partition(), "key": message.key(), "value": message.value(),
+                 "timestamp": message.timestamp()[1]} for message in messages]
+
+    def copy_table(self, source, topic):
+        """Older than every payment; when a row counts from is in the row."""
+        rows = self.read(source)
+        first = min(payment["timestamp"] for payment in self.payments) - len(rows) - 1
+        self.cluster.produce(topic, ({**row, "timestamp": first + i} for i, row in enumerate(rows)))
+
+    def start(self, most):
+        """Writes so many more payments, at most."""
+        self.over.clear()
+        until = min(len(self.payments), self.sent + most)
+        self.thread = threading.Thread(target=self.run, args=(until,))
+        self.thread.start()
+
+    def stop(self):
+        self.over.set()
+        if self.thread is not None:
+            self.thread.join()
+        self.thread = None
+
+    def run(self, until):
+        """A broker that is away costs nothing but time: what lies in the topic is what counts."""
+        producer = self.cluster.producer(message_timeout_ms=600_000, logger=SILENT)
+        started, first = time.monotonic(), self.sent
+        while self.sent < until and not self.over.is_set():
+            due = min(until, first + int((time.monotonic() - started) * self.rate))
+            for payment in self.payments[self.sent:due]:
+                producer.produce(self.topology.transactions, **payment)
+            self.sent = max(self.sent, due)
+            producer.poll(LOOK_S)
+            self.over.wait(LOOK_S)
+        producer.flush(600)
+
+    def left(self):
+        return len(self.payments) - self.sent
+
+    def judge(self):
+        """Asserts that what came out is what the oracle makes of what went in."""
+        raw = verdict.raw_records(self.cluster, self.topology.transactions)
+        judgement = verdict.expected(self.cluster, self.topology, (self.started_ms, now_ms()), raw)
+        verdict.check(self.cluster, self.topology, judgement)
+        verdict.check_journal(self.cluster, self.topology, raw)
+        return {"records": sum(map(len, raw)), "alerts": len(judgement.alerts),
+                "dead_letters": len(judgement.dead_letters), **judgement.counts}
+
+
+class Outages:
+    """When the cluster was away: a process that ends with a sentence then is not wrong."""
+
+    def __init__(self):
+        self.last_end = float("-inf")
+        self.now = False
+
+    def __enter__(self):
+        self.now = True
+
+    def __exit__(self, *_):
+        self.last_end = time.monotonic()
+        self.now = False
+
+    def any_since(self, moment):
+        return self.now or self.last_end > moment
+
+
+class Stuck(Exception):
+    """A process that should go on does not: a finding."""
+
+
+class Pod:
+    """One `weir run` that is killed and started again under the same name, on the same directory."""
+
+    def __init__(self, load, number, folder, bootstrap=None, outages=None):
+        self.load = load
+        self.bootstrap = bootstrap
+        self.outages = outages or Outages()
+        self.number = number
+        self.name = f"{number:05d}"
+        self.folder = pathlib.Path(folder) / self.name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "state"
+        self.weir = Weir(load.weir.program, load.cluster, load.topology, self.folder)
+        if bootstrap:
+            self.weir.settings["WEIR_BROKERS"] = bootstrap
+        self.process = None
+        self.reached, self.failed, self.stopped = Counter(), Counter(), Counter()
+        self.ended_after_freeze = self.ended_in_outage = 0
+
+    def start(self, kill_point=None, **settings):
+        assert self.process is None or not self.process.running()
+        if self.process is not None:
+            self.forget_log()
+        settings = {"WEIR_ORDINAL": self.name, "WEIR_KILL_POINT": kill_point or "", **settings}
+        self.process = self.weir.start(self.state, wait=False, **POD_SETTINGS, **settings)
+        self.started_at = time.monotonic()
+        return self
+
+    def another(self, number, folder=None):
+        """Another of the same load, where this one is."""
+        return Pod(self.load, number, folder or self.folder.parent, self.bootstrap, self.outages)
+
+    def forget_log(self):
+        self.process.log.unlink(missing_ok=True)
+
+    def said(self, text):
+        return text in self.process.output()
+
+    def done(self):
+        """(commits, records) of this process so far."""
+        seen = metrics(self.process)
+        return (sum(value for name, value in seen.items() if name.startswith("weir_commits_total")),
+                sum(value for name, value in seen.items() if name.startswith("weir_records_total")))
+
+    def wait_for_progress(self, timeout_s):
+        """Commits with records in them, more than it has done now."""
+        commits, records = self.done()
+
+        def moved():
+            nonlocal commits, records
+            if not self.process.running():
+                self.start_after_outage()
+                commits = records = 0
+            now = self.done()
+            return now[0] > commits + 1 and now[1] > records
+
+        try:
+            wait_until(moved, timeout_s, f"pod {self.name} to commit", pause_s=LOOK_S)
+        except TimeoutError as error:
+            raise Stuck(str(error)) from error
+
+    def start_after_outage(self):
+        """What Kubernetes does with a process that ended because its brokers were away."""
+        code = self.process.popen.returncode
+        if code <= 0 or not self.outages.any_since(self.started_at):
+            raise Stuck(f"ended with {code} instead of going on")
+        self.ended_in_outage += 1
+        time.sleep(0.5)
+        self.start()
+
+    def wait_for_death(self, timeout_s, or_stop=False):
+        """True when it died (or, if wanted, stopped itself) in time."""
+        deadline = time.monotonic() + timeout_s
+        while self.process.running() and not (or_stop and self.is_stopped()):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(LOOK_S)
+        return True
+
+    def is_stopped(self):
+        try:
+            text = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text()
+        except OSError:
+            return False
+        return text.rsplit(")", 1)[1].split()[0] == "T"
+
+    def kill(self):
+        if self.process is not None and self.process.running():
+            self.process.kill()
+            return True
+        return False
+
+    def killed_itself(self):
+        return self.process.popen.returncode == -signal.SIGKILL and self.said("kill point ")
+
+    def lose_state(self):
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+class Guest:
+    """A process under a name of its own that comes and goes: each time all partitions move."""
+
+    def __init__(self, host, number):
+        self.pod = host.another(number)
+
+    def visit(self, timeout_s, stays_s, leaves_by="kill"):
+        self.pod.start()
+        self.pod.wait_for_progress(timeout_s)
+        time.sleep(stays_s)
+        if leaves_by == "kill":
+            self.pod.kill()
+        else:
+            self.pod.process.stop()

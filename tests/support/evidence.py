@@ -1,0 +1,36 @@
+"""docs/evidence/NAME.json: what was run, on what, and what came out. Figures in the documentation are
+taken from there."""
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBRARIES = ["librdkafka1", "librocksdb*", "libavro2*", "libsimdjson*", "libjansson4", "libfyaml0",
+             "libmicrohttpd12*", "libsleef3", "libc6", "gcc-1*"]
+
+
+def output_of(*command):
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False,
+                            stdin=subprocess.DEVNULL)
+    return result.stdout.strip()
+
+
+def leave_evidence(name, command="./dev test --long", **figures):
+    versions = output_of("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n",
+                         *LIBRARIES).splitlines()
+    record = {
+        "name": name,
+        "commit": output_of("git", "rev-parse", "HEAD"),
+        "changed_since_commit": bool(output_of("git", "status", "--porcelain", "-uno")),
+        "command": command,
+        "system": platform.freedesktop_os_release().get("PRETTY_NAME"),
+        "processors": os.cpu_count(),
+        "libraries": dict(line.split()[1:] for line in versions if line.startswith("installed")),
+        **figures,
+    }
+    path = ROOT / "docs/evidence" / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=4) + "\n")
