@@ -6,6 +6,7 @@ NAME, in its order and its words. Columns to the right of those are written by h
 `documents.py --write` brings the tables up to date; check.py tells when they are not.
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -70,11 +71,42 @@ def commands(root):
         yield f"`weir {' '.join([name, *text_of(operands).split()])}`", text_of(summary)
 
 
+CHAOS = ("chaos.json", "chaos-three-brokers.json")
+
+
+def chaos(root, *keys):
+    """What `./dev chaos` counted, over its runs that were kept: {name: count} per key."""
+    counts = [{} for _ in keys]
+    for name in CHAOS:
+        path = root / "docs/evidence" / name
+        for key, total in zip(keys, counts if path.exists() else ()):
+            for each, count in json.loads(path.read_text())[key].items():
+                total[each] = total.get(each, 0) + count
+    return counts
+
+
+def chaos_faults(root):
+    """Every fault that a run has done, and how often."""
+    for counts in chaos(root, "faults", "broker_faults"):
+        for name in sorted(set(counts) - {"start"}):
+            yield name, f"{counts[name]:,}"
+
+
+def kill_points(root):
+    found = entries_of(root / "base/kill_points.def", rf'^KILL_POINT_ROW\((\w+),\s*\w+,\s*{TEXT}\)',
+                       r"^KILL_POINT_ROW\(")
+    counts = chaos(root, "killed_at", "failed_at", "frozen_at")
+    for name, meaning in found:
+        yield f"`{name}`", text_of(meaning), *(f"{each.get(name, 0):,}" for each in counts)
+
+
 SOURCES = {
     "processor/cli/config.def": settings,
     "base/status.def": reasons,
     "processor/ops/metrics.c": metrics,
     "processor/cli/commands.def": commands,
+    "docs/evidence/chaos.json": chaos_faults,
+    "base/kill_points.def": kill_points,
 }
 
 
@@ -150,7 +182,7 @@ BROKEN = {
                      "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
                      "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
                      "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
-    }, 5),  # a.b's words, twice; c; the metrics' order; no table of commands
+    }, 7),  # a.b's words, twice; c; the metrics' order; no table of commands, faults, kill points
     check_links: ({"README.md": "[a](docs/a.md) [b](docs/b.md#c) [d](https://example.com/e)\n"
                                 "```\n[f](g.md)\n```\n", "docs/a.md": "[up](../README.md#x)\n"}, 1),
 }

@@ -2,6 +2,7 @@
 does one fault after the other to it, chosen from the seed. At the end everything runs undisturbed
 until the input is done, and the oracle judges it."""
 
+import pathlib
 import random
 import shutil
 import threading
@@ -13,8 +14,9 @@ from cluster import wait_until
 from faults import FAULTS, goes_on, kill_at_point
 from world import LOOK_S, Load, Outages, Pod, Stuck
 
-DRAIN_S = 180
-LOG_TAIL = 6000
+KEPT = pathlib.Path(__file__).resolve().parents[2] / "build/results/chaos"
+DRAIN_S = 300
+LOG_TAIL = 20_000
 LAST_PAYMENTS = 2000
 TRIES_MAX = 4
 
@@ -106,10 +108,9 @@ class Round:
         return not self.script and self.kills() >= self.kills_wanted
 
     def found(self, victim, fault, text):
-        process = victim.pod.process
         self.findings.append(Finding(
             round=self.number, seed=self.seed, pod=victim.pod.name, fault=fault, what=text,
-            log=process.output()[-LOG_TAIL:] if process is not None else ""))
+            at=time.strftime("%T", time.gmtime()), log=victim.pod.log()[-LOG_TAIL:]))
         print(f"FINDING round {self.number} pod {victim.pod.name} in '{fault}': {text}", flush=True)
 
     def run(self):
@@ -152,8 +153,9 @@ class Round:
             text = f"{type(error).__name__}: {error}"
             self.findings.append(Finding(
                 round=self.number, seed=self.seed, fault="the end", what=text,
-                log="\n".join(pod.process.output()[-LOG_TAIL:] for pod in pods)))
+                at=time.strftime("%T", time.gmtime()), log="\n".join(pod.log()[-LOG_TAIL:] for pod in pods)))
             print(f"FINDING round {self.number}: {text}", flush=True)
+            self.campaign.keep_brokers_topics(f"{self.load.topology.name}")
             return {"judged": False}
         finally:
             self.load.stop()
@@ -172,7 +174,7 @@ class Campaign:
 
     def __init__(self, program, cluster, folder, name="chaos", pods=3, events=60_000, rate=400,
                  faults=None, script=()):
-        self.program, self.cluster, self.folder, self.name = program, cluster, folder, name
+        self.program, self.cluster, self.folder, self.name = program, cluster, pathlib.Path(folder), name
         self.pods, self.events, self.rate = pods, events, rate
         self.faults = faults or FAULTS
         self.script = script
@@ -209,6 +211,15 @@ class Campaign:
             shutil.rmtree(a_round.folder, ignore_errors=True)
         self.delete_topics(a_round.load.topology.name)
         return a_round
+
+    def keep_brokers_topics(self, name):
+        """The logs of the coordinators tell what a transaction has become."""
+        for broker in self.cluster.brokers:
+            kept = KEPT / f"{name}-{broker.folder.name}"
+            kept.mkdir(parents=True, exist_ok=True)
+            shutil.copy(broker.process.log, kept)
+            for topic in (broker.folder / "data").glob("__*"):
+                shutil.copytree(topic, kept / topic.name, dirs_exist_ok=True)
 
     def delete_topics(self, prefix):
         for topic in self.cluster.topics():

@@ -10,9 +10,9 @@ import kill_points
 from kill_points import RARE
 from world import LOOK_S, SESSION_S, TRANSACTION_S, Guest, Stuck
 
-PROGRESS_S = 60
+PROGRESS_S = 150
 REACH_S = 20
-TERM_S = 60
+TERM_S = 120
 FREEZE_S = max(SESSION_S, TRANSACTION_S) + 1.5
 GUEST, OTHER_NAME = 100, 200  # numbers of pods; those who come back as somebody else count on
 

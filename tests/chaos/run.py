@@ -8,7 +8,6 @@ import json
 import pathlib
 import random
 import sys
-import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -18,7 +17,7 @@ import kill_points  # noqa: E402
 from brokers import BadNetwork, OneBroker, ThreeBrokers, behind_weather  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
-from world import BROKER_SETTINGS  # noqa: E402
+from world import BROKER_SETTINGS, fast_folder  # noqa: E402
 
 ROUND_S = 240
 # The Python proxy is slow, and what goes through it counts less often.
@@ -48,11 +47,11 @@ class Run:
 
     def run(self):
         if self.options.brokers == 3:
-            with Cluster(settings=BROKER_SETTINGS, brokers=3) as cluster:
+            with Cluster(self.folder / "cluster", settings=BROKER_SETTINGS, brokers=3) as cluster:
                 self.rounds(self.add(ThreeBrokers, cluster, "three"))
             return
         settings, port, weather = behind_weather(self.options.seed)
-        with Cluster(settings=settings, ports=(port, None)) as cluster, weather:
+        with Cluster(self.folder / "cluster", settings=settings, ports=(port, None)) as cluster, weather:
             self.rounds(self.add(OneBroker, cluster, "one"),
                         self.add(BadNetwork, cluster, "network", weather=weather))
 
@@ -116,7 +115,7 @@ def main():
     parser.add_argument("--findings", type=int, default=10, help="stop after so many")
     options = parser.parse_args()
     options.name = "chaos" if options.brokers == 1 else "chaos-three-brokers"
-    with tempfile.TemporaryDirectory(prefix="weir-chaos-") as folder:
+    with fast_folder() as folder:
         run = Run(options, pathlib.Path(folder))
         run.run()
     figures = run.figures()

@@ -4,16 +4,16 @@ in between; then the oracle."""
 import kill_points
 from campaign import Campaign
 from cluster import Cluster
-from world import BROKER_SETTINGS
+from world import BROKER_SETTINGS, fast_folder
 
 SEED = 4
 KILLS = 100
 SECONDS = 300
 
 
-def test_every_kill_point_and_a_hundred_kills(chaos_weir, tmp_path):
-    with Cluster(settings=BROKER_SETTINGS) as cluster:
-        campaign = Campaign(chaos_weir, cluster, tmp_path, events=100_000, rate=400,
+def test_every_kill_point_and_a_hundred_kills(chaos_weir):
+    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS) as cluster:
+        campaign = Campaign(chaos_weir, cluster, folder, events=100_000, rate=400,
                             script=kill_points.NAMES)
         campaign.run_round(SEED, KILLS, SECONDS)
     figures = campaign.figures()

@@ -32,14 +32,17 @@ def shut(*socks):
 
 
 class Proxy:
-    """Listens on `port` for the broker at `target_port`. The first request with `api_key` is
+    """Listens on `port` for the broker at `target_port`. The first request with `api_key`, or with
+    `every` one in so many of them, is
 
     lose_response  answered, but the connection is cut before the answer gets through
     delay          kept back, the connection is cut, and the request delivered `delay_s` later
     """
 
-    def __init__(self, port, target_port, api_key, fault, delay_s=0.8):
+    def __init__(self, port, target_port, api_key, fault, delay_s=0.8, every=None):
         self.target_port, self.api_key, self.fault, self.delay_s = target_port, api_key, fault, delay_s
+        self.every = every
+        self.seen = 0
         self.lock = threading.Lock()
         self.spoilt = 0
         self.delivered_late = 0
@@ -67,7 +70,10 @@ class Proxy:
 
     def take_fault(self, frame):
         with self.lock:
-            if self.spoilt or struct.unpack(">h", frame[4:6])[0] != self.api_key:
+            if struct.unpack(">h", frame[4:6])[0] != self.api_key:
+                return False
+            self.seen += 1
+            if self.spoilt and (self.every is None or self.seen % self.every != 0):
                 return False
             self.spoilt += 1
             return True

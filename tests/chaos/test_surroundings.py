@@ -1,0 +1,130 @@
+"""What a process stands on behaves badly: the network at the worst moment, the clock, the memory."""
+
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+from brokers import settings_behind
+from cluster import Cluster, free_ports, wait_until
+from world import BROKER_SETTINGS, Load, Pod, fast_folder
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "kafka"))
+from proxy import END_TXN, Proxy  # noqa: E402
+
+DONE_S = 300
+PRODUCE, TXN_OFFSET_COMMIT, ADD_OFFSETS = 0, 28, 25
+FAKETIME = pathlib.Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+MEMORY_CGROUP = pathlib.Path("/sys/fs/cgroup/memory")
+
+
+def run_through(load, pod):
+    """All of the input, slowly enough for many transactions; then the oracle."""
+    load.start(load.left())
+    load.thread.join()
+
+    def is_done():
+        code = pod.process.popen.poll()
+        assert code is None, f"ended with {code}:\n{pod.log()[-3000:]}"
+        return load.weir.lag() == 0
+
+    wait_until(is_done, DONE_S, "the end of the input")
+    assert pod.process.stop() == 0
+    return load.judge()
+
+
+# ---- a request of a transaction that is late, or whose answer is lost ----
+
+
+@pytest.mark.parametrize("fault,api_key,every", [
+    ("delay", END_TXN, 15), ("lose_response", END_TXN, 15), ("lose_response", TXN_OFFSET_COMMIT, 15),
+    ("lose_response", ADD_OFFSETS, 15), ("lose_response", PRODUCE, 60)])
+def test_requests_of_transactions_are_spoilt(chaos_weir, tmp_path, unique, fault, api_key, every):
+    """A delayed EndTxn would end the next transaction (KAFKA-17754): a new producer comes first."""
+    proxy_port, direct, proxied, controller = free_ports(4)
+    settings = settings_behind(proxy_port, direct, proxied, controller)
+    with fast_folder() as folder, \
+            Cluster(f"{folder}/cluster", settings=settings, ports=(direct, None)) as cluster, \
+            Proxy(proxy_port, proxied, api_key, fault, every=every) as proxy:
+        load = Load(chaos_weir, cluster, tmp_path, unique, events=6000, seed=12, rate=400)
+        pod = Pod(load, 0, tmp_path, f"127.0.0.1:{proxy_port}").start()
+        with contextlib.ExitStack() as closing:
+            closing.callback(pod.kill)
+            closing.callback(load.stop)
+            run_through(load, pod)
+        assert proxy.spoilt >= 5
+        assert proxy.delivered_late == (proxy.spoilt if fault == "delay" else 0)
+
+
+@pytest.fixture(scope="module")
+def chaos_cluster():
+    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def load(chaos_weir, chaos_cluster, tmp_path, unique):
+    load = Load(chaos_weir, chaos_cluster, tmp_path, unique, events=10_000, seed=13, rate=500)
+    yield load
+    load.stop()
+
+
+@pytest.fixture
+def pod(load, tmp_path):
+    pod = Pod(load, 0, tmp_path)
+    yield pod
+    pod.kill()
+
+
+# ---- the clock ----
+
+
+@pytest.mark.skipif(not FAKETIME.exists(), reason="needs the package faketime")
+def test_the_clock_steps(load, pod, tmp_path):
+    """By hours, forward and back, while it works. The monotonic clock goes on as it does on a real
+    machine whose clock is set."""
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    pod.start(LD_PRELOAD=str(FAKETIME), FAKETIME_TIMESTAMP_FILE=str(clock), FAKETIME_NO_CACHE="1",
+              FAKETIME_DONT_FAKE_MONOTONIC="1", DONT_FAKE_MONOTONIC="1")
+    pod.wait_for_log("event=run.started", 60)
+    load.start(load.left() - 2000)
+    steps = ["+7200", "-7200", "+86400", "-3600", "+0", "+30", "-30"]
+    seen = set()
+    while load.thread.is_alive():
+        for step in steps:
+            clock.write_text(step)
+            time.sleep(0.7)
+            seen.add(step)
+    load.stop()
+    lines = pod.log().splitlines()
+    run_through(load, pod)
+    assert seen == set(steps)
+    # It did see them: a line of its log lies before the one above it.
+    stamps = [line.split()[0] for line in lines if line.startswith("20")]
+    assert stamps != sorted(stamps)
+
+
+# ---- memory ----
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not (MEMORY_CGROUP / "memory.limit_in_bytes").exists(),
+                    reason="needs a memory cgroup (v1) of its own")
+def test_256_megabytes_are_enough(load, pod, unique):
+    """The kernel kills what takes more. What is `memory:` then, and the rest of the process."""
+    group = MEMORY_CGROUP / unique
+    group.mkdir()
+    try:
+        (group / "memory.limit_in_bytes").write_text("256M")
+        pod.start(WEIR_MEMORY="128MB")
+        (group / "cgroup.procs").write_text(str(pod.process.pid))
+        run_through(load, pod)
+        most = int((group / "memory.max_usage_in_bytes").read_text())
+        assert most <= 256 << 20
+    finally:
+        pod.kill()
+        wait_until(lambda: not (group / "cgroup.procs").read_text(), 30, "the group to be empty")
+        subprocess.run(["rmdir", str(group)], check=True)
