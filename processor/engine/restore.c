@@ -438,6 +438,24 @@ static enum status begin_damaged(struct restore *restore, const struct error *wh
     return begin_changelog(restore, why->status == ST_OK ? "the local rows are damaged" : why->text, err);
 }
 
+/*
+ * A changelog that was deleted and made again lacks what the local rows may still have: going on with them would complete
+ * checkpoints that hold only what changes from now on, and the next one who has no local rows would load too little.
+ */
+static enum status check_changelog(struct restore *restore, struct error *err)
+{
+    const struct log_partition changelog = { restore->options.topics->changelog, restore->options.partition };
+    int64_t low, high;
+    if (restore->options.target.checkpoint.number == 0)
+        return ST_OK;
+    TRY(restore->options.reader->type->bounds(restore->options.reader, changelog, true, &low, &high, err));
+    if (high == 0)
+        return FAIL(err, ST_OUT_OF_RANGE, "the changelog of partition %" PRId32 " is empty, although it held %" PRIu64
+                    " checkpoints: it was deleted and made again; `weir reset` starts with new state",
+                    restore->options.partition, restore->options.target.checkpoint.number);
+    return ST_OK;
+}
+
 static enum status begin(struct restore *restore, struct error *err)
 {
     const struct commit_metadata *target = &restore->options.target;
@@ -455,6 +473,7 @@ static enum status begin(struct restore *restore, struct error *err)
         return state_identity_check(&restore->options.identity, &restore->local.identity, err);
     if (target->seq == 0)
         return begin_empty(restore, err);
+    TRY(check_changelog(restore, err));
     if (!has_local)
         return begin_changelog(restore, "there are no local rows", err);
     if (state_identity_check(&restore->options.identity, &restore->local.identity, &why) != ST_OK)

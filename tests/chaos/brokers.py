@@ -8,8 +8,9 @@ from cluster import free_ports
 from weather import Weather
 from world import BROKER_SETTINGS
 
-# Between two disturbances.
-CALM_S = (10, 30)
+# Between two disturbances: so many kills, and so long.
+CALM_KILLS = (20, 60)
+CALM_S = 8
 
 
 class Disturbed(Campaign):
@@ -19,14 +20,21 @@ class Disturbed(Campaign):
     def __init__(self, *arguments, seed, **options):
         super().__init__(*arguments, **options)
         self.random = random.Random(f"{seed}/brokers")
-        self.next_s = time.monotonic() + self.random.uniform(*CALM_S)
+        self.plan()
+
+    def plan(self):
+        self.next_s = time.monotonic() + CALM_S
+        self.next_kills = self.kills_now() + self.random.randrange(*CALM_KILLS)
+
+    def kills_now(self):
+        return self.kills() + (self.now.kills() if self.now else 0)
 
     def disturb(self, a_round):
-        if time.monotonic() < self.next_s or a_round.is_over():
+        if (time.monotonic() < self.next_s or self.kills_now() < self.next_kills
+                or a_round.is_over()):
             return
-        name = self.trouble()
-        self.broker_faults[name] += 1
-        self.next_s = time.monotonic() + self.random.uniform(*CALM_S)
+        self.broker_faults[self.trouble()] += 1
+        self.plan()
 
     def trouble(self):
         """Makes some and returns what it is called."""

@@ -90,7 +90,7 @@ class Round:
         self.kills_wanted = kills
         self.deadline = time.monotonic() + seconds
         self.over = threading.Event()
-        self.findings = []
+        self.findings, self.victims = [], []
         self.script = deque((point, 1) for point in campaign.script)
         self.load = Load(campaign.program, campaign.cluster, self.folder, f"{campaign.name}{number}",
                          campaign.events, self.random.randrange(1 << 30), campaign.rate)
@@ -182,6 +182,7 @@ class Campaign:
         self.rounds, self.findings = [], []
         self.counts, self.reached, self.failed, self.stopped = Counter(), Counter(), Counter(), Counter()
         self.ended_after_freeze = self.ended_in_outage = 0
+        self.now = None  # the round that runs
         self.broker_faults = Counter()
 
     def bootstrap_of(self, a_round):
@@ -197,7 +198,10 @@ class Campaign:
     def run_round(self, seed, kills, seconds):
         number = len(self.rounds) + 1
         a_round = Round(self, number, seed, kills, seconds)
-        self.rounds.append(a_round.run())
+        self.now = a_round
+        done = a_round.run()
+        self.now = None
+        self.rounds.append(done)
         self.findings += a_round.findings
         for victim in a_round.victims:
             self.counts += victim.counts

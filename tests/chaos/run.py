@@ -17,7 +17,7 @@ import kill_points  # noqa: E402
 from brokers import BadNetwork, OneBroker, ThreeBrokers, behind_weather  # noqa: E402
 from cluster import Cluster  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
-from world import BROKER_SETTINGS, fast_folder  # noqa: E402
+from world import BROKER_SETTINGS, JVM, fast_folder  # noqa: E402
 
 ROUND_S = 240
 # The Python proxy is slow, and what goes through it counts less often.
@@ -47,18 +47,18 @@ class Run:
 
     def run(self):
         if self.options.brokers == 3:
-            with Cluster(self.folder / "cluster", settings=BROKER_SETTINGS, brokers=3) as cluster:
+            with Cluster(self.folder / "cluster", settings=BROKER_SETTINGS, jvm=JVM, brokers=3) as cluster:
                 self.rounds(self.add(ThreeBrokers, cluster, "three"))
             return
         settings, port, weather = behind_weather(self.options.seed)
-        with Cluster(self.folder / "cluster", settings=settings, ports=(port, None)) as cluster, weather:
+        with Cluster(self.folder / "cluster", settings=settings, jvm=JVM, ports=(port, None)) as cluster, weather:
             self.rounds(self.add(OneBroker, cluster, "one"),
                         self.add(BadNetwork, cluster, "network", weather=weather))
 
     def add(self, kind, cluster, name, **options):
         folder = self.folder / name
         folder.mkdir()
-        campaign = kind(self.program, cluster, folder, name=f"chaos-{name}", events=110_000, rate=400,
+        campaign = kind(self.program, cluster, folder, name=f"chaos-{name}", events=80_000, rate=200,
                         seed=self.options.seed, **options)
         self.campaigns.append(campaign)
         return campaign

@@ -10,7 +10,7 @@ import time
 import pytest
 from cluster import Cluster, wait_until
 from confluent_kafka import TopicPartition
-from world import BROKER_SETTINGS, PARTITIONS, Load, Pod, fast_folder
+from world import BROKER_SETTINGS, JVM, PARTITIONS, Load, Pod, fast_folder
 
 DONE_S = 180
 REFUSED_S = 180
@@ -18,7 +18,7 @@ REFUSED_S = 180
 
 @pytest.fixture(scope="module")
 def chaos_cluster():
-    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS) as cluster:
+    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS, jvm=JVM) as cluster:
         yield cluster
 
 
@@ -148,6 +148,7 @@ def test_the_changelog_is_deleted_and_the_state_kept_then_lost(story):
     story.rest()
 
 
+@pytest.mark.xfail(reason="Kafka forgets the offsets of a topic that is deleted: not noticed yet")
 def test_the_input_is_made_again_and_is_shorter(story):
     story.checkpoint_and_more()
     story.cluster.delete_topic(story.topology.transactions)
@@ -165,7 +166,7 @@ def test_local_files_are_corrupted(story, what):
     corrupt and a new directory helps."""
     story.checkpoint_and_more()
     chance = random.Random(what)
-    files = list((story.pod.state / "rocksdb").glob(what))
+    files = list(story.pod.state.rglob(what))
     assert files
     for path in files:
         data = bytearray(path.read_bytes())

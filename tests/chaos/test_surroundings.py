@@ -10,7 +10,7 @@ import time
 import pytest
 from brokers import settings_behind
 from cluster import Cluster, free_ports, wait_until
-from world import BROKER_SETTINGS, Load, Pod, fast_folder
+from world import BROKER_SETTINGS, JVM, Load, Pod, fast_folder
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "kafka"))
 from proxy import END_TXN, Proxy  # noqa: E402
@@ -47,7 +47,7 @@ def test_requests_of_transactions_are_spoilt(chaos_weir, tmp_path, unique, fault
     proxy_port, direct, proxied, controller = free_ports(4)
     settings = settings_behind(proxy_port, direct, proxied, controller)
     with fast_folder() as folder, \
-            Cluster(f"{folder}/cluster", settings=settings, ports=(direct, None)) as cluster, \
+            Cluster(f"{folder}/cluster", settings=settings, jvm=JVM, ports=(direct, None)) as cluster, \
             Proxy(proxy_port, proxied, api_key, fault, every=every) as proxy:
         load = Load(chaos_weir, cluster, tmp_path, unique, events=6000, seed=12, rate=400)
         pod = Pod(load, 0, tmp_path, f"127.0.0.1:{proxy_port}").start()
@@ -61,7 +61,7 @@ def test_requests_of_transactions_are_spoilt(chaos_weir, tmp_path, unique, fault
 
 @pytest.fixture(scope="module")
 def chaos_cluster():
-    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS) as cluster:
+    with fast_folder() as folder, Cluster(f"{folder}/cluster", settings=BROKER_SETTINGS, jvm=JVM) as cluster:
         yield cluster
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 
 import verdict
 from cluster import wait_until
+from confluent_kafka import KafkaException
 from traffic import Traffic, now_ms
 from weir import Topology, Weir, metrics
 
@@ -35,6 +36,10 @@ POD_SETTINGS = {
 TRAFFIC_OPTIONS = ["--users", "3000", "--attack-every", "60", "--poison", "0.003", "--late", "0.02",
                    "--duplicates", "0.01", "--start", "2026-01-31T12:00:00Z"]
 LOOK_S = 0.02
+ASK_S = 2
+BEHIND_MAX = 4000
+# Compiled by one compiler: a broker that is killed every minute never gets to where two pay off.
+JVM = ("-XX:TieredStopAtLevel=1",)
 # In memory, where there is such a place: a process that is killed loses nothing that it has written,
 # to whatever, and starts sooner. What a machine loses with its power is not tried here.
 MEMORY = pathlib.Path("/dev/shm")
@@ -69,6 +74,7 @@ class Load:
         for topic in (source.transactions, source.profiles, source.blocked):
             cluster.delete_topic(topic)
         self.sent = 0
+        self.asked_s, self.behind = 0, False
         self.over = threading.Event()
         self.thread = None
 
@@ -103,15 +109,28 @@ class Load:
         """A broker that is away costs nothing but time: what lies in the topic is what counts."""
         producer = self.cluster.producer(message_timeout_ms=600_000, reconnect_backoff_max_ms=500,
                                          enable_idempotence=True, logger=SILENT)
-        started, first = time.monotonic(), self.sent
+        due, looked = float(self.sent), time.monotonic()
         while self.sent < until and not self.over.is_set():
-            due = min(until, first + int((time.monotonic() - started) * self.rate))
-            for payment in self.payments[self.sent:due]:
-                producer.produce(self.topology.transactions, **payment)
-            self.sent = max(self.sent, due)
+            now = time.monotonic()
+            if not self.far_behind(now):
+                due += (now - looked) * self.rate
+            looked = now
+            while self.sent < min(due, until):
+                producer.produce(self.topology.transactions, **self.payments[self.sent])
+                self.sent += 1
             producer.poll(LOOK_S)
             self.over.wait(LOOK_S)
         producer.flush(600)
+
+    def far_behind(self, now):
+        """When nobody reads, nothing more is written: the load is to last."""
+        if now - self.asked_s > ASK_S:
+            self.asked_s = now
+            try:
+                self.behind = self.weir.lag() > BEHIND_MAX
+            except KafkaException:
+                self.behind = True  # the brokers are away
+        return self.behind
 
     def left(self):
         return len(self.payments) - self.sent
@@ -171,8 +190,8 @@ class Pod:
         assert self.process is None or not self.process.running()
         if self.process is not None:
             self.forget_log()
-        settings = {"WEIR_ORDINAL": self.name, "WEIR_KILL_POINT": kill_point or "", **settings}
-        self.process = self.weir.start(self.state, wait=False, **POD_SETTINGS, **settings)
+        settings = {**POD_SETTINGS, "WEIR_ORDINAL": self.name, "WEIR_KILL_POINT": kill_point or "", **settings}
+        self.process = self.weir.start(self.state, wait=False, **settings)
         self.started_at = time.monotonic()
         return self
 

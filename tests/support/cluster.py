@@ -167,9 +167,10 @@ class Kafka(Service):
     name = "kafka"
 
     def __init__(self, folder, settings=None, heap="768m", detached=False, port=None,
-                 controller_port=None):
+                 controller_port=None, jvm=()):
         super().__init__(folder, detached)
         self.heap = heap
+        self.jvm = jvm
         ports = free_ports(2)
         self.port = port or ports[0]
         controller_port = controller_port or ports[1]
@@ -195,7 +196,7 @@ class Kafka(Service):
                 self._java("-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool", "format", "-t",
                            CLUSTER_ID, "-c", str(self.properties)),
                 check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        return Process(self._java("kafka.Kafka", str(self.properties), heap=self.heap),
+        return Process(self._java(*self.jvm, "kafka.Kafka", str(self.properties), heap=self.heap),
                        self.folder / "kafka.log", detached=self.detached)
 
     def answers(self):
@@ -213,7 +214,7 @@ class Kafka(Service):
             return False
 
 
-def brokers_in_quorum(folder, count, settings=None, heap="512m"):
+def brokers_in_quorum(folder, count, settings=None, heap="512m", jvm=()):
     """Brokers that are all controllers too; topics of the brokers' own are on all of them, and a
     majority must have what is acknowledged."""
     ports = free_ports(2 * count)
@@ -230,7 +231,7 @@ def brokers_in_quorum(folder, count, settings=None, heap="512m"):
     }
     return [Kafka(pathlib.Path(folder) / f"kafka-{i + 1}",
                   {**together, "node.id": i + 1, **(settings or {})}, heap,
-                  port=brokers[i], controller_port=controllers[i]) for i in range(count)]
+                  port=brokers[i], controller_port=controllers[i], jvm=jvm) for i in range(count)]
 
 
 class Registry(Service):
@@ -308,11 +309,12 @@ class Cluster:
     """A broker (or several) and, unless told otherwise, a registry; and what tests do with them."""
 
     def __init__(self, folder=None, registry=True, settings=None, detached=False, ports=(None, None),
-                 brokers=1):
+                 brokers=1, jvm=()):
         self.owns_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="weir-cluster-"))
-        self.brokers = (brokers_in_quorum(self.folder, brokers, settings) if brokers > 1 else
-                        [Kafka(self.folder / "kafka", settings, detached=detached, port=ports[0])])
+        self.brokers = (brokers_in_quorum(self.folder, brokers, settings, jvm=jvm) if brokers > 1 else
+                        [Kafka(self.folder / "kafka", settings, detached=detached, port=ports[0],
+                               jvm=jvm)])
         self.kafka = self.brokers[0]
         self.registry = (Registry(self.folder / "registry", detached=detached, port=ports[1])
                          if registry else None)
