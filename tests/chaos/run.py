@@ -11,7 +11,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "tests", "tests/kafka", "tests/chaos")]
+sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "tests", "tests/chaos")]
 
 import kill_points  # noqa: E402
 from brokers import BadNetwork, OneBroker, ThreeBrokers, behind_weather  # noqa: E402

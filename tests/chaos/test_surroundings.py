@@ -4,16 +4,13 @@ import contextlib
 import os
 import pathlib
 import subprocess
-import sys
 import time
 
 import pytest
 from brokers import settings_behind
 from cluster import Cluster, free_ports, wait_until
+from proxy import END_TXN, Proxy
 from world import BROKER_SETTINGS, JVM, Load, Pod, fast_folder
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "kafka"))
-from proxy import END_TXN, Proxy  # noqa: E402
 
 DONE_S = 300
 PRODUCE, TXN_OFFSET_COMMIT, ADD_OFFSETS = 0, 28, 25
