@@ -112,20 +112,21 @@ def kill_at_point(pod, random, point=None, nth=None):
 
 
 def fail_at_point(pod, random, point=None):
-    """An I/O error: it ends with a sentence, and a new process goes on."""
+    """An I/O error: it ends with a sentence, and a new process goes on; or it mends itself."""
     point = point or random.choice(kill_points.FALLIBLE)
     pod.kill()
     if point in kill_points.WITHOUT_STATE:
         pod.lose_state()
     pod.start(f"{point}:fail:1")
-    if pod.wait_for_death(REACH_S):
+    if pod.wait_for_death(REACH_S / 2):
         code, output = pod.process.popen.returncode, pod.process.output()
         if pod.outages.any_since(pod.started_at):
             pass  # it may have ended because of that
         elif code <= 0 or f"kill point {point}" not in output.replace(f"kill point {point}: fail", ""):
             raise Stuck(f"ended with {code} after an I/O error at {point}, without saying so")
-        else:
-            pod.failed[point] += 1
+    else:
+        goes_on(pod)
+    pod.failed[point] += pod.said(f"kill point {point}: fail")
     pod.kill()
     pod.start()
     goes_on(pod)

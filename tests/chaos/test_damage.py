@@ -1,5 +1,5 @@
 """What lies on the disk and in the topics is damaged, or there is no room: a process goes on exactly,
-or ends with a sentence that says why. Never a third."""
+or its partitions wait, with a sentence that says why. Never a third."""
 
 import contextlib
 import os
@@ -14,6 +14,7 @@ from world import BROKER_SETTINGS, JVM, PARTITIONS, Load, Pod, fast_folder
 
 DONE_S = 180
 REFUSED_S = 180
+TAIL = ("while waiting for the tail", "has a gap")
 
 
 @pytest.fixture(scope="module")
@@ -61,15 +62,20 @@ class Story:
         return {topic: self.cluster.end_offsets(topic)
                 for topic in (self.topology.alerts, self.topology.dead_letters, self.topology.journal)}
 
-    def is_refused(self, *words, **settings):
-        """The process ends, with words that help, and has written nothing."""
+    def says_why(self, words):
+        """In what the probe answers, or in its last sentence; nothing of it by a signal."""
+        code = self.pod.process.popen.poll()
+        said = self.pod.why_not_ready() if code is None else self.pod.log().splitlines()[-1]
+        assert code is None or code > 0, f"ended with {code}:\n{self.pod.log()[-3000:]}"
+        return any(word in said for word in words)
+
+    def is_refused(self, *words):
+        """Not ready, with words that help; every partition waits, and nothing was written."""
         before = self.outputs()
-        self.pod.start(**settings)
-        assert self.pod.wait_for_death(REFUSED_S), f"it goes on:\n{self.pod.log()[-3000:]}"
-        code, said = self.pod.process.popen.returncode, self.pod.log().splitlines()[-1]
-        assert code > 0, f"ended with {code}:\n{self.pod.log()[-3000:]}"
-        assert any(word in said for word in words), said
-        assert self.outputs() == before, said
+        self.pod.start()
+        wait_until(lambda: self.says_why(words), REFUSED_S, f"it to say one of {words}", pause_s=0.2)
+        assert self.outputs() == before
+        self.pod.kill()
 
     def topic(self, which):
         return f"{self.topology.name}-{which}"
@@ -103,20 +109,20 @@ def test_the_tail_is_emptied_and_the_state_kept(story):
     """Transactions after the checkpoint are in the tail alone: without it nobody knows them."""
     story.checkpoint_and_more()
     story.delete_records("tail")
-    story.is_refused("tail")
+    story.is_refused(*TAIL)
 
 
 def test_the_tail_is_emptied_and_the_state_lost(story):
     story.checkpoint_and_more()
     story.delete_records("tail")
     story.pod.lose_state()
-    story.is_refused("tail")
+    story.is_refused(*TAIL)
 
 
 def test_the_tail_is_deleted(story):
     story.checkpoint_and_more()
     story.delete_topic("tail")
-    story.is_refused("tail")
+    story.is_refused(*TAIL)
 
 
 def test_the_changelog_is_emptied_and_the_state_lost(story):
@@ -124,37 +130,24 @@ def test_the_changelog_is_emptied_and_the_state_lost(story):
     # DeleteRecords is refused for a topic that is only compacted: deleted, and made again empty.
     story.delete_topic("changelog")
     story.pod.lose_state()
-    story.is_refused("changelog")
+    story.is_refused("changelog of partition")
 
 
-def test_the_changelog_is_deleted_and_the_state_kept_then_lost(story):
-    """The local rows still have everything. If it goes on with them, what it writes into the new
-    changelog must be complete: the next one who loads it has nothing else."""
+def test_the_changelog_is_deleted_and_the_state_kept(story):
+    """The local rows still have everything. But going on with them would fill the new changelog with
+    what changes from now on, and the next one who loads it has nothing else: 3 of 201 alerts were lost
+    when it did."""
     story.checkpoint_and_more()
     story.delete_topic("changelog")
-    story.pod.start()
-    if story.pod.wait_for_death(15):
-        assert story.pod.process.popen.returncode > 0
-        assert "changelog" in story.pod.log().splitlines()[-1]
-        return
-    story.process(1000)
-    assert story.pod.process.stop() == 0
-    story.pod.lose_state()
-    story.pod.start()
-    if story.pod.wait_for_death(15):
-        assert story.pod.process.popen.returncode > 0
-        assert "changelog" in story.pod.log().splitlines()[-1]
-        return
-    story.rest()
+    story.is_refused("changelog of partition")
 
 
-@pytest.mark.xfail(reason="Kafka forgets the offsets of a topic that is deleted: not noticed yet")
 def test_the_input_is_made_again_and_is_shorter(story):
     story.checkpoint_and_more()
     story.cluster.delete_topic(story.topology.transactions)
     wait_until(lambda: story.topology.transactions not in story.cluster.topics(), 30, "it to be gone")
     story.cluster.create_topic(story.topology.transactions, PARTITIONS)
-    story.is_refused("recreated", "does not reach", "made again")
+    story.is_refused("was deleted and made again", "does not reach", "holds another record")
 
 
 # ---- the disk ----
@@ -210,7 +203,9 @@ def test_the_disk_is_full(story, tmp_path):
         story.load.start(2000)
         story.load.thread.join()
         deadline = time.monotonic() + REFUSED_S
-        while story.pod.process.running() and time.monotonic() < deadline and not story.is_done():
+        while time.monotonic() < deadline and not story.says_why(("full", "No space")):
+            if story.pod.process.running() and story.load.weir.lag() == 0:
+                break  # it did not need the room
             time.sleep(0.1)
         if not story.pod.process.running():
             assert story.pod.process.popen.returncode > 0

@@ -8,6 +8,8 @@ import signal
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections import Counter
 
 import verdict
@@ -211,6 +213,16 @@ class Pod:
             return ""
         return "\n".join(line for line in self.process.output().splitlines()
                          if "facility=CONFWARN" not in line and "facility=FAIL" not in line)
+
+    def why_not_ready(self):
+        """What the probe answers, also when it is no."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.process.port}/readyz", timeout=5) as reply:
+                return reply.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+        except OSError:
+            return ""
 
     def wait_for_log(self, text, timeout_s):
         wait_until(lambda: self.said(text), timeout_s, f"pod {self.name} to say '{text}'")
