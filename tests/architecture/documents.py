@@ -86,10 +86,18 @@ def chaos(root, *keys):
 
 
 def chaos_faults(root):
-    """Every fault that a run has done, and how often."""
-    for counts in chaos(root, "faults", "broker_faults"):
-        for name in sorted(set(counts) - {"start"}):
-            yield name, f"{counts[name]:,}"
+    """Every fault that a run can do, and how often it was done."""
+    counts = {}
+    for each in chaos(root, "faults", "broker_faults"):
+        counts.update(each)
+    folder = root / "tests/chaos"
+    moods = entries_of(folder / "weather.py", r'^        "\w+": "([^"]+)",$', r'^        "\w+": "')
+    names = [*entries_of(folder / "faults.py", r'^    "([^"]+)": \(\d+, \w+\),$', r'^    "[^"]+": \('),
+             *re.findall(r'"(the broker: [^"]+|a broker of three: [^"]+)"',
+                         (folder / "brokers.py").read_text()),
+             *(f"network: {mood}" for mood in moods if mood != "nothing")]
+    for name in names:
+        yield name, f"{counts.get(name, 0):,}"
 
 
 def kill_points(root):
