@@ -148,17 +148,18 @@ def check_journal(cluster, topology, payments):
         seq, position = 0, {}
         for message in cluster.each_message(topology.journal, partition=number):
             record = fastavro.schemaless_reader(io.BytesIO(message.value()[1:]), schema, None)
-            assert record["seq"] > seq
+            assert record["seq"] > seq, f"journal {number}: seq {record['seq']} after {seq}"
             seq = record["seq"]
             outputs += record["output_count"]
             for run in record["runs"]:
-                assert run["first_offset"] == position.get(run["topic"], 0)
+                assert run["first_offset"] == position.get(run["topic"], 0), \
+                    f"journal {number} seq {seq}: {run} after {position}"
                 assert run["count"] == run["last_offset"] + 1 - run["first_offset"]
                 position[run["topic"]] = run["last_offset"] + 1
-        assert position[topology.transactions] == len(partition)
+        assert position[topology.transactions] == len(partition), f"journal {number}: {position}"
     written = sum(1 for topic in (topology.alerts, topology.dead_letters)
                   for _ in cluster.each_message(topic))
-    assert outputs == written
+    assert outputs == written, f"the journal counts {outputs} outputs, the topics have {written}"
 
 
 def check(cluster, topology, judgement):
