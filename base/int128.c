@@ -29,6 +29,24 @@ double int128_to_double(int128 x)
     return (double)x; /* libgcc's __floattidf rounds to nearest, ties to even */
 }
 
+static int digit_count(uint64_t x)
+{
+    int count = 1;
+    for (; x >= 10000; x /= 10000)
+        count += 4;
+    return count + (x >= 10) + (x >= 100) + (x >= 1000);
+}
+
+int int64_format(char out[INT64_TEXT_SIZE], int64_t x)
+{
+    uint64_t rest = x < 0 ? 0 - (uint64_t)x : (uint64_t)x;
+    const int size = digit_count(rest) + (x < 0);
+    out[0] = '-';
+    for (int at = size - 1; at > 0 || (at == 0 && x >= 0); at--, rest /= 10)
+        out[at] = (char)('0' + (int)(rest % 10));
+    return size;
+}
+
 /* The digits of x from the last one on, with the point after `scale` of them. */
 static int format_reversed(char *reversed, uint128 x, unsigned scale)
 {

@@ -35,7 +35,9 @@ static inline bool int128_fits_int64(int128 x)
 /* The nearest double (round half to even). */
 double int128_to_double(int128 x);
 
-enum { INT128_TEXT_SIZE = 48 };
+enum { INT64_TEXT_SIZE = 20, INT128_TEXT_SIZE = 48 };
+/* Decimal text of x without a NUL; returns the length. */
+int int64_format(char out[INT64_TEXT_SIZE], int64_t x);
 /* Decimal text of x / 10^scale, e.g. (-12345, 2) -> "-123.45"; returns the length. */
 int int128_format(char out[INT128_TEXT_SIZE], int128 x, unsigned scale);
 

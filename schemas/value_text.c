@@ -166,8 +166,8 @@ static struct civil_date civil_of_days(int64_t days)
 /* `x` with at least `width` digits. */
 static void put_padded(struct buffer *out, int64_t x, int width)
 {
-    char text[INT128_TEXT_SIZE];
-    const int size = int128_format(text, x, 0);
+    char text[INT64_TEXT_SIZE];
+    const int size = int64_format(text, x);
     put_zeros(out, width - size);
     buffer_put(out, text, (size_t)size);
 }

@@ -16,6 +16,7 @@ struct call {
     size_t base;                                     /* register of the first argument */
     struct value_type types[FUNCTION_ARGUMENTS_MAX]; /* of the arguments in registers */
     size_t count;
+    uint32_t operands[FUNCTION_ARGUMENTS_MAX]; /* where they come from */
     struct call_site site;
 };
 
@@ -218,6 +219,7 @@ static enum status compile_argument(struct compiler *compiler, struct call *call
         in->out = (uint16_t)at;
         in->a = x.operand;
     }
+    call->operands[call->count] = x.operand;
     call->types[call->count++] = x.type;
     return ST_OK;
 }
@@ -343,6 +345,32 @@ static enum status compile_arguments(struct compiler *compiler, struct call *cal
     return ST_OK;
 }
 
+/* A function of literals alone is called now and not for each event, unless what it does must be
+ * counted for each (an overflow), or its arguments were converted. */
+static bool fold_call(struct compiler *compiler, struct compiled *out, const struct call *call,
+                      size_t arguments_at)
+{
+    struct value arguments[FUNCTION_ARGUMENTS_MAX];
+    for (size_t i = 0; i < call->count; i++) {
+        const struct compiled argument = { .operand = call->operands[i] };
+        const struct value *constant = constant_of(compiler, &argument);
+        if (constant == NULL || constant->kind == VALUE_NULL)
+            return false;
+        arguments[i] = *constant;
+    }
+    if (call->count == 0 || here(compiler) != arguments_at + call->count)
+        return false;
+    struct expression_context context = { .arena = compiler->program->texts };
+    const struct value result =
+        call->function->run(arguments, call->count, &call->site, &context);
+    if (result.kind == VALUE_NULL || context.overflows + context.divisions_by_zero > 0)
+        return false;
+    compiler->program->instruction_count = arguments_at;
+    compiler->registers = call->base;
+    *out = (struct compiled){ add_constant(compiler, &result), call->site.result };
+    return true;
+}
+
 /* The forms, which are no calls once compiled. */
 static enum status compile_form(struct compiler *compiler, struct compiled *out,
                                 const struct node *node)
@@ -364,10 +392,13 @@ enum status compile_call(struct compiler *compiler, struct compiled *out, const 
     TRY(check_arity(compiler, &call));
     if (function->run == NULL)
         return compile_form(compiler, out, node);
+    const size_t arguments_at = here(compiler);
     TRY(compile_arguments(compiler, &call));
 
     call.site.function = function;
     TRY(result_type(compiler, &call, &call.site.result));
+    if (fold_call(compiler, out, &call, arguments_at))
+        return ST_OK;
     TRY(use_register(compiler, out, call.base, call.site.result, node));
     const uint32_t site = add_site(compiler, &call.site);
     struct instruction *in = emit(compiler, OPERATION_CALL);

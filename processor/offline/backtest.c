@@ -8,7 +8,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "processor/engine/task.h"
-#include "processor/offline/csv_line.h"
+#include "processor/offline/csv_decoder.h"
 #include "processor/offline/file_source.h"
 #include "processor/offline/labels.h"
 #include "schemas/decoder_type.h"
@@ -270,17 +270,13 @@ static const char *topic_name(const struct plan *plan, int source)
                                   : plan->tables[i - plan->stream_count].topic;
 }
 
-static void take_label(struct backtest *backtest, const struct file_record *record, int64_t number)
+/* Of the CSV line that was decoded last. */
+static void take_label(struct backtest *backtest, int64_t number)
 {
-    struct bytes fields[CSV_FIELDS_MAX];
-    size_t count;
     if (backtest->label_column < 0)
         return;
-    arena_reset(backtest->arena);
-    if (csv_split(record->value, fields, CSV_FIELDS_MAX, &count, backtest->arena, NULL) != ST_OK ||
-        count <= (size_t)backtest->label_column)
-        return;
-    const struct bytes label = fields[backtest->label_column];
+    const struct bytes label =
+        csv_decoder_field(backtest->file_decoder, (size_t)backtest->label_column);
     if (bytes_equal(label, BYTES_LITERAL("1")) || bytes_equal(label, BYTES_LITERAL("true")))
         labels_set_fraud(backtest->labels, (uint64_t)number);
 }
@@ -340,11 +336,11 @@ static enum status take_record(struct backtest *backtest, const struct file_reco
     backtest->result->records++;
     backtest->result->warm_up += record->warm_up;
     backtest->result->bytes += record->key.size + record->value.size;
-    take_label(backtest, record, offset);
     const size_t table = (size_t)source - plan->stream_count;
     if ((size_t)source >= plan->stream_count && plan->tables[table].scope == TABLE_EVERYWHERE)
         return adopt(backtest, table, &input, err);
     TRY(process(backtest, record->partition, &input, err));
+    take_label(backtest, offset);
     if (++backtest->uncommitted >= COMMIT_RECORDS)
         TRY(commit_all(backtest, err));
     return ST_OK;

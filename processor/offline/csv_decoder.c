@@ -28,6 +28,8 @@ struct csv_decoder {
     size_t count;
     size_t header_count;
     struct arena *arena; /* of the defaults */
+    struct bytes fields[CSV_FIELDS_MAX]; /* of the line decoded last */
+    size_t field_count;
 };
 
 static const struct schema *without_null(const struct schema *schema)
@@ -216,10 +218,12 @@ static enum status read_field(const struct csv_column *column, struct bytes fiel
 static enum status csv_decode(struct decoder *base, struct bytes payload, struct value *slots,
                               struct arena *arena, struct error *err)
 {
-    const struct csv_decoder *decoder = (const struct csv_decoder *)base;
-    struct bytes fields[CSV_FIELDS_MAX];
+    struct csv_decoder *decoder = (struct csv_decoder *)base;
+    const struct bytes *fields = decoder->fields;
+    decoder->field_count = 0;
     size_t count;
-    TRY(csv_split(payload, fields, CSV_FIELDS_MAX, &count, arena, err));
+    TRY(csv_split(payload, decoder->fields, CSV_FIELDS_MAX, &count, arena, err));
+    decoder->field_count = count;
     if (count != decoder->header_count)
         return FAIL(err, ST_UNDECODABLE, "%zu fields, where the header has %zu", count,
                     decoder->header_count);
@@ -231,6 +235,12 @@ static enum status csv_decode(struct decoder *base, struct bytes payload, struct
             TRY(read_field(column, fields[column->field], &slots[i], arena, err));
     }
     return ST_OK;
+}
+
+struct bytes csv_decoder_field(const struct decoder *base, size_t index)
+{
+    const struct csv_decoder *decoder = (const struct csv_decoder *)base;
+    return index < decoder->field_count ? decoder->fields[index] : BYTES_NONE;
 }
 
 static void csv_destroy(struct decoder *base)

@@ -13,5 +13,8 @@ MUST_CHECK enum status csv_decoder_create(struct decoder **out, struct bytes hea
                                           const struct schema *reader,
                                           const struct decoder_column *columns, size_t column_count,
                                           struct error *err);
+/* Field `index` of the line that was decoded last, wanted by the decoder or not; none when it has no such field. Valid as long
+ * as that line and its arena. */
+struct bytes csv_decoder_field(const struct decoder *decoder, size_t index);
 
 #endif

@@ -4,7 +4,6 @@
  */
 #include "processor/steps/alert.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/hash.h"
@@ -117,16 +116,31 @@ static void json_text(struct buffer *out, struct bytes text)
     buffer_put_u8(out, '"');
 }
 
+static void json_name(struct buffer *out, const char *name)
+{
+    buffer_put_string(out, ",\"");
+    buffer_put_string(out, name);
+    buffer_put_string(out, "\":");
+}
+
 static void json_member(struct buffer *out, const char *name, struct bytes text)
 {
-    buffer_printf(out, ",\"%s\":", name);
+    json_name(out, name);
     json_text(out, text);
+}
+
+static void json_integer(struct buffer *out, const char *name, int64_t x)
+{
+    char digits[INT64_TEXT_SIZE];
+    json_name(out, name);
+    buffer_put(out, digits, (size_t)int64_format(digits, x));
 }
 
 static void json_time(struct buffer *out, const char *name, int64_t time_us)
 {
     const struct value time = value_timestamp(time_us);
-    buffer_printf(out, ",\"%s\":\"", name);
+    json_name(out, name);
+    buffer_put_u8(out, '"');
     value_format(out, &time);
     buffer_put_u8(out, '"');
 }
@@ -154,14 +168,18 @@ static void json_operands(struct buffer *out, const struct alert *alert)
 
 static void json_contributors(struct buffer *out, const struct alert *alert)
 {
+    char partition[INT64_TEXT_SIZE];
+    const size_t partition_size = (size_t)int64_format(partition, alert->partition);
     buffer_put_string(out, ",\"events\":[");
     for (size_t i = 0; i < alert->contributor_count; i++) {
-        buffer_printf(out, "%s{\"partition\":%" PRId32 ",\"offset\":%" PRId64, i == 0 ? "" : ",", alert->partition,
-                      alert->contributors[i].offset);
+        buffer_put_string(out, i == 0 ? "{\"partition\":" : ",{\"partition\":");
+        buffer_put(out, partition, partition_size);
+        json_integer(out, "offset", alert->contributors[i].offset);
         json_time(out, "time", alert->contributors[i].time_us);
         buffer_put_u8(out, '}');
     }
-    buffer_printf(out, "],\"event_count\":%zu", alert->contributor_total);
+    buffer_put_u8(out, ']');
+    json_integer(out, "event_count", (int64_t)alert->contributor_total);
 }
 
 static void json_cause(struct buffer *out, const struct alert *alert)
@@ -172,28 +190,31 @@ static void json_cause(struct buffer *out, const struct alert *alert)
     }
     buffer_put_string(out, ",\"caused_by\":{\"event_id\":");
     json_text(out, alert->cause.id);
-    buffer_printf(out, ",\"partition\":%" PRId32 ",\"offset\":%" PRId64, alert->partition, alert->cause.offset);
+    json_integer(out, "partition", alert->partition);
+    json_integer(out, "offset", alert->cause.offset);
     json_time(out, "time", alert->cause.time_us);
     buffer_put_u8(out, '}');
 }
 
 void alert_write_json(struct buffer *out, const struct alert *alert)
 {
-    buffer_printf(out, "{\"alert_id\":\"%s\"", alert->id);
+    buffer_put_string(out, "{\"alert_id\":");
+    json_text(out, bytes_of_string(alert->id));
     json_member(out, "topology", bytes_of_string(alert->topology));
     json_member(out, "rule", bytes_of_string(alert->rule->name));
-    buffer_printf(out, ",\"rule_version\":%" PRIu32 ",\"severity\":\"%s\"", alert->rule->version,
-                  severity_name(alert->rule->severity));
+    json_integer(out, "rule_version", alert->rule->version);
+    json_member(out, "severity", bytes_of_string(severity_name(alert->rule->severity)));
     json_member(out, "entity", alert->entity);
     json_member(out, "stream", bytes_of_string(alert->stream));
     json_member(out, "event_id", alert->event.id);
     json_time(out, "event_time", alert->event.time_us);
     json_member(out, "source_topic", bytes_of_string(alert->topic));
-    buffer_printf(out, ",\"source_partition\":%" PRId32 ",\"source_offset\":%" PRId64, alert->partition,
-                  alert->event.offset);
+    json_integer(out, "source_partition", alert->partition);
+    json_integer(out, "source_offset", alert->event.offset);
     json_member(out, "message", alert->message);
     json_operands(out, alert);
     json_contributors(out, alert);
     json_cause(out, alert);
-    buffer_printf(out, ",\"mode\":\"%s\"}", mode_name(alert->mode));
+    json_member(out, "mode", bytes_of_string(mode_name(alert->mode)));
+    buffer_put_u8(out, '}');
 }

@@ -29,8 +29,8 @@ struct bytes step_value_text(const struct value *v, struct arena *arena)
     if (v->kind == VALUE_STRING)
         return v->text;
     if (v->kind == VALUE_INT) { /* keys and ids that are numbers: once or twice per record */
-        char digits[INT128_TEXT_SIZE];
-        return arena_copy(arena, bytes_of(digits, (size_t)int128_format(digits, v->i, 0)));
+        char *digits = arena_alloc(arena, INT64_TEXT_SIZE);
+        return bytes_of(digits, (size_t)int64_format(digits, v->i));
     }
     struct buffer text;
     buffer_init(&text);
