@@ -25,36 +25,6 @@ static void wide_negate(struct wide *w)
     wide_add_wide(w, &one);
 }
 
-static uint128 half_of(const struct wide *w, int first)
-{
-    return ((uint128)w->parts[first + 1] << 64) | w->parts[first];
-}
-
-static void set_half(struct wide *w, int first, uint128 half)
-{
-    w->parts[first] = (uint64_t)half;
-    w->parts[first + 1] = (uint64_t)(half >> 64);
-}
-
-/* The upper half gets the carry's 1 and, of a negative x, the sign's -1: nearly always nothing. */
-void wide_add(struct wide *into, int128 x)
-{
-    uint128 low = half_of(into, 0);
-    const bool carry = __builtin_add_overflow(low, (uint128)x, &low);
-    set_half(into, 0, low);
-    if (carry != (x < 0))
-        set_half(into, 2, half_of(into, 2) + (carry ? 1 : (uint128)-1));
-}
-
-void wide_subtract(struct wide *from, int128 x)
-{
-    uint128 low = half_of(from, 0);
-    const bool borrow = __builtin_sub_overflow(low, (uint128)x, &low);
-    set_half(from, 0, low);
-    if (borrow != (x < 0))
-        set_half(from, 2, half_of(from, 2) + (borrow ? (uint128)-1 : 1));
-}
-
 static int128 square(int64_t x)
 {
     return (int128)x * x; /* at most 2^126 */
@@ -68,15 +38,6 @@ void wide_add_square(struct wide *into, int64_t x)
 void wide_subtract_square(struct wide *from, int64_t x)
 {
     wide_subtract(from, square(x));
-}
-
-bool wide_to_int128(int128 *out, const struct wide *w)
-{
-    const uint64_t sign = (w->parts[1] >> 63) != 0 ? UINT64_MAX : 0;
-    if (w->parts[2] != sign || w->parts[3] != sign)
-        return false;
-    *out = (int128)(((uint128)w->parts[1] << 64) | w->parts[0]);
-    return true;
 }
 
 static bool wide_is_negative(const struct wide *w)
@@ -180,26 +141,10 @@ void aggregate_state_clear(struct aggregate_state *state)
     *state = (struct aggregate_state){ .values = state->values, .extremes = state->extremes };
 }
 
-static bool integer_of(const struct value *v, int128 *out)
-{
-    switch (v->kind) {
-    case VALUE_INT:
-    case VALUE_DURATION:
-    case VALUE_TIMESTAMP:
-        *out = v->i;
-        return true;
-    case VALUE_DECIMAL:
-        *out = v->decimal;
-        return true;
-    default:
-        return false;
-    }
-}
-
 static void add_number(struct aggregate_state *state, const struct value *argument, bool squares)
 {
     int128 x;
-    const bool is_integer = integer_of(argument, &x);
+    const bool is_integer = aggregate_integer_of(argument, &x);
     ENSURE(is_integer);
     wide_add(&state->sum, x);
     if (!squares)
@@ -213,7 +158,7 @@ static void add_number(struct aggregate_state *state, const struct value *argume
 static void remove_number(struct aggregate_state *state, const struct value *argument, bool squares)
 {
     int128 x;
-    const bool is_integer = integer_of(argument, &x);
+    const bool is_integer = aggregate_integer_of(argument, &x);
     ENSURE(is_integer);
     wide_subtract(&state->sum, x);
     if (!squares)
@@ -309,12 +254,8 @@ void aggregate_state_remove(struct aggregate_state *state, const struct aggregat
 
 /* --- results ---------------------------------------------------------------------------------- */
 
-static struct value sum_result(const struct aggregate_state *state,
-                               const struct aggregate_spec *spec)
+static struct value sum_result(int128 sum, const struct aggregate_spec *spec)
 {
-    int128 sum;
-    if (!wide_to_int128(&sum, &state->sum))
-        return value_null();
     if (spec->argument_type.kind == VALUE_DECIMAL)
         return value_decimal(sum, spec->argument_type.scale);
     if (!int128_fits_int64(sum))
@@ -323,11 +264,44 @@ static struct value sum_result(const struct aggregate_state *state,
                                                       : value_int((int64_t)sum);
 }
 
-static double unit_of(const struct aggregate_state *state, const struct aggregate_spec *spec)
+static double unit_of(int64_t count, const struct aggregate_spec *spec)
 {
     const unsigned scale =
         spec->argument_type.kind == VALUE_DECIMAL ? spec->argument_type.scale : 0;
-    return int128_to_double((int128)state->count * int128_power_of_ten(scale));
+    int64_t unit;
+    if (scale == 0)
+        return (double)count;
+    if (!__builtin_mul_overflow(count, (int64_t)int128_power_of_ten(scale), &unit))
+        return (double)unit;
+    return int128_to_double((int128)count * int128_power_of_ten(scale));
+}
+
+struct value aggregate_small_result(int64_t count, int128 sum, const struct aggregate_spec *spec)
+{
+    switch (spec->kind) {
+    case AGGREGATE_COUNT:
+        return value_int(count);
+    case AGGREGATE_SUM:
+        return sum_result(sum, spec);
+    case AGGREGATE_AVG: {
+        const double total =
+            int128_fits_int64(sum) ? (double)(int64_t)sum : int128_to_double(sum);
+        return count == 0 ? value_null() : value_double(total / unit_of(count, spec));
+    }
+    default:
+        UNREACHABLE();
+    }
+}
+
+struct value aggregate_total_result(int64_t count, const struct wide *total,
+                                    const struct aggregate_spec *spec)
+{
+    int128 sum;
+    if (wide_to_int128(&sum, total))
+        return aggregate_small_result(count, sum, spec);
+    if (spec->kind == AGGREGATE_AVG)
+        return value_double(wide_to_double(total) / unit_of(count, spec));
+    return spec->kind == AGGREGATE_COUNT ? value_int(count) : value_null();
 }
 
 static struct value stddev_result(const struct aggregate_state *state,
@@ -337,7 +311,7 @@ static struct value stddev_result(const struct aggregate_state *state,
     if (state->unfit > 0 || !wide_to_int128(&sum, &state->sum))
         return value_null();
     const struct wide variance = wide_variance((uint64_t)state->count, &state->squares, sum);
-    return value_double(sqrt(wide_to_double(&variance)) / unit_of(state, spec));
+    return value_double(sqrt(wide_to_double(&variance)) / unit_of(state->count, spec));
 }
 
 static struct value extreme_result(const struct aggregate_state *state, struct arena *arena)
@@ -355,19 +329,17 @@ struct value aggregate_state_result(const struct aggregate_state *state,
     const struct aggregate_state *known = state == NULL ? &none : state;
     switch (spec->kind) {
     case AGGREGATE_COUNT:
-        return value_int(known->count);
+    case AGGREGATE_SUM:
+    case AGGREGATE_AVG:
+        return aggregate_total_result(known->count, &known->sum, spec);
     case AGGREGATE_DISTINCT:
         return value_int(known->values == NULL ? 0 : (int64_t)map_count(known->values));
-    case AGGREGATE_SUM:
-        return sum_result(known, spec);
     default:
         break;
     }
     if (known->count == 0)
         return value_null();
     switch (spec->kind) {
-    case AGGREGATE_AVG:
-        return value_double(wide_to_double(&known->sum) / unit_of(known, spec));
     case AGGREGATE_STDDEV:
         return stddev_result(known, spec);
     case AGGREGATE_MIN:

@@ -24,12 +24,45 @@
 struct wide {
     uint64_t parts[4];
 };
-void wide_add(struct wide *into, int128 x);
-void wide_subtract(struct wide *from, int128 x);
+static inline uint128 wide_half(const struct wide *w, int first)
+{
+    return ((uint128)w->parts[first + 1] << 64) | w->parts[first];
+}
+
+static inline void wide_set_half(struct wide *w, int first, uint128 half)
+{
+    w->parts[first] = (uint64_t)half;
+    w->parts[first + 1] = (uint64_t)(half >> 64);
+}
+
+/* The upper half gets the carry's 1 and, of a negative x, the sign's -1: nearly always nothing. */
+static inline void wide_add(struct wide *into, int128 x)
+{
+    uint128 low = wide_half(into, 0);
+    const bool carry = __builtin_add_overflow(low, (uint128)x, &low);
+    wide_set_half(into, 0, low);
+    if (carry != (x < 0))
+        wide_set_half(into, 2, wide_half(into, 2) + (carry ? 1 : (uint128)-1));
+}
+
+static inline void wide_subtract(struct wide *from, int128 x)
+{
+    uint128 low = wide_half(from, 0);
+    const bool borrow = __builtin_sub_overflow(low, (uint128)x, &low);
+    wide_set_half(from, 0, low);
+    if (borrow != (x < 0))
+        wide_set_half(from, 2, wide_half(from, 2) + (borrow ? (uint128)-1 : 1));
+}
+
 void wide_add_square(struct wide *into, int64_t x);
 void wide_subtract_square(struct wide *from, int64_t x);
 /* false when it does not fit. */
-bool wide_to_int128(int128 *out, const struct wide *w);
+static inline bool wide_to_int128(int128 *out, const struct wide *w)
+{
+    const uint64_t sign = (w->parts[1] >> 63) != 0 ? UINT64_MAX : 0;
+    *out = (int128)wide_half(w, 0);
+    return w->parts[2] == sign && w->parts[3] == sign;
+}
 /* The nearest double (half to even). */
 double wide_to_double(const struct wide *w);
 /* n * a - b * b; b must fit 127 bits. */
@@ -43,6 +76,29 @@ struct aggregate_state {
     struct map *values;        /* DISTINCT: stored form of a value -> int64 count */
     struct extremes *extremes; /* MIN, MAX */
 };
+
+/* The exact number that a sum takes of a value; false: it is none. */
+static inline bool aggregate_integer_of(const struct value *v, int128 *out)
+{
+    switch (v->kind) {
+    case VALUE_INT:
+    case VALUE_DURATION:
+    case VALUE_TIMESTAMP:
+        *out = v->i;
+        return true;
+    case VALUE_DECIMAL:
+        *out = v->decimal;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Of count, sum and avg. */
+struct value aggregate_total_result(int64_t count, const struct wide *sum,
+                                    const struct aggregate_spec *spec);
+/* The same of a sum that fits. */
+struct value aggregate_small_result(int64_t count, int128 sum, const struct aggregate_spec *spec);
 
 void aggregate_state_fini(struct aggregate_state *state);
 /* Back to no events; keeps memory. */

@@ -32,7 +32,7 @@ void entity_init(struct entity *entity, struct entity_log *log, struct bytes key
     *entity = (struct entity){ .log = log };
     entity->key = mem_copy(key.data, key.size);
     entity->key_size = key.size;
-    const struct event_chunk open = { .loaded = true };
+    const struct event_chunk open = { .loaded = true, .fact_words = log->facts.word_count };
     add_chunk(entity, 0, &open);
     entity_windows_init(entity);
 }
@@ -52,7 +52,8 @@ void entity_reset(struct entity *entity)
     entity_windows_clear(entity);
     for (size_t i = 0; i < entity->chunk_count; i++)
         event_chunk_fini(&entity->chunks[i]);
-    entity->chunks[0].loaded = true;
+    entity->chunks[0] =
+        (struct event_chunk){ .loaded = true, .fact_words = entity->log->facts.word_count };
     entity->chunk_count = 1;
     entity->next_number = 0;
     entity->dropped_count = 0;
@@ -155,28 +156,62 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
 enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
                                struct error *err)
 {
+    const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
+    if (open->count > 0 && open->last_us <= time_us) { /* nearly always */
+        *index = open->start + open->count;
+        return ST_OK;
+    }
     struct event_edge edge;
     TRY(entity_find_edge(entity, time_us, &edge, err));
     *index = edge.index;
     return ST_OK;
 }
 
-enum status entity_measure(struct entity *entity, uint64_t index, struct error *err)
+static void compute_measures(struct entity *entity)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    arena_reset(scratch->arena);
+    if (spec->measure_count > spec->column_count)
+        spec->measure(spec->measure_context, scratch->measures, scratch->measures, scratch->arena);
+}
+
+enum status entity_measure(struct entity *entity, uint64_t index, struct error *err)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
     if (scratch->measured == entity && scratch->measured_index == index)
         return ST_OK;
     struct event_chunk *chunk;
     TRY(entity_find_chunk(entity, index, &chunk, err));
     TRY(entity_decode(entity, event_chunk_rest(chunk, index - chunk->start), scratch->measures,
                       err));
-    arena_reset(scratch->arena);
-    if (spec->measure_count > spec->column_count)
-        spec->measure(spec->measure_context, scratch->measures, scratch->measures, scratch->arena);
+    compute_measures(entity);
     scratch->measured = entity;
     scratch->measured_index = index;
     return ST_OK;
+}
+
+enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    scratch->measured = NULL;
+    for (size_t i = 0; i < chunk->count; i++) {
+        TRY(entity_decode(entity, event_chunk_rest(chunk, i), scratch->measures, err));
+        compute_measures(entity);
+        entity_facts_of(&entity->log->facts, scratch->measures, event_chunk_facts(chunk, i));
+    }
+    return ST_OK;
+}
+
+/* Of a new event, which need not be decoded. */
+static void note_facts(struct entity *entity, const struct entity_event *event, uint64_t *words)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    for (size_t i = 0; i < entity_spec_of(entity->log)->column_count; i++)
+        scratch->measures[i] = event->columns[i];
+    compute_measures(entity);
+    entity_facts_of(&entity->log->facts, scratch->measures, words);
+    scratch->measured = NULL; /* its text is the caller's */
 }
 
 /* --- chunks ----------------------------------------------------------------------------------- */
@@ -318,12 +353,12 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     TRY(chunk_at(entity, index, &chunk, err));
     event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset,
                        buffer_view(&scratch->rest));
+    note_facts(entity, event, event_chunk_facts(chunk, index - chunk->start));
     const size_t home = (size_t)(chunk - entity->chunks);
     for (size_t i = home + 1; i < entity->chunk_count; i++)
         entity->chunks[i].start++;
     relieve(entity, home);
     entity->dirty = true;
-    scratch->measured = NULL;
     *position = index - entity_first_index(entity);
     return entity_windows_inserted(entity, index, event->time_us, err);
 }
@@ -334,7 +369,7 @@ enum status entity_decode(const struct entity *entity, struct bytes rest, struct
     struct reader in = reader_of(rest);
     const uint64_t alerted = reader_varint(&in);
     reader_take(&in, 4 * (size_t)alerted);
-    return layout_read_values(entity_mapping_of(entity->log), &in, columns, err);
+    return layout_read_values(entity->log->mapping, &in, columns, err);
 }
 
 struct value entity_keep_value(const struct value *v, struct arena *arena)

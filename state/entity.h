@@ -9,7 +9,9 @@
 #ifndef WEIR_STATE_ENTITY_H
 #define WEIR_STATE_ENTITY_H
 
+#include "base/map.h"
 #include "state/aggregate_state.h"
+#include "state/entity_facts.h"
 #include "state/entity_log.h"
 #include "state/event_chunk.h"
 
@@ -29,7 +31,14 @@ struct event_edge {
 /* Where a window stands: its aggregates hold exactly the events [low, high). */
 struct window_edges {
     uint64_t low, high;
+    size_t low_chunk; /* perhaps that of `low` */
     struct event_edge begin; /* where it was last; not known when from_us > until_us */
+};
+
+struct tally {
+    int64_t count;
+    int128 sum;        /* of numbers of 64 bits: it cannot overflow */
+    struct wide *huge; /* of those that do not fit; NULL until there is one */
 };
 
 struct entity {
@@ -45,7 +54,8 @@ struct entity {
     size_t dropped_count;
 
     struct window_edges *edges;
-    struct aggregate_state *states; /* per aggregate: without groups */
+    struct tally *tallies;
+    struct aggregate_state *states; /* per aggregate: without groups; NULL if tallies do for all */
     struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
     uint64_t nested_bytes;          /* held by the groups' states */
 
@@ -64,14 +74,36 @@ struct entity_scratch {
     const struct entity *measured; /* whose event the measures are of, or NULL */
     uint64_t measured_index;
     struct buffer group, value, rest;
-    /* Aggregates of window w: by_window[first_of[w] .. first_of[w + 1]). */
-    size_t *by_window, *first_of;
     struct window_edges *wanted; /* per window */
 };
-struct entity_scratch *entity_scratch_of(struct entity_log *log);
-const struct entity_log_spec *entity_spec_of(const struct entity_log *log);
-/* Of the current layout. */
-const struct layout_mapping *entity_mapping_of(const struct entity_log *log);
+
+/* The cache of loaded entities, which is entity_log.c's alone, and what its entities work with. */
+struct entity_log {
+    const struct entity_log_spec *spec;
+    struct entity_facts facts;
+    struct entity_scratch scratch;
+    const struct layout_mapping *mapping; /* of the current layout */
+    uint32_t layout;
+
+    struct overlay *overlay;
+    struct layouts *layouts;
+    struct map *entities;           /* key -> struct entity * */
+    struct entity *newest, *oldest; /* order of use */
+    uint64_t footprint;             /* of the heap */
+    struct entity *loaded;          /* by the last event: its windows are not counted yet */
+    uint64_t touched_bytes;         /* of rows that the transaction writes, about */
+    struct entity **touched;        /* in this transaction */
+    size_t touched_count, touched_capacity;
+    struct buffer row_key, row;
+};
+static inline struct entity_scratch *entity_scratch_of(struct entity_log *log)
+{
+    return &log->scratch;
+}
+static inline const struct entity_log_spec *entity_spec_of(const struct entity_log *log)
+{
+    return log->spec;
+}
 /* The columns of an event's packed rest; text points into it. */
 MUST_CHECK enum status entity_decode(const struct entity *entity, struct bytes rest,
                                      struct value *columns, struct error *err);
@@ -103,6 +135,9 @@ MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us
 /* The same, and the times around it. */
 MUST_CHECK enum status entity_find_edge(struct entity *entity, int64_t time_us,
                                         struct event_edge *edge, struct error *err);
+/* Finds out the facts of all events of a chunk that was read. */
+MUST_CHECK enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk,
+                                         struct error *err);
 /* Decodes the event's columns and computes its measures into the scratch. */
 MUST_CHECK enum status entity_measure(struct entity *entity, uint64_t index, struct error *err);
 int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */

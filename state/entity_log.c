@@ -11,57 +11,7 @@
 
 enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
 
-struct entity_log {
-    const struct entity_log_spec *spec;
-    struct overlay *overlay;
-    struct layouts *layouts;
-    const struct layout_mapping *mapping;
-    uint32_t layout;
-    struct map *entities;           /* key -> struct entity * */
-    struct entity *newest, *oldest; /* order of use */
-    uint64_t footprint;             /* of the heap */
-    struct entity *loaded;          /* by the last event: its windows are not counted yet */
-    uint64_t touched_bytes;         /* of rows that the transaction writes, about */
-    struct entity **touched; /* in this transaction */
-    size_t touched_count, touched_capacity;
-    struct entity_scratch scratch;
-    struct buffer row_key, row;
-};
-
-struct entity_scratch *entity_scratch_of(struct entity_log *log)
-{
-    return &log->scratch;
-}
-
-const struct entity_log_spec *entity_spec_of(const struct entity_log *log)
-{
-    return log->spec;
-}
-
-const struct layout_mapping *entity_mapping_of(const struct entity_log *log)
-{
-    return log->mapping;
-}
-
 /* --- life ------------------------------------------------------------------------------------- */
-
-static void sort_aggregates(struct entity_log *log)
-{
-    const struct entity_log_spec *spec = log->spec;
-    struct entity_scratch *scratch = &log->scratch;
-    scratch->wanted = mem_alloc_array(spec->window_count + 1, sizeof *scratch->wanted);
-    scratch->first_of = mem_alloc_array(spec->window_count + 1, sizeof *scratch->first_of);
-    scratch->by_window = mem_alloc_array(spec->aggregate_count + 1, sizeof *scratch->by_window);
-    size_t n = 0;
-    for (size_t w = 0; w < spec->window_count; w++) {
-        for (size_t i = 0; i < spec->aggregate_count; i++) {
-            if (spec->aggregates[i].window == (int)w)
-                scratch->by_window[n++] = i;
-        }
-        scratch->first_of[w + 1] = n;
-    }
-    ENSURE(n == spec->aggregate_count);
-}
 
 enum status entity_log_create(struct entity_log **out, const struct entity_log_spec *spec,
                               struct overlay *overlay, struct layouts *layouts, struct error *err)
@@ -76,7 +26,8 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     arena_create(&log->scratch.arena, ARENA_BLOCK);
     log->scratch.columns = mem_alloc_array(spec->column_count + 1, sizeof(struct value));
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
-    sort_aggregates(log);
+    log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
+    entity_facts_init(&log->facts, spec);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
                         err));
@@ -123,9 +74,8 @@ void entity_log_destroy(struct entity_log **log_ref)
     arena_destroy(&log->scratch.arena);
     mem_free(log->scratch.columns);
     mem_free(log->scratch.measures);
-    mem_free(log->scratch.by_window);
-    mem_free(log->scratch.first_of);
     mem_free(log->scratch.wanted);
+    entity_facts_fini(&log->facts);
     buffer_fini(&log->scratch.group);
     buffer_fini(&log->scratch.value);
     buffer_fini(&log->scratch.rest);
@@ -222,17 +172,19 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     uint64_t start = 0;
     for (uint64_t i = 0; i < sealed; i++) {
         chunks[i].start = start;
+        chunks[i].fact_words = log->facts.word_count;
         TRY(read_directory_entry(&in, entity->next_number, &chunks[i], &last_us, err));
         start += chunks[i].count;
         if (i > 0 && chunks[i].first_us < chunks[i - 1].last_us)
             return malformed(err);
     }
     chunks[sealed].start = start;
+    chunks[sealed].fact_words = log->facts.word_count;
     TRY(event_chunk_read(&chunks[sealed], &in, log->layouts, log->spec->columns,
                          log->spec->column_count, log->layout, err));
     if (sealed > 0 && chunks[sealed].count > 0 && chunks[sealed].first_us < last_us)
         return malformed(err);
-    return ST_OK;
+    return entity_find_facts(entity, &chunks[sealed], err);
 }
 
 enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
@@ -245,11 +197,14 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
     struct reader in = reader_of(row);
     const struct event_chunk expected = *chunk;
     chunk->count = 0;
-    const enum status st = event_chunk_read(chunk, &in, log->layouts, log->spec->columns,
-                                            log->spec->column_count, log->layout, err);
+    enum status st = event_chunk_read(chunk, &in, log->layouts, log->spec->columns,
+                                      log->spec->column_count, log->layout, err);
     if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
-        chunk->last_us == expected.last_us)
-        return ST_OK;
+        chunk->last_us == expected.last_us) {
+        st = entity_find_facts(entity, chunk, err);
+        if (st == ST_OK)
+            return ST_OK;
+    }
     event_chunk_fini(chunk);
     *chunk = expected; /* still not loaded */
     return st != ST_OK ? st
@@ -331,11 +286,12 @@ static void measure(struct entity_log *log, struct entity *entity)
     log->footprint += entity->footprint;
 }
 
-/* Of those that the transaction does not need, which are the oldest. */
+/* Of those that the transaction does not need, which are the oldest; one that was left unwritten
+ * (never_aborts) waits for the flush. */
 static void trim_cache(struct entity_log *log)
 {
     while (entity_log_footprint(log) > log->spec->cache_bytes && log->oldest != NULL &&
-           !log->oldest->touched)
+           !log->oldest->touched && !log->oldest->dirty)
         forget(log, log->oldest);
 }
 
@@ -378,8 +334,28 @@ enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct 
     return ST_OK;
 }
 
+/* Of those only that trim_cache is going to forget: the least recently used, as many as are too
+ * many. */
+static enum status write_leaving(struct entity_log *log, struct error *err)
+{
+    for (size_t i = 0; i < log->touched_count; i++) {
+        entity_tidy(log->touched[i]);
+        measure(log, log->touched[i]);
+    }
+    uint64_t left = entity_log_footprint(log);
+    for (struct entity *entity = log->oldest;
+         entity != NULL && left > log->spec->cache_bytes; entity = entity->newer) {
+        left -= entity->footprint;
+        if (entity->dirty)
+            TRY(write_rows(entity, err));
+    }
+    return ST_OK;
+}
+
 enum status entity_log_flush(struct entity_log *log, struct error *err)
 {
+    if (log->spec->never_aborts)
+        return write_leaving(log, err);
     for (size_t i = 0; i < log->touched_count; i++) {
         if (log->touched[i]->dirty)
             TRY(write_rows(log->touched[i], err));
@@ -391,13 +367,14 @@ void entity_log_commit(struct entity_log *log)
 {
     for (size_t i = 0; i < log->touched_count; i++) {
         struct entity *entity = log->touched[i];
-        ENSURE(!entity->dirty);
+        ENSURE(!entity->dirty || log->spec->never_aborts);
         entity->touched = false;
         if (entity_event_count(entity) == 0) {
             forget(log, entity); /* expired, or looked at only */
             continue;
         }
-        measure(log, entity);
+        if (!log->spec->never_aborts) /* write_leaving measured it */
+            measure(log, entity);
     }
     log->touched_count = 0;
     log->touched_bytes = 0;
@@ -407,6 +384,7 @@ void entity_log_commit(struct entity_log *log)
 
 void entity_log_abort(struct entity_log *log)
 {
+    ENSURE(!log->spec->never_aborts);
     for (size_t i = 0; i < log->touched_count; i++)
         forget(log, log->touched[i]);
     log->touched_count = 0;

@@ -105,6 +105,9 @@ struct entity_log_spec {
     size_t chunk_events;  /* 0: 16, and more for entities with many */
     size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
     uint64_t cache_bytes; /* of loaded entities */
+    /* There is no abort, and rows are written only of entities that leave the cache: for a run over
+     * files, whose state nobody reads afterwards. */
+    bool never_aborts;
 };
 
 struct entity_log;
@@ -162,7 +165,8 @@ size_t entity_contributors(struct entity *entity, size_t index, size_t position,
                                         int64_t offset),
                            void *context);
 
-/* Writes every changed entity's rows into the overlay; before the tail record is made. */
+/* Writes every changed entity's rows into the overlay (never_aborts: of those that leave the cache
+ * at this commit); before the tail record is made. */
 MUST_CHECK enum status entity_log_flush(struct entity_log *log, struct error *err);
 /* After overlay_commit / overlay_abort: trims the cache / forgets every entity that was changed. */
 void entity_log_commit(struct entity_log *log);

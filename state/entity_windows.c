@@ -8,12 +8,20 @@
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+static size_t stated_count(const struct entity *entity)
+{
+    return entity->log->facts.first_stated[entity_spec_of(entity->log)->window_count];
+}
+
 void entity_windows_init(struct entity *entity)
 {
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     entity->edges = mem_alloc_array(spec->window_count + 1, sizeof *entity->edges);
-    entity->states = mem_alloc_array(spec->aggregate_count + 1, sizeof *entity->states);
-    entity->groups = mem_alloc_array(spec->aggregate_count + 1, sizeof *entity->groups);
+    entity->tallies = mem_alloc_array(entity->log->facts.tally_count + 1, sizeof *entity->tallies);
+    if (stated_count(entity) > 0) {
+        entity->states = mem_alloc_array(spec->aggregate_count, sizeof *entity->states);
+        entity->groups = mem_alloc_array(spec->aggregate_count, sizeof *entity->groups);
+    }
     entity_windows_clear(entity);
 }
 
@@ -37,23 +45,36 @@ static void clear_groups(struct entity *entity, size_t i)
 
 void entity_windows_fini(struct entity *entity)
 {
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    for (size_t i = 0; i < spec->aggregate_count; i++) {
+    const size_t count = stated_count(entity);
+    for (size_t n = 0; n < count; n++) {
+        const size_t i = entity->log->facts.stated[n];
         aggregate_state_fini(&entity->states[i]);
         clear_groups(entity, i);
         map_destroy(&entity->groups[i]);
     }
+    for (size_t t = 0; t < entity->log->facts.tally_count; t++)
+        mem_free(entity->tallies[t].huge);
     mem_free(entity->edges);
+    mem_free(entity->tallies);
     mem_free(entity->states);
     mem_free(entity->groups);
 }
 
+static void clear_tally(struct entity *entity, struct tally *tally)
+{
+    entity->nested_bytes -= mem_size(tally->huge);
+    mem_free(tally->huge);
+    *tally = (struct tally){ .count = 0 };
+}
+
 static void restart_window(struct entity *entity, size_t window, uint64_t index)
 {
-    const struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    for (size_t n = scratch->first_of[window]; n < scratch->first_of[window + 1]; n++) {
-        aggregate_state_clear(&entity->states[scratch->by_window[n]]);
-        clear_groups(entity, scratch->by_window[n]);
+    const struct entity_facts *facts = &entity->log->facts;
+    for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++)
+        clear_tally(entity, &entity->tallies[t]);
+    for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
+        aggregate_state_clear(&entity->states[facts->stated[n]]);
+        clear_groups(entity, facts->stated[n]);
     }
     entity->edges[window].low = entity->edges[window].high = index;
 }
@@ -80,10 +101,12 @@ void entity_windows_forgot(struct entity *entity, uint64_t end)
 
 uint64_t entity_windows_footprint(const struct entity *entity)
 {
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    uint64_t bytes = mem_size(entity->edges) + mem_size(entity->states) +
-                     mem_size(entity->groups) + entity->nested_bytes;
-    for (size_t i = 0; i < spec->aggregate_count; i++) {
+    const struct entity_facts *facts = &entity->log->facts;
+    const size_t count = stated_count(entity);
+    uint64_t bytes = mem_size(entity->edges) + mem_size(entity->tallies) +
+                     mem_size(entity->states) + mem_size(entity->groups) + entity->nested_bytes;
+    for (size_t n = 0; n < count; n++) {
+        const size_t i = facts->stated[n];
         bytes += nested_bytes(&entity->states[i]);
         bytes += entity->groups[i] == NULL ? 0 : map_footprint(entity->groups[i]);
     }
@@ -135,17 +158,21 @@ static void count_in_group(struct entity *entity, size_t i, const struct value *
     map_remove(entity->groups[i], key);
 }
 
-/* The event enters or leaves the window. */
-static enum status pass(struct entity *entity, size_t window, uint64_t index, bool add,
-                        struct error *err)
+/* To the window's states. Aggregates whose class says that the event is no member need no look at
+ * it. */
+static enum status pass_states(struct entity *entity, size_t window, uint64_t index,
+                               uint64_t members, bool add, struct error *err)
 {
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    const struct entity_facts *facts = &entity->log->facts;
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    TRY(entity_measure(entity, index, err));
-    for (size_t n = scratch->first_of[window]; n < scratch->first_of[window + 1]; n++) {
-        const size_t i = scratch->by_window[n];
+    for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
+        const size_t i = facts->stated[n];
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
-        if (!entity_is_member(aggregate, scratch->measures))
+        if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
+            continue;
+        TRY(entity_measure(entity, index, err));
+        if (facts->member_of[i] == 0 && !entity_is_member(aggregate, scratch->measures))
             continue;
         if (aggregate->group_count > 0)
             count_in_group(entity, i, scratch->measures, add);
@@ -156,14 +183,126 @@ static enum status pass(struct entity *entity, size_t window, uint64_t index, bo
     return ST_OK;
 }
 
-/* --- edges ------------------------------------------------------------------------------------ */
+static void tally_huge(struct entity *entity, struct tally *tally, int128 number, bool add)
+{
+    if (tally->huge == NULL) {
+        tally->huge = mem_alloc(sizeof *tally->huge);
+        entity->nested_bytes += mem_size(tally->huge);
+    }
+    if (add)
+        wide_add(tally->huge, number);
+    else
+        wide_subtract(tally->huge, number);
+}
 
-/* Often it is where it was. */
-static enum status find_begin(struct entity *entity, struct window_edges *edges, int64_t time_us,
+/* An event with a number that does not fit its word. */
+static enum status tally_wide(struct entity *entity, size_t window, uint64_t index,
+                              uint64_t members, bool add, struct error *err)
+{
+    const struct entity_facts *facts = &entity->log->facts;
+    TRY(entity_measure(entity, index, err));
+    for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++) {
+        const struct tally_spec *spec = &facts->tallies[t];
+        int128 number = 0;
+        if ((members & spec->member) == 0)
+            continue;
+        entity->tallies[t].count += add ? 1 : -1;
+        if (spec->word == 0)
+            continue;
+        const bool is_integer = aggregate_integer_of(
+            &entity_scratch_of(entity->log)->measures[spec->argument], &number);
+        ENSURE(is_integer);
+        tally_huge(entity, &entity->tallies[t], number, add);
+    }
+    return ST_OK;
+}
+
+static inline void tally_words(struct entity *entity, size_t window, const uint64_t *words,
+                               bool add)
+{
+    const struct entity_facts *facts = &entity->log->facts;
+    const struct tally_spec *spec = facts->tallies + facts->first_tally[window];
+    const struct tally_spec *end = facts->tallies + facts->first_tally[window + 1];
+    for (struct tally *tally = entity->tallies + facts->first_tally[window]; spec < end;
+         spec++, tally++) {
+        if ((words[0] & spec->member) == 0)
+            continue;
+        tally->count += add ? 1 : -1;
+        if (spec->word != 0)
+            tally->sum += add ? (int64_t)words[spec->word] : -(int128)(int64_t)words[spec->word];
+    }
+}
+
+/* The event, number i of its chunk, enters or leaves the window. */
+static inline enum status pass(struct entity *entity, size_t window,
+                               const struct event_chunk *chunk, size_t i, bool add,
+                               struct error *err)
+{
+    const struct entity_facts *facts = &entity->log->facts;
+    const uint64_t *words = event_chunk_facts(chunk, i);
+    const uint64_t members = words[0];
+    if (__builtin_expect((members & FACT_WIDE) != 0, 0))
+        TRY(tally_wide(entity, window, chunk->start + i, members, add, err));
+    else
+        tally_words(entity, window, words, add);
+    if (facts->first_stated[window] == facts->first_stated[window + 1])
+        return ST_OK;
+    return pass_states(entity, window, chunk->start + i, members, add, err);
+}
+
+static enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
                               struct error *err)
 {
-    if (time_us >= edges->begin.from_us && time_us < edges->begin.until_us)
+    struct event_chunk *chunk = entity_open_chunk(entity);
+    if (index < chunk->start)
+        TRY(entity_find_chunk(entity, index, &chunk, err));
+    return pass(entity, window, chunk, index - chunk->start, add, err);
+}
+
+/* --- edges ------------------------------------------------------------------------------------ */
+
+/* The chunk of an event that the window's begin is about to pass, loaded: mostly the one it passed
+ * before. */
+static inline enum status low_chunk(struct entity *entity, struct window_edges *edges,
+                                    uint64_t index, struct event_chunk **out, struct error *err)
+{
+    if (edges->low_chunk < entity->chunk_count) {
+        struct event_chunk *chunk = &entity->chunks[edges->low_chunk];
+        *out = chunk;
+        if (chunk->loaded && index - chunk->start < chunk->count)
+            return ST_OK;
+    }
+    TRY(entity_find_chunk(entity, index, out, err));
+    edges->low_chunk = (size_t)(*out - entity->chunks);
+    return ST_OK;
+}
+
+/* The edge after the event that it stands before. */
+static enum status step_begin(struct entity *entity, struct window_edges *edges, struct error *err)
+{
+    struct event_edge *begin = &edges->begin;
+    struct event_chunk *chunk;
+    begin->from_us = begin->until_us;
+    begin->until_us = INT64_MAX;
+    if (++begin->index == entity_end_index(entity))
         return ST_OK;
+    TRY(low_chunk(entity, edges, begin->index, &chunk, err));
+    begin->until_us = chunk->places[begin->index - chunk->start].time_us;
+    return ST_OK;
+}
+
+/* Often it is where it was, or one event further. */
+static inline enum status find_begin(struct entity *entity, struct window_edges *edges,
+                                     int64_t time_us, struct error *err)
+{
+    enum { STEPS_MAX = 3 };
+    for (int step = 0; time_us >= edges->begin.from_us; step++) {
+        if (time_us < edges->begin.until_us)
+            return ST_OK;
+        if (step == STEPS_MAX)
+            break;
+        TRY(step_begin(entity, edges, err));
+    }
     edges->begin = EDGE_UNKNOWN;
     return entity_find_edge(entity, time_us, &edges->begin, err);
 }
@@ -191,29 +330,20 @@ static enum status window_extent(struct entity *entity, size_t window, uint64_t 
     return ST_OK;
 }
 
-/* Windows that begin later: the events that several of them lose are decoded once. */
-static enum status raise_low(struct entity *entity, size_t from, size_t to, struct error *err)
+/* Windows that begin later. */
+static enum status raise_low(struct entity *entity, size_t w, struct error *err)
 {
-    const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
-    struct window_edges *edges = entity->edges;
-    for (;;) {
-        uint64_t next = UINT64_MAX;
-        for (size_t w = from; w < to; w++) {
-            if (edges[w].low < wanted[w].low && edges[w].low < next)
-                next = edges[w].low;
-        }
-        if (next == UINT64_MAX)
-            return ST_OK;
-        for (size_t w = from; w < to; w++) {
-            if (edges[w].low != next || next >= wanted[w].low)
-                continue;
-            TRY(pass(entity, w, next, false, err));
-            edges[w].low++;
-        }
+    const struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
+    struct window_edges *edges = &entity->edges[w];
+    for (; edges->low < wanted->low; edges->low++) {
+        struct event_chunk *chunk;
+        TRY(low_chunk(entity, edges, edges->low, &chunk, err));
+        TRY(pass(entity, w, chunk, edges->low - chunk->start, false, err));
     }
+    return ST_OK;
 }
 
-/* Windows that end later, in the same way. */
+/* Windows that end later: what several of them gain is decoded once, where that is needed. */
 static enum status raise_high(struct entity *entity, size_t from, size_t to, struct error *err)
 {
     const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
@@ -229,7 +359,7 @@ static enum status raise_high(struct entity *entity, size_t from, size_t to, str
         for (size_t w = from; w < to; w++) {
             if (edges[w].high != next || next >= wanted[w].high)
                 continue;
-            TRY(pass(entity, w, next, true, err));
+            TRY(pass_index(entity, w, next, true, err));
             edges[w].high++;
         }
     }
@@ -241,11 +371,11 @@ static enum status lower(struct entity *entity, size_t w, struct error *err)
     const struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
     struct window_edges *edges = &entity->edges[w];
     while (edges->high > wanted->high) {
-        TRY(pass(entity, w, edges->high - 1, false, err));
+        TRY(pass_index(entity, w, edges->high - 1, false, err));
         edges->high--;
     }
     while (edges->low > wanted->low) {
-        TRY(pass(entity, w, edges->low - 1, true, err));
+        TRY(pass_index(entity, w, edges->low - 1, true, err));
         edges->low--;
     }
     return ST_OK;
@@ -266,9 +396,10 @@ static enum status move_windows(struct entity *entity, size_t from, size_t to, u
         if (wanted[w].low >= edges->high || wanted[w].high <= edges->low)
             restart_window(entity, w, wanted[w].low);
     }
-    TRY(raise_low(entity, from, to, err));
-    for (size_t w = from; w < to; w++)
+    for (size_t w = from; w < to; w++) {
+        TRY(raise_low(entity, w, err));
         TRY(lower(entity, w, err));
+    }
     return raise_high(entity, from, to, err);
 }
 
@@ -298,7 +429,7 @@ enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64
         if (index < edges->low)
             edges->low++;
         else
-            TRY(pass(entity, w, index, true, err));
+            TRY(pass_index(entity, w, index, true, err));
     }
     return ST_OK;
 }
@@ -306,6 +437,9 @@ enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64
 int64_t entity_window_members(struct entity *entity, size_t i, struct bytes group)
 {
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
+    const int tally = entity->log->facts.tally_of[i];
+    if (tally != TALLY_NONE)
+        return entity->tallies[tally].count;
     const struct aggregate_state *state = &entity->states[i];
     if (aggregate->group_count > 0)
         state = group_state(entity, i, group, false);
@@ -314,8 +448,18 @@ int64_t entity_window_members(struct entity *entity, size_t i, struct bytes grou
 
 /* --- results ---------------------------------------------------------------------------------- */
 
-static enum status result_of(struct entity *entity, size_t i, uint64_t index, struct value *out,
-                             struct arena *arena, struct error *err)
+static enum status looked_up_result(struct entity *entity, size_t i, int64_t members,
+                                    struct bytes group, struct value *out, struct arena *arena,
+                                    struct error *err)
+{
+    const int window = entity_spec_of(entity->log)->aggregates[i].window;
+    const struct window_edges *edges = &entity->edges[window];
+    group = arena_copy(arena, group); /* the members' keys go where it is */
+    return entity_look_up(entity, i, group, members, edges->low, edges->high, out, arena, err);
+}
+
+static enum status state_result(struct entity *entity, size_t i, uint64_t index, struct value *out,
+                                struct arena *arena, struct error *err)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
@@ -327,23 +471,40 @@ static enum status result_of(struct entity *entity, size_t i, uint64_t index, st
         group = entity_group_key(aggregate, scratch->measures, &scratch->group);
         state = group_state(entity, i, group, false);
     }
-    if (!entity_is_looked_up(spec, aggregate)) {
-        *out = aggregate_state_result(state, aggregate, arena);
-        return ST_OK;
-    }
-    group = arena_copy(arena, group); /* the members' keys go where it is */
-    const struct window_edges *edges = &entity->edges[aggregate->window];
-    return entity_look_up(entity, i, group, state == NULL ? 0 : state->count, edges->low,
-                          edges->high, out, arena, err);
+    if (entity_is_looked_up(spec, aggregate))
+        return looked_up_result(entity, i, state == NULL ? 0 : state->count, group, out, arena,
+                                err);
+    *out = aggregate_state_result(state, aggregate, arena);
+    return ST_OK;
+}
+
+static struct value huge_result(const struct tally *tally, const struct aggregate_spec *aggregate)
+{
+    struct wide total = *tally->huge;
+    wide_add(&total, tally->sum);
+    return aggregate_total_result(tally->count, &total, aggregate);
 }
 
 enum status entity_aggregates(struct entity *entity, size_t position, struct value *out,
                               struct arena *arena, struct error *err)
 {
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    const int *tally_of = entity->log->facts.tally_of;
     const uint64_t index = entity_first_index(entity) + position;
     TRY(move_windows(entity, 0, spec->window_count, index, err));
-    for (size_t i = 0; i < spec->aggregate_count; i++)
-        TRY(result_of(entity, i, index, &out[i], arena, err));
+    for (size_t i = 0; i < spec->aggregate_count; i++) {
+        const struct aggregate_spec *aggregate = &spec->aggregates[i];
+        if (tally_of[i] == TALLY_NONE) {
+            TRY(state_result(entity, i, index, &out[i], arena, err));
+            continue;
+        }
+        const struct tally *tally = &entity->tallies[tally_of[i]];
+        if (entity->log->facts.looked_up[i])
+            TRY(looked_up_result(entity, i, tally->count, BYTES_NONE, &out[i], arena, err));
+        else if (__builtin_expect(tally->huge != NULL, 0))
+            out[i] = huge_result(tally, aggregate);
+        else
+            out[i] = aggregate_small_result(tally->count, tally->sum, aggregate);
+    }
     return ST_OK;
 }

@@ -8,6 +8,7 @@
 void event_chunk_fini(struct event_chunk *chunk)
 {
     mem_free(chunk->places);
+    mem_free(chunk->facts);
     buffer_fini(&chunk->bytes);
     *chunk = (struct event_chunk){ .count = 0 };
 }
@@ -33,7 +34,27 @@ static void reserve(struct event_chunk *chunk, size_t count)
     while (capacity < count)
         capacity *= 2;
     chunk->places = mem_resize_array(chunk->places, capacity, sizeof *chunk->places);
+    if (chunk->fact_words > 0)
+        chunk->facts = mem_resize_array(chunk->facts, capacity * chunk->fact_words,
+                                        sizeof *chunk->facts);
     chunk->capacity = capacity;
+}
+
+static size_t facts_size(const struct event_chunk *chunk, size_t events)
+{
+    return events * chunk->fact_words * sizeof *chunk->facts;
+}
+
+/* Moves the places and facts of all events from `from` on. */
+static void move_events(struct event_chunk *chunk, size_t to, size_t from)
+{
+    const size_t count = chunk->count - from;
+    if (count == 0)
+        return;
+    memmove(chunk->places + to, chunk->places + from, count * sizeof *chunk->places);
+    if (chunk->fact_words > 0)
+        memmove(event_chunk_facts(chunk, to), event_chunk_facts(chunk, from),
+                facts_size(chunk, count));
 }
 
 static void set_extent(struct event_chunk *chunk)
@@ -72,7 +93,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
 {
     ENSURE(chunk->loaded && i <= chunk->count);
     reserve(chunk, chunk->count + 1);
-    memmove(chunk->places + i + 1, chunk->places + i, (chunk->count - i) * sizeof *chunk->places);
+    move_events(chunk, i + 1, i);
     chunk->places[i] = (struct event_place){ .time_us = time_us, .offset = offset };
     put_rest(chunk, i, rest);
     chunk->count++;
@@ -97,7 +118,7 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n)
         return;
     for (size_t i = 0; i < n; i++)
         chunk->rest_bytes -= chunk->places[i].size;
-    memmove(chunk->places, chunk->places + n, (chunk->count - n) * sizeof *chunk->places);
+    move_events(chunk, 0, n);
     chunk->count -= n;
     chunk->start += n;
     chunk->dirty = true;
@@ -110,9 +131,12 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     ENSURE(chunk->loaded && n <= chunk->count && into->count == 0);
     into->loaded = true;
     into->start = chunk->start;
+    into->fact_words = chunk->fact_words;
     for (size_t i = 0; i < n; i++)
         event_chunk_insert(into, i, chunk->places[i].time_us, chunk->places[i].offset,
                            event_chunk_rest(chunk, i));
+    if (n > 0 && chunk->fact_words > 0)
+        memcpy(into->facts, chunk->facts, facts_size(chunk, n));
     event_chunk_drop(chunk, n);
 }
 
@@ -231,5 +255,5 @@ enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struc
 
 uint64_t event_chunk_footprint(const struct event_chunk *chunk)
 {
-    return mem_size(chunk->places) + mem_size(chunk->bytes.data);
+    return mem_size(chunk->places) + mem_size(chunk->facts) + mem_size(chunk->bytes.data);
 }

@@ -1,7 +1,8 @@
 /*
  * event_chunk: a run of one entity's events in order, in memory as they are stored: an index (time,
  * offset, place) over the packed rest of each event. A chunk whose row has not been read yet knows
- * only its extent.
+ * only its extent. Beside each event lie `fact_words` words that mean nothing here and are not
+ * stored (entity_facts.h).
  *
  * The row (of a sealed chunk, and the open events at the end of the head row):
  *     varint layout | varint count | zigzag base time | zigzag base offset
@@ -39,6 +40,8 @@ struct event_chunk {
     bool loaded, dirty;
     bool stored;                /* the overlay has a row of this number */
     struct event_place *places; /* loaded: `count` of them, in order */
+    uint64_t *facts;            /* loaded: fact_words for each place */
+    size_t fact_words;          /* set before the first event is put in */
     size_t capacity;
     size_t rest_bytes; /* of all places; `bytes` also has what was replaced, up to as much again */
     struct buffer bytes;
@@ -47,13 +50,17 @@ struct event_chunk {
 void event_chunk_fini(struct event_chunk *chunk);
 /* How many of its events have time <= time_us. Loaded only. */
 size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us);
-/* Inserts at place i; `rest` is copied. */
+/* Inserts at place i; `rest` is copied, the facts are the caller's to fill in. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
                         struct bytes rest);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
 {
     return bytes_of(chunk->bytes.data + chunk->places[i].at, chunk->places[i].size);
+}
+static inline uint64_t *event_chunk_facts(const struct event_chunk *chunk, size_t i)
+{
+    return chunk->facts + i * chunk->fact_words;
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);

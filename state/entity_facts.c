@@ -1,0 +1,151 @@
+#include "state/entity_facts.h"
+
+#include "base/ensure.h"
+#include "base/memory.h"
+#include "state/entity_members.h"
+
+/* --- plan ------------------------------------------------------------------------------------- */
+
+/* The bit of the aggregate's class, or 0. */
+static uint64_t class_of(struct entity_facts *facts, const struct aggregate_spec *aggregate)
+{
+    const struct fact_class wanted = { aggregate->condition, aggregate->argument };
+    size_t c = 0;
+    while (c < facts->class_count && (facts->classes[c].condition != wanted.condition ||
+                                      facts->classes[c].argument != wanted.argument))
+        c++;
+    if (c == FACT_CLASSES_MAX)
+        return 0;
+    if (c == facts->class_count)
+        facts->classes[facts->class_count++] = wanted;
+    return UINT64_C(1) << c;
+}
+
+static size_t word_of(struct entity_facts *facts, int argument)
+{
+    for (size_t word = 1; word < facts->word_count; word++) {
+        if (facts->numbers[word - 1] == argument)
+            return word;
+    }
+    facts->numbers[facts->word_count - 1] = argument;
+    return facts->word_count++;
+}
+
+static bool is_summed(const struct aggregate_spec *aggregate)
+{
+    return aggregate->kind == AGGREGATE_SUM || aggregate->kind == AGGREGATE_AVG;
+}
+
+/* Of what is looked up only the number of members is kept. */
+static bool is_tallied(const struct entity_log_spec *spec, const struct aggregate_spec *aggregate)
+{
+    return aggregate->group_count == 0 &&
+           (aggregate->kind == AGGREGATE_COUNT || is_summed(aggregate) ||
+            entity_is_looked_up(spec, aggregate));
+}
+
+/* The window's tally of the same class, new if there is none yet: one that only counts begins to
+ * sum when that is wanted. */
+static int tally_for(struct entity_facts *facts, size_t window, const struct tally_spec *wanted)
+{
+    for (size_t t = facts->first_tally[window]; t < facts->tally_count; t++) {
+        struct tally_spec *tally = &facts->tallies[t];
+        if (tally->member != wanted->member)
+            continue;
+        if (tally->word == 0)
+            *tally = *wanted;
+        return (int)t;
+    }
+    facts->tallies[facts->tally_count] = *wanted;
+    return (int)facts->tally_count++;
+}
+
+static void place(struct entity_facts *facts, const struct entity_log_spec *spec, size_t window,
+                  size_t i, size_t *stated)
+{
+    const struct aggregate_spec *aggregate = &spec->aggregates[i];
+    const uint64_t member = class_of(facts, aggregate);
+    facts->member_of[i] = member;
+    facts->looked_up[i] = entity_is_looked_up(spec, aggregate);
+    facts->tally_of[i] = TALLY_NONE;
+    if (member == 0 || !is_tallied(spec, aggregate)) {
+        facts->stated[(*stated)++] = i;
+        return;
+    }
+    const bool sums = is_summed(aggregate) && !facts->looked_up[i];
+    const struct tally_spec tally = {
+        .member = member,
+        .word = sums ? word_of(facts, aggregate->argument) : 0,
+        .argument = aggregate->argument,
+    };
+    facts->tally_of[i] = tally_for(facts, window, &tally);
+}
+
+void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec)
+{
+    const size_t aggregates = spec->aggregate_count + 1, windows = spec->window_count + 1;
+    *facts = (struct entity_facts){ .word_count = 1 };
+    facts->classes = mem_alloc_array(aggregates, sizeof *facts->classes);
+    facts->numbers = mem_alloc_array(aggregates, sizeof *facts->numbers);
+    facts->tallies = mem_alloc_array(aggregates, sizeof *facts->tallies);
+    facts->first_tally = mem_alloc_array(windows, sizeof *facts->first_tally);
+    facts->tally_of = mem_alloc_array(aggregates, sizeof *facts->tally_of);
+    facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
+    facts->looked_up = mem_alloc_array(aggregates, sizeof *facts->looked_up);
+    facts->stated = mem_alloc_array(aggregates, sizeof *facts->stated);
+    facts->first_stated = mem_alloc_array(windows, sizeof *facts->first_stated);
+    size_t stated = 0;
+    for (size_t w = 0; w < spec->window_count; w++) {
+        facts->first_tally[w] = facts->tally_count;
+        for (size_t i = 0; i < spec->aggregate_count; i++) {
+            if (spec->aggregates[i].window == (int)w)
+                place(facts, spec, w, i, &stated);
+        }
+        facts->first_stated[w + 1] = stated;
+    }
+    facts->first_tally[spec->window_count] = facts->tally_count;
+}
+
+void entity_facts_fini(struct entity_facts *facts)
+{
+    mem_free(facts->classes);
+    mem_free(facts->numbers);
+    mem_free(facts->tallies);
+    mem_free(facts->first_tally);
+    mem_free(facts->tally_of);
+    mem_free(facts->member_of);
+    mem_free(facts->looked_up);
+    mem_free(facts->stated);
+    mem_free(facts->first_stated);
+}
+
+/* --- of an event ------------------------------------------------------------------------------ */
+
+static bool is_member(const struct fact_class *class, const struct value *measures)
+{
+    if (class->condition >= 0) {
+        const struct value *condition = &measures[class->condition];
+        if (condition->kind != VALUE_BOOL || !condition->b)
+            return false;
+    }
+    return class->argument < 0 || measures[class->argument].kind != VALUE_NULL;
+}
+
+void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
+                     uint64_t *words)
+{
+    uint64_t members = 0;
+    for (size_t c = 0; c < facts->class_count; c++)
+        members |= (uint64_t)is_member(&facts->classes[c], measures) << c;
+    for (size_t word = 1; word < facts->word_count; word++) {
+        int128 number = 0;
+        const struct value *argument = &measures[facts->numbers[word - 1]];
+        const bool is_integer =
+            argument->kind == VALUE_NULL || aggregate_integer_of(argument, &number);
+        ENSURE(is_integer);
+        const bool fits = int128_fits_int64(number);
+        words[word] = fits ? (uint64_t)number : 0;
+        members |= fits ? 0 : FACT_WIDE;
+    }
+    words[0] = members;
+}

@@ -1,0 +1,53 @@
+/*
+ * entity_facts: what an entity's running aggregates must know of an event, found out once, when it
+ * comes in or its chunk is read, and kept beside it in a few words, so that a window that moves over
+ * it neither decodes it nor evaluates a condition again.
+ *
+ *     word 0          bit c: the event is a member of class c (a condition that is true, an argument
+ *                     that is not null); FACT_WIDE: one of its numbers does not fit a word
+ *     word n, n > 0   a number that sums are made of, unscaled; 0 when null or when it does not fit
+ *
+ * Aggregates that count and sum the same over the same window share one tally: avg and sum of an
+ * amount are one sum and one count. What a tally cannot hold (groups, distinct, extremes) has a
+ * state of its own (aggregate_state.h).
+ * Private to the entity log. One thread.
+ */
+#ifndef WEIR_STATE_ENTITY_FACTS_H
+#define WEIR_STATE_ENTITY_FACTS_H
+
+#include "state/aggregate_state.h"
+#include "state/entity_log.h"
+
+enum { FACT_CLASSES_MAX = 63, TALLY_NONE = -1 };
+#define FACT_WIDE (UINT64_C(1) << 63)
+
+struct tally_spec {
+    uint64_t member; /* its class's bit */
+    size_t word;     /* of the number to be summed; 0: only counted */
+    int argument;    /* its measure */
+};
+
+struct entity_facts {
+    struct fact_class {
+        int condition, argument; /* measures, or -1 */
+    } *classes;
+    size_t class_count;
+    int *numbers; /* of word n: measure numbers[n - 1] */
+    size_t word_count;
+    struct tally_spec *tallies; /* by window: [first_tally[w], first_tally[w + 1]) */
+    size_t *first_tally;
+    size_t tally_count;
+    int *tally_of;       /* per aggregate; TALLY_NONE: it has a state */
+    uint64_t *member_of; /* per aggregate: its class's bit; 0: there are too many classes */
+    bool *looked_up;     /* per aggregate: its members are counted only (entity_members.h) */
+    size_t *stated;      /* aggregates with a state, by window, as the tallies are */
+    size_t *first_stated;
+};
+
+void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec);
+void entity_facts_fini(struct entity_facts *facts);
+/* Fills word_count words. */
+void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
+                     uint64_t *words);
+
+#endif
