@@ -23,15 +23,20 @@ static inline bool int128_subtract(int128 *out, int128 a, int128 b)
     return !__builtin_sub_overflow(a, b, out);
 }
 
+static inline bool int128_fits_int64(int128 x)
+{
+    return x == (int64_t)x;
+}
+
 static inline bool int128_multiply(int128 *out, int128 a, int128 b)
 {
+    if (int128_fits_int64(a) && int128_fits_int64(b)) { /* nearly always: one multiplication */
+        *out = (int128)(int64_t)a * (int64_t)b;
+        return true;
+    }
     return !__builtin_mul_overflow(a, b, out);
 }
 
-static inline bool int128_fits_int64(int128 x)
-{
-    return x >= INT64_MIN && x <= INT64_MAX;
-}
 /* The nearest double (round half to even). */
 double int128_to_double(int128 x);
 

@@ -209,6 +209,30 @@ static int compare_cut_with_double(struct cut_number a, double d)
     return a.fraction > 0 ? 1 : -1;
 }
 
+/* Most numbers differ as doubles already. Rounding keeps the order, and a double is its own
+ * rounding: what rounds to less than d is less than d. 0: they may still differ. */
+static int compare_rounded(const struct value *v, double d)
+{
+    static const double powers_of_ten[DECIMAL_SCALE_MAX + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+        1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    };
+    static const int64_t exact_max = INT64_C(1) << 53;
+    const int128 unscaled = v->kind == VALUE_INT ? v->i : v->decimal;
+    if (unscaled < -exact_max || unscaled > exact_max)
+        return 0;
+    /* two exact doubles, one rounding */
+    const double rounded =
+        v->kind == VALUE_INT ? (double)v->i : (double)(int64_t)unscaled / powers_of_ten[v->scale];
+    return (rounded > d) - (rounded < d);
+}
+
+static int compare_with_double(const struct value *v, double d)
+{
+    const int order = compare_rounded(v, d);
+    return order != 0 ? order : compare_cut_with_double(cut_exact(v), d);
+}
+
 static int compare_numbers(const struct value *a, const struct value *b)
 {
     if (a->kind == VALUE_INT && b->kind == VALUE_INT)
@@ -216,9 +240,9 @@ static int compare_numbers(const struct value *a, const struct value *b)
     if (a->kind == VALUE_DOUBLE && b->kind == VALUE_DOUBLE)
         return (a->d > b->d) - (a->d < b->d);
     if (a->kind == VALUE_DOUBLE)
-        return -compare_cut_with_double(cut_exact(b), a->d);
+        return -compare_with_double(b, a->d);
     if (b->kind == VALUE_DOUBLE)
-        return compare_cut_with_double(cut_exact(a), b->d);
+        return compare_with_double(a, b->d);
     if (a->kind == b->kind && a->scale == b->scale)
         return (a->decimal > b->decimal) - (a->decimal < b->decimal);
     return compare_cut(cut_exact(a), cut_exact(b));

@@ -87,6 +87,40 @@ static inline struct value value_decimal(int128 unscaled, uint8_t scale)
 {
     return (struct value){ .kind = VALUE_DECIMAL, .scale = scale, .decimal = unscaled };
 }
+/*
+ * The same in place, for the hot paths: a value that is returned is built on the stack and copied,
+ * and that copy waits for the narrow stores before it.
+ */
+static inline void value_set_null(struct value *out)
+{
+    out->kind = VALUE_NULL;
+    out->scale = 0;
+}
+static inline void value_set_bool(struct value *out, bool b)
+{
+    out->kind = VALUE_BOOL;
+    out->scale = 0;
+    out->b = b;
+}
+static inline void value_set_integer(struct value *out, enum value_kind kind, int64_t i)
+{
+    out->kind = (uint8_t)kind;
+    out->scale = 0;
+    out->i = i;
+}
+static inline void value_set_decimal(struct value *out, int128 unscaled, uint8_t scale)
+{
+    out->kind = VALUE_DECIMAL;
+    out->scale = scale;
+    out->decimal = unscaled;
+}
+/* Not NaN. */
+static inline void value_set_double(struct value *out, double d)
+{
+    out->kind = VALUE_DOUBLE;
+    out->scale = 0;
+    out->d = d == 0.0 ? 0.0 : d;
+}
 /* NaN gives null; -0.0 gives 0.0. */
 struct value value_double(double d);
 /*

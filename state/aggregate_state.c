@@ -254,14 +254,16 @@ void aggregate_state_remove(struct aggregate_state *state, const struct aggregat
 
 /* --- results ---------------------------------------------------------------------------------- */
 
-static struct value sum_result(int128 sum, const struct aggregate_spec *spec)
+static void sum_result(struct value *out, int128 sum, const struct aggregate_spec *spec)
 {
     if (spec->argument_type.kind == VALUE_DECIMAL)
-        return value_decimal(sum, spec->argument_type.scale);
-    if (!int128_fits_int64(sum))
-        return value_null();
-    return spec->argument_type.kind == VALUE_DURATION ? value_duration((int64_t)sum)
-                                                      : value_int((int64_t)sum);
+        value_set_decimal(out, sum, spec->argument_type.scale);
+    else if (!int128_fits_int64(sum))
+        value_set_null(out);
+    else
+        value_set_integer(out,
+                          spec->argument_type.kind == VALUE_DURATION ? VALUE_DURATION : VALUE_INT,
+                          (int64_t)sum);
 }
 
 static double unit_of(int64_t count, const struct aggregate_spec *spec)
@@ -276,18 +278,20 @@ static double unit_of(int64_t count, const struct aggregate_spec *spec)
     return int128_to_double((int128)count * int128_power_of_ten(scale));
 }
 
-struct value aggregate_small_result(int64_t count, int128 sum, const struct aggregate_spec *spec)
+void aggregate_small_result(struct value *out, int64_t count, int128 sum,
+                            const struct aggregate_spec *spec)
 {
     switch (spec->kind) {
     case AGGREGATE_COUNT:
-        return value_int(count);
+        return value_set_integer(out, VALUE_INT, count);
     case AGGREGATE_SUM:
-        return sum_result(sum, spec);
-    case AGGREGATE_AVG: {
-        const double total =
-            int128_fits_int64(sum) ? (double)(int64_t)sum : int128_to_double(sum);
-        return count == 0 ? value_null() : value_double(total / unit_of(count, spec));
-    }
+        return sum_result(out, sum, spec);
+    case AGGREGATE_AVG:
+        if (count == 0)
+            return value_set_null(out);
+        return value_set_double(out, (int128_fits_int64(sum) ? (double)(int64_t)sum
+                                                             : int128_to_double(sum)) /
+                                         unit_of(count, spec));
     default:
         UNREACHABLE();
     }
@@ -296,9 +300,12 @@ struct value aggregate_small_result(int64_t count, int128 sum, const struct aggr
 struct value aggregate_total_result(int64_t count, const struct wide *total,
                                     const struct aggregate_spec *spec)
 {
+    struct value result;
     int128 sum;
-    if (wide_to_int128(&sum, total))
-        return aggregate_small_result(count, sum, spec);
+    if (wide_to_int128(&sum, total)) {
+        aggregate_small_result(&result, count, sum, spec);
+        return result;
+    }
     if (spec->kind == AGGREGATE_AVG)
         return value_double(wide_to_double(total) / unit_of(count, spec));
     return spec->kind == AGGREGATE_COUNT ? value_int(count) : value_null();

@@ -98,7 +98,8 @@ static inline bool aggregate_integer_of(const struct value *v, int128 *out)
 struct value aggregate_total_result(int64_t count, const struct wide *sum,
                                     const struct aggregate_spec *spec);
 /* The same of a sum that fits. */
-struct value aggregate_small_result(int64_t count, int128 sum, const struct aggregate_spec *spec);
+void aggregate_small_result(struct value *out, int64_t count, int128 sum,
+                            const struct aggregate_spec *spec);
 
 void aggregate_state_fini(struct aggregate_state *state);
 /* Back to no events; keeps memory. */

@@ -48,7 +48,7 @@ size_t entity_contributors(struct entity *entity, size_t i, size_t position, siz
         .entity = entity, .max = max, .wanted = members, .each = each, .context = context
     };
     if (members > 0 && entity_walk_members(entity, i, buffer_view(&group), edges->low, edges->high,
-                                           true, contribution_visit, &contribution, NULL) != ST_OK)
+                                           true, false, contribution_visit, &contribution, NULL) != ST_OK)
         return 0;
     return (size_t)members;
 }

@@ -20,16 +20,23 @@ struct bytes entity_group_key(const struct aggregate_spec *aggregate, const stru
 }
 
 enum status entity_walk_members(struct entity *entity, size_t i, struct bytes group, uint64_t low,
-                                uint64_t high, bool newest_first, member_fn *visit, void *context,
-                                struct error *err)
+                                uint64_t high, bool newest_first, bool reads_measures,
+                                member_fn *visit, void *context, struct error *err)
 {
+    const uint64_t member = entity->log->facts.member_of[i];
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
     for (uint64_t n = 0; n < high - low; n++) {
         const uint64_t index = newest_first ? high - 1 - n : low + n;
         const struct event_place *place;
-        TRY(entity_measure(entity, index, err));
-        if (!entity_is_member(aggregate, scratch->measures))
+        struct event_chunk *chunk;
+        TRY(entity_find_chunk(entity, index, &chunk, err));
+        const uint64_t *facts = event_chunk_facts(chunk, index - chunk->start);
+        if (member != 0 && (facts[0] & member) == 0)
+            continue;
+        if (member == 0 || aggregate->group_count > 0 || reads_measures)
+            TRY(entity_measure(entity, index, err));
+        if (member == 0 && !entity_is_member(aggregate, scratch->measures))
             continue;
         if (aggregate->group_count > 0 &&
             !bytes_equal(entity_group_key(aggregate, scratch->measures, &scratch->group), group))
@@ -88,7 +95,7 @@ enum status entity_look_up(struct entity *entity, size_t i, struct bytes group, 
     const bool newest_first = !(one && aggregate->kind == AGGREGATE_FIRST);
     enum status st = ST_OK;
     if (lookup.wanted > 0)
-        st = entity_walk_members(entity, i, group, low, high, newest_first, lookup_visit, &lookup,
+        st = entity_walk_members(entity, i, group, low, high, newest_first, true, lookup_visit, &lookup,
                                  err);
     const bool is_value = aggregate->kind == AGGREGATE_FIRST || aggregate->kind == AGGREGATE_LAST;
     *out = is_value ? lookup.found : aggregate_state_result(&lookup.state, aggregate, arena);

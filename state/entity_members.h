@@ -14,12 +14,12 @@ struct bytes entity_group_key(const struct aggregate_spec *aggregate, const stru
                               struct buffer *scratch);
 
 /* Walks the members of aggregate i in [low, high), newest or oldest first, until `visit` says
- * enough. */
+ * enough. Measures are found out only for who reads them. */
 typedef bool member_fn(void *context, uint64_t index, const struct value *measures,
                        const struct event_place *place);
 MUST_CHECK enum status entity_walk_members(struct entity *entity, size_t i, struct bytes group,
                                            uint64_t low, uint64_t high, bool newest_first,
-                                           member_fn *visit, void *context, struct error *err);
+                                           bool reads_measures, member_fn *visit, void *context, struct error *err);
 
 bool entity_is_looked_up(const struct entity_log_spec *spec,
                          const struct aggregate_spec *aggregate);

@@ -501,10 +501,12 @@ enum status entity_aggregates(struct entity *entity, size_t position, struct val
         const struct tally *tally = &entity->tallies[tally_of[i]];
         if (entity->log->facts.looked_up[i])
             TRY(looked_up_result(entity, i, tally->count, BYTES_NONE, &out[i], arena, err));
+        else if (aggregate->kind == AGGREGATE_COUNT)
+            value_set_integer(&out[i], VALUE_INT, tally->count);
         else if (__builtin_expect(tally->huge != NULL, 0))
             out[i] = huge_result(tally, aggregate);
         else
-            out[i] = aggregate_small_result(tally->count, tally->sum, aggregate);
+            aggregate_small_result(&out[i], tally->count, tally->sum, aggregate);
     }
     return ST_OK;
 }

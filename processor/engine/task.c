@@ -116,7 +116,8 @@ static enum status make_stream(struct task *task, size_t number, struct error *e
     stream->slots = mem_alloc_array(plan->slot_count + 1, sizeof *stream->slots);
     stream->other_slots = mem_alloc_array(plan->slot_count + 1, sizeof *stream->other_slots);
     stream->columns = mem_alloc_array(plan->remembered_count + 1, sizeof *stream->columns);
-    stream->aggregates = mem_alloc_array(plan->aggregate_count + 1, sizeof *stream->aggregates);
+    for (size_t i = 1; i < plan->aggregate_count; i++)
+        ENSURE(plan->aggregates[i].slot == plan->aggregates[i - 1].slot + 1);
     stream->truth = mem_alloc_array(2 * rule_words(task->plan) + 1, sizeof *stream->truth);
     if (task->options.stream_decoders != NULL)
         stream->decoder = TAKE(task->options.stream_decoders[number]);
@@ -296,7 +297,6 @@ static void destroy_stream(struct task *task, size_t number)
     mem_free(stream->slots);
     mem_free(stream->other_slots);
     mem_free(stream->columns);
-    mem_free(stream->aggregates);
     mem_free(stream->truth);
     mem_free((void *)task->log_specs[number].aggregates);
 }

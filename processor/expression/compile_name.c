@@ -65,7 +65,7 @@ static enum status refuse_name(struct compiler *compiler, const struct node *nod
 static void use_slot(struct compiler *compiler, struct compiled *out,
                      const struct scope_name *found)
 {
-    ENSURE(found->slot >= 0 && found->slot <= OPERAND_INDEX_MASK);
+    ENSURE(found->slot >= 0 && (size_t)found->slot <= OPERAND_OFFSET_MASK / sizeof(struct value));
     add_slot(compiler, found->slot);
     *out = (struct compiled){ .operand = operand_of(BASE_SLOT, (size_t)found->slot),
                               .type = found->type };

@@ -10,7 +10,8 @@ struct evaluation {
 
 static inline const struct value *operand_at(const struct evaluation *evaluation, uint32_t operand)
 {
-    return evaluation->bases[operand_base(operand)] + operand_index(operand);
+    const char *base = (const char *)evaluation->bases[operand_base(operand)];
+    return (const struct value *)(base + (operand & OPERAND_OFFSET_MASK));
 }
 
 /* The constants are sorted by value_compare. */
@@ -79,57 +80,79 @@ static struct value call(const struct evaluation *evaluation, const struct instr
     return site->function->run(arguments, in->count, site, evaluation->context);
 }
 
-/* The index of the next instruction. */
-static inline size_t jump(const struct evaluation *evaluation, size_t at, struct value *registers)
+/* The instruction to go on with. */
+static inline const struct instruction *jump(const struct evaluation *evaluation,
+                                             const struct instruction *in,
+                                             struct value *registers)
 {
-    const struct instruction *in = &evaluation->program->instructions[at];
+    const struct instruction *first = evaluation->program->instructions;
     const struct value *a = operand_at(evaluation, in->a);
     switch ((enum operation)in->operation) {
     case OPERATION_JUMP:
-        return in->target;
+        return first + in->target;
     case OPERATION_JUMP_IF_NULL:
-        return a->kind == VALUE_NULL ? in->target : at + 1;
+        return a->kind == VALUE_NULL ? first + in->target : in + 1;
     case OPERATION_JUMP_IF_FALSE:
     case OPERATION_JUMP_IF_TRUE:
         if (a->kind == VALUE_NULL || a->b != (in->operation == OPERATION_JUMP_IF_TRUE))
-            return at + 1;
+            return in + 1;
         registers[in->out] = *a;
-        return in->target;
+        return first + in->target;
     case OPERATION_BRANCH:
         if (a->kind != VALUE_NULL)
-            return a->b ? at + 1 : in->target;
-        registers[in->out] = value_null();
-        return in->target_2;
+            return a->b ? in + 1 : first + in->target;
+        value_set_null(&registers[in->out]);
+        return first + in->target_2;
     default:
         UNREACHABLE();
     }
 }
 
-static inline struct value run(const struct evaluation *evaluation, const struct instruction *in)
+static void run(const struct evaluation *evaluation, struct value *registers)
 {
     struct expression_context *context = evaluation->context;
-    const struct value *a = operand_at(evaluation, in->a);
-    switch ((enum operation)in->operation) {
-#define OPERATION(name, function) \
-    case OPERATION_##name:        \
-        return function(in, a, operand_at(evaluation, in->b), context);
+    const struct instruction *in = evaluation->program->instructions;
+    const struct instruction *end = in + evaluation->program->instruction_count;
+    while (in < end) {
+        struct value *out = &registers[in->out];
+        const struct value *a = operand_at(evaluation, in->a);
+        switch ((enum operation)in->operation) {
+#define OPERATION(name, function)                                        \
+    case OPERATION_##name:                                               \
+        function(in, out, a, operand_at(evaluation, in->b), context);    \
+        in++;                                                            \
+        continue;
 #include "processor/expression/operations.def"
 #undef OPERATION
-    case OPERATION_IN_CONSTANTS:
-        return in_constants(evaluation, in);
-    case OPERATION_IN_TABLE:
-        return in_table(evaluation, in);
-    case OPERATION_LOOKUP:
-        return lookup_column(evaluation, in);
-    case OPERATION_CALL:
-        return call(evaluation, in);
-    default:
-        UNREACHABLE();
+        case OPERATION_JUMP:
+        case OPERATION_JUMP_IF_NULL:
+        case OPERATION_JUMP_IF_FALSE:
+        case OPERATION_JUMP_IF_TRUE:
+        case OPERATION_BRANCH:
+            in = jump(evaluation, in, registers);
+            continue;
+        case OPERATION_IN_CONSTANTS:
+            *out = in_constants(evaluation, in);
+            break;
+        case OPERATION_IN_TABLE:
+            *out = in_table(evaluation, in);
+            break;
+        case OPERATION_LOOKUP:
+            *out = lookup_column(evaluation, in);
+            break;
+        case OPERATION_CALL:
+            *out = call(evaluation, in);
+            break;
+        default:
+            UNREACHABLE();
+        }
+        in++;
     }
 }
 
-struct value expression_evaluate(const struct expression *program,
-                                 struct expression_context *context)
+/* Keeps the registers off the stack of an evaluation that needs none. */
+static __attribute__((noinline)) struct value run_program(const struct expression *program,
+                                                          struct expression_context *context)
 {
     struct value registers[PROGRAM_REGISTERS_MAX]; /* not set: each is written before it is read */
     const struct evaluation evaluation = {
@@ -139,14 +162,23 @@ struct value expression_evaluate(const struct expression *program,
                    [BASE_SLOT] = context->slots,
                    [BASE_CONSTANT] = program->constants },
     };
-    for (size_t at = 0; at < program->instruction_count;) {
-        const struct instruction *in = &program->instructions[at];
-        if (in->operation >= OPERATION_JUMP && in->operation <= OPERATION_BRANCH) {
-            at = jump(&evaluation, at, registers);
-        } else {
-            registers[in->out] = run(&evaluation, in);
-            at++;
-        }
-    }
+    run(&evaluation, registers);
     return *operand_at(&evaluation, program->result);
+}
+
+struct value expression_evaluate(const struct expression *program,
+                                 struct expression_context *context)
+{
+    if (program->instruction_count > 0)
+        return run_program(program, context);
+    const size_t index = operand_index(program->result);
+    return operand_base(program->result) == BASE_SLOT ? context->slots[index]
+                                                      : program->constants[index];
+}
+
+int expression_slot(const struct expression *program)
+{
+    const bool is_slot = program->instruction_count == 0 &&
+                         operand_base(program->result) == BASE_SLOT;
+    return is_slot ? (int)operand_index(program->result) : -1;
 }

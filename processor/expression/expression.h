@@ -137,6 +137,8 @@ struct value_type expression_type(const struct expression *expression);
 void expression_each_slot(const struct expression *expression,
                           void (*each)(void *context, int slot), void *context);
 bool expression_uses_tables(const struct expression *expression);
+/* The slot whose value is the expression's, as it is; -1: there is something to evaluate. */
+int expression_slot(const struct expression *expression);
 
 struct expression_context {
     /* Each null, or of the kind (and scale) that the scope said. */

@@ -13,7 +13,7 @@
 enum {
     PROGRAM_REGISTERS_MAX = 128, /* 3 KiB of the evaluator's stack */
     OPERAND_BASE_SHIFT = 30,
-    OPERAND_INDEX_MASK = (1 << OPERAND_BASE_SHIFT) - 1,
+    OPERAND_OFFSET_MASK = (1 << OPERAND_BASE_SHIFT) - 1, /* in bytes: no multiplication per use */
 };
 enum operand_base { BASE_REGISTER, BASE_SLOT, BASE_CONSTANT, BASE_COUNT };
 
@@ -73,7 +73,7 @@ struct expression {
 
 static inline uint32_t operand_of(enum operand_base base, size_t index)
 {
-    return (uint32_t)base << OPERAND_BASE_SHIFT | (uint32_t)index;
+    return (uint32_t)base << OPERAND_BASE_SHIFT | (uint32_t)(index * sizeof(struct value));
 }
 
 static inline enum operand_base operand_base(uint32_t operand)
@@ -83,7 +83,7 @@ static inline enum operand_base operand_base(uint32_t operand)
 
 static inline uint32_t operand_index(uint32_t operand)
 {
-    return operand & OPERAND_INDEX_MASK;
+    return (operand & OPERAND_OFFSET_MASK) / (uint32_t)sizeof(struct value);
 }
 
 #endif

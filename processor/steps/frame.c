@@ -5,15 +5,16 @@ enum status frame_complete(struct event *event, size_t position, int64_t time_us
 {
     const struct plan_stream *plan = event->stream->plan;
     struct step_context *context = event->context;
-    if (plan->aggregate_count > 0)
-        TRY(entity_aggregates(event->entity, position, event->stream->aggregates, context->arena, err));
-    for (size_t i = 0; i < plan->aggregate_count; i++)
-        slots[plan->aggregates[i].slot] = event->stream->aggregates[i];
+    if (plan->aggregate_count > 0) /* their slots lie side by side */
+        TRY(entity_aggregates(event->entity, position, &slots[plan->aggregates[0].slot], context->arena, err));
 
     struct table_lookup tables = { .context = context, .as_of_us = time_us };
     struct expression_context expression = step_expression_context(slots, &tables, err);
-    for (size_t i = 0; i < plan->feature_count; i++)
-        slots[plan->features[i].slot] = expression_evaluate(plan->features[i].program, &expression);
+    for (size_t i = 0; i < plan->feature_count; i++) {
+        const struct plan_feature *feature = &plan->features[i];
+        slots[feature->slot] =
+            feature->same_as >= 0 ? slots[feature->same_as] : expression_evaluate(feature->program, &expression);
+    }
     return step_expression_finish(context, &expression);
 }
 

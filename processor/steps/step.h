@@ -68,7 +68,6 @@ struct stream_state {
     struct value *slots;        /* the frame of the event in hand */
     struct value *other_slots;  /* a second frame, for re-evaluations */
     struct value *columns;      /* remembered columns, scratch */
-    struct value *aggregates;   /* aggregate results, scratch */
     uint64_t *truth;            /* scratch bit sets of rules */
     int64_t reach_us;           /* a late event can change what holds at events less than this after it */
     bool has_rises;             /* a rule repeats on rise: the event after a late one may change too */

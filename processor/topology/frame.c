@@ -174,7 +174,8 @@ static void finish_names(struct frame *frame)
                                        .slot = name->slot,
                                        .type = name->type,
                                        .sensitive = name->sensitive,
-                                       .program = name->program };
+                                       .program = name->program,
+                                       .same_as = expression_slot(name->program) };
         }
     }
 }

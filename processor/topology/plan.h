@@ -47,7 +47,7 @@ struct plan_measure {
 
 struct plan_aggregate {
     const char *text; /* normalised */
-    int slot;
+    int slot;         /* one after the other */
     struct value_type type;
     struct aggregate_spec spec;
     bool sensitive;
@@ -59,6 +59,7 @@ struct plan_feature {
     int slot;
     struct value_type type;
     struct expression *program;
+    int same_as;    /* the slot that it repeats, an aggregate's mostly; -1: it is computed */
     bool sensitive; /* computed from a sensitive column: never shown */
 };
 
