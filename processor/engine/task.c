@@ -82,6 +82,7 @@ static enum status make_log(struct task *task, size_t number, struct error *err)
         .retention_us = plan->retention_us,
         .look_back_us = plan->retention_us - plan->accept_late_us,
         .cache_bytes = task->options.cache_bytes / task->plan->stream_count,
+        .never_aborts = task->options.never_aborts,
     };
     return entity_log_create(&task->streams[number].log, spec, task->overlay, task->layouts, err);
 }

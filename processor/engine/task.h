@@ -36,6 +36,7 @@ struct task_options {
     enum alert_mode mode;
     int32_t alert_schema_id;
     uint64_t cache_bytes;      /* of loaded entities, all streams together */
+    bool never_aborts;         /* task_abort is not called: entities are written when they leave the cache, not at each commit */
     void (*on_features)(void *context, const struct plan_stream *stream, const struct value *slots, struct bytes key,
                         struct bytes id, int64_t time_us);
     void *on_features_context;

@@ -99,6 +99,7 @@ static enum status make_task(struct backtest *backtest, struct lane *lane, struc
         .partitioner = options->partitioner,
         .mode = ALERT_REPLAY,
         .cache_bytes = options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
+        .never_aborts = true,
         .on_features = options->on_features == NULL ? NULL : on_features,
         .on_features_context = backtest,
     };
