@@ -143,7 +143,7 @@ def test_backtest_and_oracle_agree(weir, tmp_path, seed):
                     "--alerts", tmp_path / "alerts.avro", "--dead-letters", tmp_path / "letters.jsonl")
 
     settings = processor.Settings(topology=topology.name, topic=topology.transactions, mode="replay",
-                                  clock_ms=(START_MS, 1 << 50))
+                                  clock_ms=(1 << 50, 1 << 50))
     judgement = processor.judge(hard.payments, hard.profiles, blocked,
                                 {"transaction": TRANSACTION, "profile": PROFILE, "of": schemas.get},
                                 settings)

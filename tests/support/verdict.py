@@ -110,7 +110,9 @@ def same_alert(wanted, got):
 
 
 def key_of(alert):
-    return alert["rule"], alert["event_id"], alert["alert_id"]
+    """An id that comes again after its dedupe time is another event."""
+    return (alert["rule"], alert["event_id"], alert["alert_id"], alert["source_partition"],
+            alert["source_offset"])
 
 
 def differences(wanted, got, most=5):
