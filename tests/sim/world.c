@@ -165,6 +165,8 @@ static void note_state(struct world *world, struct process *process, struct lane
     world->disk_faults = (struct disk_faults){ .write_fails = 0 };
     const enum status st = ledger_hash_rows(lane->overlay, &hash, &err);
     world->disk_faults = faults;
+    if (st == ST_IO_FAILED)
+        return; /* the disk failed for another partition since: this one is opened again, too */
     if (st != ST_OK)
         fail(world, "%s: its rows cannot be read: %s", process->name, err.text);
     else
