@@ -251,11 +251,12 @@ def test_a_full_disk_makes_it_wait(story, tmp_path):
         story.write()
         # RocksDB is flushed with a checkpoint when that is 30 s ago, and a checkpoint needs changes.
         def is_noticed():
+            # The partition whose write failed says so; others only that the database must be opened again.
             story.write(50)
-            return lines(process.output(), "lane.waits")
+            return any("No space left on device" in line
+                       for line in lines(process.output(), "lane.waits"))
 
         wait_until(is_noticed, 180, "a full disk is noticed", pause_s=2)
-        assert "No space left on device" in lines(process.output(), "lane.waits")[0]
         assert process.running()
         ballast.unlink()
         story.write()
