@@ -250,7 +250,7 @@ static inline enum status pass(struct entity *entity, size_t window,
     return pass_states(entity, window, chunk->start + i, members, add, err);
 }
 
-static enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
+static inline enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
                               struct error *err)
 {
     struct event_chunk *chunk = entity_open_chunk(entity);
@@ -308,11 +308,11 @@ static inline enum status find_begin(struct entity *entity, struct window_edges 
 }
 
 /* Where the window of the event at `index` begins and ends. */
-static enum status window_extent(struct entity *entity, size_t window, uint64_t index,
-                                 int64_t time_us, struct error *err)
+static inline enum status window_extent(struct entity *entity, size_t window, uint64_t index,
+                                        int64_t time_us, struct window_edges *wanted,
+                                        struct error *err)
 {
     const struct window_spec *w = &entity_spec_of(entity->log)->windows[window];
-    struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[window];
     struct window_edges *edges = &entity->edges[window];
     const int64_t span_us = w->span_us > 0 ? w->span_us : entity_spec_of(entity->log)->look_back_us;
     const int64_t end_us = time_before(time_us, w->delay_us);
@@ -330,12 +330,12 @@ static enum status window_extent(struct entity *entity, size_t window, uint64_t 
     return ST_OK;
 }
 
-/* Windows that begin later. */
-static enum status raise_low(struct entity *entity, size_t w, struct error *err)
+/* The window begins later. */
+static inline enum status raise_low(struct entity *entity, size_t w, uint64_t low,
+                                    struct error *err)
 {
-    const struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
     struct window_edges *edges = &entity->edges[w];
-    for (; edges->low < wanted->low; edges->low++) {
+    for (; edges->low < low; edges->low++) {
         struct event_chunk *chunk;
         TRY(low_chunk(entity, edges, edges->low, &chunk, err));
         TRY(pass(entity, w, chunk, edges->low - chunk->start, false, err));
@@ -343,32 +343,38 @@ static enum status raise_low(struct entity *entity, size_t w, struct error *err)
     return ST_OK;
 }
 
-/* Windows that end later: what several of them gain is decoded once, where that is needed. */
-static enum status raise_high(struct entity *entity, size_t from, size_t to, struct error *err)
+static inline enum status raise_high(struct entity *entity, size_t w, uint64_t high,
+                                     struct error *err)
+{
+    struct window_edges *edges = &entity->edges[w];
+    for (; edges->high < high; edges->high++)
+        TRY(pass_index(entity, w, edges->high, true, err));
+    return ST_OK;
+}
+
+/* Windows that end later, event by event: what several of them gain is decoded once. */
+static enum status raise_together(struct entity *entity, size_t from, size_t to, struct error *err)
 {
     const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
-    struct window_edges *edges = entity->edges;
     for (;;) {
         uint64_t next = UINT64_MAX;
         for (size_t w = from; w < to; w++) {
-            if (edges[w].high < wanted[w].high && edges[w].high < next)
-                next = edges[w].high;
+            if (entity->edges[w].high < wanted[w].high && entity->edges[w].high < next)
+                next = entity->edges[w].high;
         }
         if (next == UINT64_MAX)
             return ST_OK;
         for (size_t w = from; w < to; w++) {
-            if (edges[w].high != next || next >= wanted[w].high)
-                continue;
-            TRY(pass_index(entity, w, next, true, err));
-            edges[w].high++;
+            if (entity->edges[w].high == next && next < wanted[w].high)
+                TRY(raise_high(entity, w, next + 1, err));
         }
     }
 }
 
 /* A late event is evaluated, or the one after it again: back in time. */
-static enum status lower(struct entity *entity, size_t w, struct error *err)
+static enum status lower(struct entity *entity, size_t w, const struct window_edges *wanted,
+                         struct error *err)
 {
-    const struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
     struct window_edges *edges = &entity->edges[w];
     while (edges->high > wanted->high) {
         TRY(pass_index(entity, w, edges->high - 1, false, err));
@@ -386,21 +392,23 @@ static enum status lower(struct entity *entity, size_t w, struct error *err)
 static enum status move_windows(struct entity *entity, size_t from, size_t to, uint64_t index,
                                 struct error *err)
 {
-    struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
+    const bool together = entity->states != NULL; /* decodes what it passes */
     const struct event_place *place;
     TRY(entity_place_of(entity, index, &place, err));
     const int64_t time_us = place->time_us;
     for (size_t w = from; w < to; w++) {
-        const struct window_edges *edges = &entity->edges[w];
-        TRY(window_extent(entity, w, index, time_us, err));
-        if (wanted[w].low >= edges->high || wanted[w].high <= edges->low)
-            restart_window(entity, w, wanted[w].low);
+        struct window_edges *edges = &entity->edges[w];
+        struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
+        TRY(window_extent(entity, w, index, time_us, wanted, err));
+        if (wanted->low >= edges->high || wanted->high <= edges->low)
+            restart_window(entity, w, wanted->low);
+        TRY(raise_low(entity, w, wanted->low, err));
+        if (edges->high > wanted->high || edges->low > wanted->low)
+            TRY(lower(entity, w, wanted, err));
+        if (!together)
+            TRY(raise_high(entity, w, wanted->high, err));
     }
-    for (size_t w = from; w < to; w++) {
-        TRY(raise_low(entity, w, err));
-        TRY(lower(entity, w, err));
-    }
-    return raise_high(entity, from, to, err);
+    return together ? raise_together(entity, from, to, err) : ST_OK;
 }
 
 enum status entity_window_move(struct entity *entity, int window, uint64_t index, struct error *err)

@@ -70,6 +70,7 @@ static void compact(struct event_chunk *chunk)
 {
     struct buffer bytes;
     buffer_init(&bytes);
+    buffer_reserve(&bytes, chunk->rest_bytes);
     for (size_t i = 0; i < chunk->count; i++) {
         const uint32_t at = (uint32_t)bytes.size;
         buffer_put_bytes(&bytes, event_chunk_rest(chunk, i));
@@ -132,6 +133,7 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     into->loaded = true;
     into->start = chunk->start;
     into->fact_words = chunk->fact_words;
+    reserve(into, n);
     for (size_t i = 0; i < n; i++)
         event_chunk_insert(into, i, chunk->places[i].time_us, chunk->places[i].offset,
                            event_chunk_rest(chunk, i));
