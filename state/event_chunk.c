@@ -65,10 +65,37 @@ static void set_extent(struct event_chunk *chunk)
     chunk->last_us = chunk->places[chunk->count - 1].time_us;
 }
 
+/* The rests lie in the order of the events, as they do until a late one comes or one is replaced. */
+static bool is_in_order(const struct event_chunk *chunk)
+{
+    for (size_t i = 1; i < chunk->count; i++) {
+        if (chunk->places[i].at < chunk->places[i - 1].at)
+            return false;
+    }
+    return true;
+}
+
+/* Moves them together where they are: the open chunk does so each time one is sealed, and its memory
+ * is as large as it will need again. */
+static void close_gaps(struct event_chunk *chunk)
+{
+    uint8_t *data = chunk->bytes.data;
+    size_t size = 0;
+    for (size_t i = 0; i < chunk->count; i++) {
+        struct event_place *place = &chunk->places[i];
+        memmove(data + size, data + place->at, place->size);
+        place->at = (uint32_t)size;
+        size += place->size;
+    }
+    chunk->bytes.size = size;
+}
+
 /* Rewrites the bytes in order, without what was replaced. */
 static void compact(struct event_chunk *chunk)
 {
     struct buffer bytes;
+    if (is_in_order(chunk))
+        return close_gaps(chunk);
     buffer_init(&bytes);
     buffer_reserve(&bytes, chunk->rest_bytes);
     for (size_t i = 0; i < chunk->count; i++) {
