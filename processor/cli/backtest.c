@@ -240,6 +240,7 @@ static enum status backtest(const struct arguments *arguments, const struct plan
         .plan = plan, .inputs = inputs, .on_output = on_output, .context = sinks,
         .label = arguments_text(arguments, "label", "fraud"),
         .label_required = arguments_has(arguments, "label"),
+        .alerts_unread = sinks->alerts == NULL && sinks->alerts_avro == NULL,
     };
     const char *input;
     while (options.input_count < INPUTS_MAX && (input = arguments_nth(arguments, "input", options.input_count)) != NULL)

@@ -160,6 +160,7 @@ static void make_context(struct task *task)
         .partition_count = task->options.partition_count,
         .partitioner = &task->partitioner,
         .mode = task->options.mode,
+        .alerts_unread = task->options.alerts_unread,
         .alert_schema_id = task->options.alert_schema_id,
         .on_features = task->options.on_features,
         .on_features_context = task->options.on_features_context,

@@ -34,6 +34,7 @@ struct task_options {
     int32_t partition_count;   /* 0: placement is not checked */
     enum partitioner partitioner; /* stated, or PARTITIONER_UNKNOWN: learnt and remembered */
     enum alert_mode mode;
+    bool alerts_unread;        /* alerts are counted, not written */
     int32_t alert_schema_id;
     uint64_t cache_bytes;      /* of loaded entities, all streams together */
     bool never_aborts;         /* task_abort is not called: entities are written when they leave the cache, not at each commit */

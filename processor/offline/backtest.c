@@ -98,6 +98,7 @@ static enum status make_task(struct backtest *backtest, struct lane *lane, struc
         .partition_count = backtest->partition_count,
         .partitioner = options->partitioner,
         .mode = ALERT_REPLAY,
+        .alerts_unread = options->alerts_unread,
         .cache_bytes = options->cache_bytes == 0 ? CACHE_BYTES : options->cache_bytes,
         .never_aborts = true,
         .on_features = options->on_features == NULL ? NULL : on_features,

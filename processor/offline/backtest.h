@@ -27,6 +27,7 @@ struct backtest_options {
     bool label_required;       /* ST_INVALID when no file has that column */
     enum partitioner partitioner;
     uint64_t cache_bytes; /* of loaded entities; 0: 1 GiB */
+    bool alerts_unread;   /* on_output does not look at alerts: they are counted only */
     /* In input order; or NULL. */
     void (*on_output)(void *context, const struct output *output);
     void (*on_features)(void *context, const struct plan_stream *stream, const struct value *slots,

@@ -82,6 +82,27 @@ static void emit(struct event *event, const struct alert *alert)
     buffer_fini(&value);
 }
 
+/* What counting alerts needs of one. */
+static void count_alert(struct event *event, const struct decision_subject *subject, size_t rule)
+{
+    struct outputs *outputs = event->context->outputs;
+    struct alert *alert = arena_alloc_zeroed(outputs_arena(outputs), sizeof *alert);
+    alert->rule = &event->context->plan->rules[rule];
+    alert->event = (struct alert_event){ .time_us = subject->event.time_us, .offset = subject->event.offset };
+    struct output *output = outputs_append(outputs, OUTPUT_ALERT);
+    output->alert = alert;
+    outputs_complete(outputs, output);
+}
+
+static enum status write_alert(struct event *event, const struct decision_subject *subject, size_t rule,
+                               struct error *err)
+{
+    const struct alert *alert;
+    TRY(explanation_make(event, subject, rule, &alert, err));
+    emit(event, alert);
+    return ST_OK;
+}
+
 enum status decision_raise(struct event *event, const struct decision_subject *subject, size_t rule,
                            struct error *err)
 {
@@ -92,9 +113,10 @@ enum status decision_raise(struct event *event, const struct decision_subject *s
         return ST_OK;
     if (!event->stream->plan->late_own_time)
         TRY(entity_set_alerted(event->entity, subject->position, context->plan->rules[rule].id, err));
-    const struct alert *alert;
-    TRY(explanation_make(event, subject, rule, &alert, err));
-    emit(event, alert);
+    if (context->alerts_unread)
+        count_alert(event, subject, rule);
+    else
+        TRY(write_alert(event, subject, rule, err));
     context->counters->alerts++;
     context->counters->rule_alerts[rule]++;
     return ST_OK;

@@ -9,6 +9,13 @@
 
 static inline size_t rule_words(const struct plan *plan) { return (plan->rule_count + 63) / 64; }
 static inline bool rule_in(const uint64_t *set, size_t rule) { return (set[rule / 64] >> (rule % 64)) & 1; }
+static inline bool rules_none(const struct plan *plan, const uint64_t *set)
+{
+    uint64_t any = 0;
+    for (size_t i = 0; i < rule_words(plan); i++)
+        any |= set[i];
+    return any == 0;
+}
 static inline void rule_add(uint64_t *set, size_t rule) { set[rule / 64] |= UINT64_C(1) << (rule % 64); }
 
 /* The rules of the event's stream whose condition is true of the frame, whatever their repetition. `count_unknown`: nulls are counted

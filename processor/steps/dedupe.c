@@ -5,7 +5,7 @@ static enum status dedupe_process(struct event *event, struct error *err)
 {
     if (event->stream->dedupe == NULL)
         return ST_OK;
-    event->id_hash = hash128(event->id);
+    event->id_hash = hash128(step_event_id(event));
     bool duplicate = false;
     TRY(dedupe_check(event->stream->dedupe, event->id_hash, event->time_us, &duplicate, err));
     if (duplicate) {

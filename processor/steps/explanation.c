@@ -127,7 +127,7 @@ enum status explanation_make(struct event *event, const struct decision_subject 
     alert->mode = context->mode;
     if (subject->caused_by_hand) {
         alert->has_cause = true;
-        alert->cause = (struct alert_event){ .id = keep_name(arena, event->id, stream->id_sensitive), .time_us = event->time_us,
+        alert->cause = (struct alert_event){ .id = keep_name(arena, step_event_id(event), stream->id_sensitive), .time_us = event->time_us,
                                              .offset = event->input->offset };
     }
     alert_compute_id(alert);

@@ -47,7 +47,7 @@ static enum status features_process(struct event *event, struct error *err)
 
     TRY(frame_complete(event, event->position, event->time_us, stream->slots, err));
     if (context->on_features != NULL)
-        context->on_features(context->on_features_context, stream->plan, stream->slots, event->key, event->id,
+        context->on_features(context->on_features_context, stream->plan, stream->slots, event->key, step_event_id(event),
                              event->time_us);
     return ST_OK;
 }

@@ -1,6 +1,4 @@
 /* identify: whose event it is (key), which one (id), and when it happened (time). */
-#include <inttypes.h>
-
 #include "processor/steps/step.h"
 
 enum { KEY_BYTES_MAX = 4096 };
@@ -18,22 +16,19 @@ static enum status find_key(struct event *event, struct expression_context *expr
     return ST_OK;
 }
 
+/* The text of an id is made when somebody asks for it (step_event_id): most events raise no alert. */
 static enum status find_id(struct event *event, struct expression_context *expression, struct error *err)
 {
-    if (event->stream->plan->id == NULL) {
-        const struct input_record *input = event->input;
-        const char *text = arena_format(event->context->arena, "%s/%" PRId32 "/%" PRId64, input->topic,
-                                        input->partition, input->offset);
-        event->id = bytes_of_string(text);
-    } else {
-        const struct value id = expression_evaluate(event->stream->plan->id, expression);
-        event->id = step_value_text(&id, event->context->arena);
-        if (event->id.size == 0)
-            return FAIL(err, ST_NULL_ID, "the event's id is null or empty");
-        if (event->id.size > KEY_BYTES_MAX)
-            return FAIL(err, ST_TOO_LARGE, "the event's id has %zu bytes, more than %d", event->id.size,
-                        KEY_BYTES_MAX);
-    }
+    if (event->stream->plan->id == NULL)
+        return ST_OK;
+    event->id_value = expression_evaluate(event->stream->plan->id, expression);
+    if (event->id_value.kind == VALUE_INT)
+        return ST_OK;
+    event->id = step_value_text(&event->id_value, event->context->arena);
+    if (event->id.size == 0)
+        return FAIL(err, ST_NULL_ID, "the event's id is null or empty");
+    if (event->id.size > KEY_BYTES_MAX)
+        return FAIL(err, ST_TOO_LARGE, "the event's id has %zu bytes, more than %d", event->id.size, KEY_BYTES_MAX);
     return ST_OK;
 }
 

@@ -98,7 +98,7 @@ enum status late_truth_before(struct event *event, uint64_t *truth, struct error
         memcpy(truth, event->truth_before, rule_words(plan) * sizeof *truth);
         return ST_OK;
     }
-    if (event->position == 0)
+    if (event->position == 0 || !event->stream->has_rises)
         return ST_OK;
     int64_t before_us = INT64_MIN;
     for (size_t i = 0; i < plan->rule_count; i++) {

@@ -5,9 +5,11 @@ static enum status raise_own(struct event *event, const uint64_t *truth, const u
                              struct error *err)
 {
     const struct plan *plan = event->context->plan;
+    if (rules_none(plan, truth))
+        return ST_OK;
     const struct decision_subject subject = {
         .slots = event->stream->slots,
-        .event = { .id = event->id, .time_us = event->time_us, .offset = event->input->offset },
+        .event = { .id = step_event_id(event), .time_us = event->time_us, .offset = event->input->offset },
         .position = event->position,
     };
     for (size_t i = 0; i < plan->rule_count; i++) {
@@ -21,7 +23,7 @@ static enum status raise_own(struct event *event, const uint64_t *truth, const u
 static enum status keep_rises_in_order(struct event *event, const uint64_t *truth, struct error *err)
 {
     const struct plan *plan = event->context->plan;
-    if (event->late)
+    if (event->late || !event->stream->has_rises)
         return ST_OK; /* the newest event is another one: late_finish keeps what is true there */
     for (size_t i = 0; i < plan->rule_count; i++) {
         if (plan->rules[i].repeat == REPEAT_ON_RISE && plan->rules[i].stream == event->stream->plan->number)

@@ -1,6 +1,8 @@
 /* The chain, and what steps share: evaluating expressions of a task and looking up its tables. */
 #include "processor/steps/step.h"
 
+#include <inttypes.h>
+
 #include "base/ensure.h"
 
 #define STEP(name) extern const struct step_type step_##name;
@@ -20,6 +22,19 @@ enum status steps_run(struct step_context *context, struct stream_state *stream,
     for (size_t i = 0; i < sizeof chain / sizeof chain[0] && !event.done; i++)
         TRY(chain[i]->process(&event, err));
     return ST_OK;
+}
+
+struct bytes step_event_id(struct event *event)
+{
+    struct arena *arena = event->context->arena;
+    if (event->id.data != NULL)
+        return event->id;
+    if (event->stream->plan->id != NULL)
+        event->id = step_value_text(&event->id_value, arena);
+    else
+        event->id = bytes_of_string(arena_format(arena, "%s/%" PRId32 "/%" PRId64, event->input->topic,
+                                                 event->input->partition, event->input->offset));
+    return event->id;
 }
 
 struct bytes step_value_text(const struct value *v, struct arena *arena)

@@ -51,6 +51,7 @@ struct step_context {
     int32_t partition_count; /* 0: placement is not checked (files) */
     enum partitioner *partitioner; /* may be learnt; the task keeps it in its row */
     enum alert_mode mode;
+    bool alerts_unread; /* an alert is its rule and event: nobody reads what it would say */
     int32_t alert_schema_id;
     /* Called for every event of a stream whose features are complete (backtest --features); or NULL. */
     void (*on_features)(void *context, const struct plan_stream *stream, const struct value *slots, struct bytes key,
@@ -78,7 +79,8 @@ struct event {
     struct stream_state *stream;
     const struct input_record *input;
     struct bytes key; /* the entity, as text */
-    struct bytes id;
+    struct bytes id; /* none until step_event_id was asked */
+    struct value id_value;
     struct hash128 id_hash;
     int64_t time_us;
     bool done;
@@ -118,6 +120,8 @@ struct expression_context step_expression_context(const struct value *slots, str
                                                   struct error *err);
 /* Adds what an evaluation counted to the task's counters and passes on a failed lookup. */
 MUST_CHECK enum status step_expression_finish(struct step_context *context, struct expression_context *expression);
+/* The event's id as text, in the record's arena. */
+struct bytes step_event_id(struct event *event);
 /* The text of a key or id value: the same as value_format, for text without a copy. None when null. */
 struct bytes step_value_text(const struct value *v, struct arena *arena);
 

@@ -229,7 +229,8 @@ static void on_features(void *context, const struct plan_stream *stream, const s
     buffer_put_u8(&run->features, '\n');
 }
 
-static void take_files(struct run *run, const char *const *paths, size_t count, const char *label)
+static void take_files(struct run *run, const char *const *paths, size_t count, const char *label,
+                       bool alerts_unread)
 {
     run->plan = payments_plan();
     const struct backtest_options options = {
@@ -237,7 +238,8 @@ static void take_files(struct run *run, const char *const *paths, size_t count, 
         .inputs = paths,
         .input_count = count,
         .label = label,
-        .on_output = on_output,
+        .alerts_unread = alerts_unread,
+        .on_output = alerts_unread ? NULL : on_output,
         .on_features = on_features,
         .context = run,
     };
@@ -247,7 +249,15 @@ static void take_files(struct run *run, const char *const *paths, size_t count, 
 struct run run_files(const char *const *paths, size_t count, const char *label)
 {
     struct run run = { .status = ST_OK };
-    take_files(&run, paths, count, label);
+    take_files(&run, paths, count, label, false);
+    return run;
+}
+
+struct run run_unread(const char *path)
+{
+    struct run run = { .status = ST_OK };
+    take_files(&run, &path, 1, "fraud", true);
+    cr_assert_eq(run.status, ST_OK, "%s: %s", path, run.err.text);
     return run;
 }
 

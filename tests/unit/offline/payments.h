@@ -44,6 +44,8 @@ struct run {
 };
 struct run run_files(const char *const *paths, size_t count, const char *label);
 struct run run_file(const char *path);
+/* With alerts that are counted only. */
+struct run run_unread(const char *path);
 void run_fini(struct run *run);
 
 #endif
