@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <rocksdb/c.h>
@@ -62,7 +63,8 @@ enum {
     INFO_LOG_BYTES = 1 << 20,
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
-    MULTI_GET_MAX = 128
+    MULTI_GET_MAX = 128,
+    OPEN_BYTES = 6 << 20 /* log, manifest and options of a hundred partitions */
 };
 
 struct rocks_store {
@@ -369,9 +371,24 @@ static enum status open_or_begin_anew(struct rocks_store *store, struct error *e
     return open_database(store, err);
 }
 
+/* RocksDB writes its log, manifest and options when it opens; where that runs out of room, a build with assertions
+ * (Debian's) ends the process. */
+static enum status room_to_open(const struct rocks_store *store, struct error *err)
+{
+    struct statvfs disk;
+    if (statvfs(store->database_directory, &disk) != 0)
+        return FAIL(err, ST_IO_FAILED, "%s: %s", store->database_directory, strerror(errno));
+    const uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
+    if (room < OPEN_BYTES)
+        return FAIL(err, ST_DISK_FULL, "the local state: %s: No space left on device to open the database again: %d MB are"
+                    " needed", store->database_directory, OPEN_BYTES >> 20);
+    return ST_OK;
+}
+
 /* After a failure. What was not flushed is gone; nobody else is inside. */
 static enum status open_again(struct rocks_store *store, struct error *err)
 {
+    TRY(room_to_open(store, err));
     LOG_WARN("store.opened_again", "directory=%s", LOG_Q(store->database_directory));
     close_database(store);
     TRY(empty_directory(store->ingest_directory, err));

@@ -494,9 +494,8 @@ static enum status fill_disk_and_go_on(const char *directory, struct error *err)
         return FAIL(err, ST_INVALID, "the other partition can be used");
     type->partition_close(full);
     full = NULL;
-    const enum status before = type->partition_open(store, &full, "t-0", err);
-    if (before == ST_OK) /* it had room for opening; what is not there are the noisy rows */
-        type->partition_close(full);
+    if (type->partition_open(store, &full, "t-0", err) != ST_DISK_FULL)
+        return FAIL(err, ST_INVALID, "the database was opened again without room");
     unlink(ballast);
     full = NULL;
     TRY(type->partition_open(store, &full, "t-0", err));
