@@ -18,7 +18,7 @@ KEPT = pathlib.Path(__file__).resolve().parents[2] / "build/results/chaos"
 DRAIN_S = 300
 LOG_TAIL = 20_000
 LAST_PAYMENTS = 2000
-TRIES_MAX = 4
+TRIES_MAX = 20
 
 
 class Finding(dict):
