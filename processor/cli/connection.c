@@ -26,6 +26,19 @@ enum status connection_open(struct connection *out, const struct arguments *argu
     return kafka_admin_open(&out->admin, &out->kafka, err);
 }
 
+enum status connection_check_stopped(const struct connection *connection, struct error *err)
+{
+    struct kafka_group group;
+    TRY(kafka_admin_describe_group(connection->admin, connection->plan->name, &group, err));
+    const size_t members = group.member_count;
+    kafka_group_fini(&group);
+    if (members > 0)
+        return FAIL(err, ST_REFUSED, "%zu process%s of '%s' still run%s: stop them first (one that stopped keeps its place"
+                    " until its session times out)", members, members == 1 ? "" : "es", connection->plan->name,
+                    members == 1 ? "s" : "");
+    return ST_OK;
+}
+
 void connection_close(struct connection *connection)
 {
     kafka_admin_close(&connection->admin);

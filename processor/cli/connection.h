@@ -23,5 +23,7 @@ struct connection {
 /* Options used: --config, --schemas; the operand is the topology. On failure connection_close still has to be called. */
 MUST_CHECK enum status connection_open(struct connection *out, const struct arguments *arguments, struct error *err);
 void connection_close(struct connection *connection);
+/* ST_REFUSED, with the number, while processes of the topology are members of its group. */
+MUST_CHECK enum status connection_check_stopped(const struct connection *connection, struct error *err);
 
 #endif

@@ -18,19 +18,6 @@ struct recovery {
     int32_t partition_count;
 };
 
-static enum status check_stopped(const struct connection *connection, struct error *err)
-{
-    struct kafka_group group;
-    TRY(kafka_admin_describe_group(connection->admin, connection->plan->name, &group, err));
-    const size_t members = group.member_count;
-    kafka_group_fini(&group);
-    if (members > 0)
-        return FAIL(err, ST_REFUSED, "%zu process%s of '%s' still run%s: stop them first (one that stopped keeps its place"
-                    " until its session times out)", members, members == 1 ? "" : "es", connection->plan->name,
-                    members == 1 ? "s" : "");
-    return ST_OK;
-}
-
 static const struct kafka_group_offset *committed_of(const struct recovery *recovery, const char *topic,
                                                      int32_t partition)
 {
@@ -137,7 +124,7 @@ static enum status recover(struct recovery *recovery, const struct arguments *ar
 {
     struct connection *connection = recovery->connection;
     const char *tail = connection->topics.items[connection->topics.tail].name;
-    TRY(check_stopped(connection, err));
+    TRY(connection_check_stopped(connection, err));
     TRY(kafka_admin_group_offsets(connection->admin, connection->plan->name, &recovery->committed, err));
     TRY(kafka_admin_count_partitions(connection->admin, tail, &recovery->partition_count, NULL, err));
     if (recovery->partition_count == 0)

@@ -13,23 +13,10 @@ static bool is_state(enum topic_role role, bool with_journal)
            (with_journal && role == TOPIC_JOURNAL);
 }
 
-static enum status check_stopped(const struct connection *connection, struct error *err)
-{
-    struct kafka_group group;
-    TRY(kafka_admin_describe_group(connection->admin, connection->plan->name, &group, err));
-    const size_t members = group.member_count;
-    kafka_group_fini(&group);
-    if (members > 0)
-        return FAIL(err, ST_REFUSED, "%zu process%s of '%s' still run%s: stop them first (one that stopped keeps its place"
-                    " until its session times out)", members, members == 1 ? "" : "es", connection->plan->name,
-                    members == 1 ? "s" : "");
-    return ST_OK;
-}
-
 static enum status forget(struct connection *connection, const struct arguments *arguments, struct error *err)
 {
     const bool with_journal = arguments_has(arguments, "journal");
-    TRY(check_stopped(connection, err));
+    TRY(connection_check_stopped(connection, err));
     TRY(kafka_admin_delete_group(connection->admin, connection->plan->name, err));
     puts("deleted the group's offsets");
     for (int i = 0; i < connection->topics.count; i++) {
