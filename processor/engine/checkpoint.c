@@ -9,10 +9,10 @@
 enum { ROWS_PER_WRITE = 5000, BYTES_PER_WRITE = 1 << 20, SLICE_ROW_OVERHEAD = 256 /* a record's in the client */ };
 
 void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, struct store_partition *store,
-                     const struct state_identity *identity, bool threaded)
+                     const struct state_identity *identity, int job_steps)
 {
     *checkpoint = (struct checkpoint){
-        .overlay = overlay, .store = store, .identity = *identity, .threaded = threaded,
+        .overlay = overlay, .store = store, .identity = *identity, .job_steps = job_steps,
     };
 }
 
@@ -113,7 +113,7 @@ void checkpoint_start(struct checkpoint *checkpoint, const struct commit_metadat
     checkpoint->sorted = false;
     checkpoint->row_next = 0;
     checkpoint->flush_wanted = flush;
-    job_start(&checkpoint->write_job, checkpoint->threaded, write_step, checkpoint);
+    job_start(&checkpoint->write_job, checkpoint->job_steps, write_step, checkpoint);
 }
 
 bool checkpoint_wants_slice(const struct checkpoint *checkpoint)

@@ -21,7 +21,7 @@ struct checkpoint {
     struct overlay *overlay;       /* borrowed */
     struct store_partition *store; /* borrowed */
     struct state_identity identity;
-    bool threaded;
+    int job_steps; /* of the writer, as in job.h */
     size_t write_rows_max;         /* in one write to the store; 0: 5000 */
 
     bool running;            /* a frozen map exists */
@@ -46,7 +46,7 @@ struct checkpoint {
 typedef enum status checkpoint_emit_fn(void *context, struct bytes key, struct bytes value, struct error *err);
 
 void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, struct store_partition *store,
-                     const struct state_identity *identity, bool threaded);
+                     const struct state_identity *identity, int job_steps);
 /* Joins the job. The frozen map stays as it is. */
 void checkpoint_fini(struct checkpoint *checkpoint);
 /* Joins the job and takes the frozen values back: the next checkpoint writes them all again. Between transactions. */

@@ -9,7 +9,7 @@
 struct job {
     job_step_fn *step;
     void *context;
-    bool threaded;
+    int steps; /* per look, or JOB_THREADED */
     pthread_t thread;
     atomic_bool cancelled;
     atomic_bool ended;
@@ -34,21 +34,21 @@ static void *run(void *argument)
     return NULL;
 }
 
-void job_start(struct job **out, bool threaded, job_step_fn *step, void *context)
+void job_start(struct job **out, int steps, job_step_fn *step, void *context)
 {
     ENSURE(*out == NULL);
     struct job *job = mem_alloc(sizeof *job);
     job->step = step;
     job->context = context;
-    job->threaded = threaded;
-    if (threaded)
+    job->steps = steps;
+    if (steps == JOB_THREADED)
         ENSURE(pthread_create(&job->thread, NULL, run, job) == 0);
     *out = job;
 }
 
 bool job_ended(struct job *job, enum status *st, struct error *err)
 {
-    if (!job->threaded && !atomic_load(&job->ended))
+    for (int i = 0; i < job->steps && !atomic_load(&job->ended); i++)
         run_step(job);
     if (!atomic_load(&job->ended))
         return false;
@@ -63,7 +63,7 @@ void job_cancel(struct job **job)
     if (*job == NULL)
         return;
     atomic_store(&(*job)->cancelled, true);
-    if ((*job)->threaded)
+    if ((*job)->steps == JOB_THREADED)
         pthread_join((*job)->thread, NULL);
     mem_free(*job);
     *job = NULL;

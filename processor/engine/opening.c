@@ -250,7 +250,7 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
     restore_init(&lane->restore, &restore);
     mem_free(inputs);
     lane->state = LANE_RESTORING;
-    job_start(&lane->restore_job, worker->options.threaded, restore_step, &lane->restore);
+    job_start(&lane->restore_job, worker_job_steps(worker), restore_step, &lane->restore);
     return ST_OK;
 }
 
@@ -369,7 +369,7 @@ static enum status make_task(struct worker *worker, struct lane *lane, struct er
     TRY(load_journal_hash(lane, err));
     TRY(load_last_seen(lane, err));
     const struct state_identity identity = identity_of(worker, lane);
-    checkpoint_init(&lane->checkpoint, lane->overlay, lane->store, &identity, options->threaded);
+    checkpoint_init(&lane->checkpoint, lane->overlay, lane->store, &identity, worker_job_steps(worker));
     lane->checkpoint.write_rows_max = options->checkpoint_write_rows;
     return ST_OK;
 }

@@ -38,6 +38,7 @@ struct worker_options {
     int number;                /* of this worker in its process, for logs */
     bool hands_over;           /* when it stops: others stand by, so it leaves them little to read, and soon */
     bool threaded;             /* restores and background writes on threads of their own */
+    int job_steps;             /* of them with each look when they are not; 0: 1 */
     int32_t alert_schema_id;
     enum start_at start;       /* where a stream without committed offsets starts; tables always from the beginning */
     int64_t start_ms;          /* START_TIME */

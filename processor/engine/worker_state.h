@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include "processor/engine/job.h"
 #include "processor/engine/lane.h"
 #include "processor/engine/reference.h"
 #include "processor/engine/worker.h"
@@ -51,6 +52,11 @@ struct worker {
 };
 
 static inline int64_t worker_now_us(const struct worker *worker) { return clock_us(&worker->options.clock); }
+static inline int worker_job_steps(const struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    return options->threaded ? JOB_THREADED : options->job_steps > 0 ? options->job_steps : 1;
+}
 
 /* --- opening.c: taking over what was assigned ------------------------------------------------------------------- */
 

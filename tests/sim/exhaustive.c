@@ -4,13 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* How checkpoints lie against the three commits: by interval, and by rows per slice and per
- * write. */
+/* How checkpoints lie against the three commits: by interval, by rows per slice and per write, and
+ * by how many of the writes are done between two looks: with all of them the store has a checkpoint
+ * before a transaction has. */
 static const int64_t intervals_ms[] = { 1, 4, 8, 14, 1000 };
-static const size_t rows[] = { 1, 4, 1000 };
+static const struct {
+    size_t rows;
+    int job_steps;
+} paces[] = { { 1, 1 }, { 4, 2 }, { 1000, 1000 } };
 
 struct small_case {
-    size_t interval, rows;
+    size_t interval, pace;
     uint64_t crash_at, again_after;
     int ending; /* disk_survival, or 3: the disk is lost */
 };
@@ -29,8 +33,9 @@ static void settle(struct world_settings *out, const struct small_case *which, b
         .commit_interval_ms = 1,
         .alert_floor_us = 1,
         .checkpoint_interval_ms = intervals_ms[which->interval],
-        .slice_rows = rows[which->rows],
-        .write_rows = rows[which->rows],
+        .slice_rows = paces[which->pace].rows,
+        .write_rows = paces[which->pace].rows,
+        .job_steps = paces[which->pace].job_steps,
         .records_max = 2,
         .partitioner = PARTITIONER_MURMUR2,
         .burst_max = 2,
@@ -59,7 +64,7 @@ static bool run_case(const struct small_case *which, bool trace, struct exhausti
         return true;
     result->failed = true;
     snprintf(result->why, sizeof result->why, "case %zu:%zu:%" PRIu64 ":%" PRIu64 ":%d: %s",
-             which->interval, which->rows, which->crash_at, which->again_after, which->ending,
+             which->interval, which->pace, which->crash_at, which->again_after, which->ending,
              world->why);
     return false;
 }
@@ -98,7 +103,7 @@ void exhaustive_run(bool thorough, struct exhaustive_result *result)
     struct small_case which = { .interval = 0 };
     for (which.interval = 0; which.interval < sizeof intervals_ms / sizeof intervals_ms[0];
          which.interval++) {
-        for (which.rows = 0; which.rows < sizeof rows / sizeof rows[0]; which.rows++) {
+        for (which.pace = 0; which.pace < sizeof paces / sizeof paces[0]; which.pace++) {
             for (which.ending = 0; which.ending < ENDINGS; which.ending++) {
                 if (!crash_everywhere(which, thorough, result))
                     return;
@@ -112,10 +117,10 @@ bool exhaustive_replay(const char *name)
     struct small_case which;
     struct exhaustive_result result = { .cases = 0 };
     struct world_result world;
-    if (sscanf(name, "%zu:%zu:%" SCNu64 ":%" SCNu64 ":%d", &which.interval, &which.rows,
+    if (sscanf(name, "%zu:%zu:%" SCNu64 ":%" SCNu64 ":%d", &which.interval, &which.pace,
                &which.crash_at, &which.again_after, &which.ending) != 5 ||
         which.interval >= sizeof intervals_ms / sizeof intervals_ms[0] ||
-        which.rows >= sizeof rows / sizeof rows[0]) {
+        which.pace >= sizeof paces / sizeof paces[0]) {
         fprintf(stderr, "a case looks like 0:0:12:0:1\n");
         return false;
     }

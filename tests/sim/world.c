@@ -253,6 +253,7 @@ static void start_process(struct world *world, int slot_number)
             .checkpoint_interval_ms = settings->checkpoint_interval_ms,
             .checkpoint_slice_rows = settings->slice_rows,
             .checkpoint_write_rows = settings->write_rows,
+            .job_steps = settings->job_steps,
             .transaction_records_max = settings->records_max,
             .entity_cache_bytes = 1 << 20,
             .row_cache_bytes = 1 << 20,
@@ -870,4 +871,5 @@ void world_draw(struct world_settings *out, uint64_t seed)
     if (prng_chance(&prng, 1, 5))
         out->disk_faults =
             (struct disk_faults){ habit(&prng, 30), habit(&prng, 3), habit(&prng, 3) };
+    out->job_steps = (int)ONE_OF(&prng, 1, 2, 1000);
 }

@@ -42,6 +42,7 @@ struct world_settings {
     int64_t session_timeout_us, transaction_timeout_us;
     int64_t commit_interval_ms, alert_floor_us, checkpoint_interval_ms;
     size_t slice_rows, write_rows, records_max;
+    int job_steps; /* how fast restores and background writes are against the rest */
     enum partitioner partitioner;
     int burst_max;      /* records that arrive together */
     int64_t gap_us_max; /* between bursts */
