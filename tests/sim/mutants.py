@@ -3,10 +3,11 @@
 
 For each mutant the one file that changes is compiled from a copy, elsewhere, with the command that compiled the
 original; its object is put in front of the libraries when `sim` is linked again, so that it is taken instead of the
-original; and the program runs: the directed schedules, then seed after seed until one fails. The source tree is not
+original; and the program runs: the directed schedules, the small world, then seed after seed until one fails. The source tree is not
 touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's text is not found exactly once.
 
     mutants.py --build FOLDER [--seeds N] [--jobs N] [NAME...]
+    mutants.py --fit                                              only looks whether each one's text is there
 """
 
 import argparse
@@ -15,7 +16,9 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +29,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_suffix(".toml")
 SEED_FAILED = re.compile(r"^(?:seed (\d+) (?:failed|aborted)|(a directed schedule) failed)(?:: (.*))?$", re.M)
 FEW_SEEDS = 40
-RUN_SECONDS = 900  # a mutant that goes round in circles is caught, too
+RUN_CPU_S = 1200  # a mutant that goes round in circles is caught, too
 
 
 class Text(Exception):
@@ -91,13 +94,12 @@ class Workshop:
 
 
 def run(program, seeds):
-    """(caught, by what, where): a few seeds, the directed schedules, and all the other seeds."""
+    """(caught, by what, where): a few seeds, the directed schedules, the small world, and all the other seeds."""
     few = min(seeds, FEW_SEEDS)
-    for options in (["--seeds", few], ["--directed"], ["--from", few + 1, "--seeds", seeds - few]):
-        try:
-            done = subprocess.run([program, *map(str, options)], capture_output=True, text=True, timeout=RUN_SECONDS,
-                                  check=False)
-        except subprocess.TimeoutExpired:
+    for options in (["--seeds", few], ["--directed"], ["--exhaustive"], ["--from", few + 1, "--seeds", seeds - few]):
+        done = subprocess.run([program, *map(str, options)], capture_output=True, text=True, check=False,
+                              preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (RUN_CPU_S, RUN_CPU_S)))
+        if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             return True, "no end", " ".join(map(str, options))
         if done.returncode == 0:
             continue
@@ -114,22 +116,30 @@ def assertion(output):
     return lines[0] if lines else "died"
 
 
+def fits(name, mutant):
+    try:
+        broken((ROOT / mutant["file"]).read_text(), mutant)
+    except Text as error:
+        print(f"mutant {name}: its text in {mutant['file']} is {error}")
+        return False
+    return True
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=2000, help="at most so many per mutant")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--build", type=pathlib.Path, required=True, help="where sim is built")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--build", type=pathlib.Path, help="where sim is built")
+    what.add_argument("--fit", action="store_true", help="only look whether each one's text is there")
     parser.add_argument("--unbroken-seeds", type=int, default=200)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
     mutants = tomllib.loads(TABLE.read_text())
     chosen = {name: mutants[name] for name in args.names} if args.names else mutants
-    for name, mutant in mutants.items():
-        try:
-            broken((ROOT / mutant["file"]).read_text(), mutant)
-        except Text as error:
-            print(f"mutant {name}: its text in {mutant['file']} is {error}")
-            return 2
+    misfits = [name for name, mutant in mutants.items() if not fits(name, mutant)]
+    if misfits or args.fit:
+        return 2 if misfits else 0
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-mutants-") as scratch:
         workshop = Workshop(args.build.resolve(), pathlib.Path(scratch))
