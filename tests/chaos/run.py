@@ -15,7 +15,7 @@ sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "tests", "tests/c
 
 import kill_points  # noqa: E402
 from brokers import BadNetwork, OneBroker, ThreeBrokers, behind_weather  # noqa: E402
-from cluster import Cluster  # noqa: E402
+from cluster import Cluster, kafka_version  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 from world import BROKER_SETTINGS, JVM, fast_folder  # noqa: E402
 
@@ -88,7 +88,7 @@ class Run:
                     counts[key][name] = counts[key].get(name, 0) + count
         judged = [each for part in parts for each in part["rounds"] if each.get("judged", True)]
         return {
-            "seed": self.options.seed, "brokers": self.options.brokers, "pods": 3, "workers": 2,
+            "seed": self.options.seed, "kafka": kafka_version(), "brokers": self.options.brokers, "pods": 3, "workers": 2,
             "partitions": 6, "minutes_of_chaos": round(minutes, 1),
             "kills_per_minute": round(sums["kills"] / minutes, 1) if minutes else 0,
             **sums, "rounds": sum(len(part["rounds"]) for part in parts),

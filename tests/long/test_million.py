@@ -6,7 +6,7 @@ import time
 from collections import Counter
 
 import verdict
-from cluster import CACHE
+from cluster import CACHE, kafka_version
 from traffic import Traffic, run_and_kill
 
 EVENTS = 1_000_000
@@ -42,5 +42,5 @@ def test_a_million_payments(cluster, weir, tmp_path, evidence):
             for name, state_is_kept in (("kept", True), ("lost", False))]
     evidence("exactly-once", seed=SEED, events=EVENTS, generated_with=OPTIONS, partitions=4,
              workers=2, runs=runs,
-             kafka=sorted(path.name for path in (CACHE / "kafka").glob("kafka_2*.jar")),
+             kafka=kafka_version(),
              registry=sorted(path.name for path in (CACHE / "registry").glob("*-runner.jar")))

@@ -5,7 +5,8 @@ end, also when the test's process is killed. For playing: `python3 cluster.py st
 leaves them running, known by the pids in DIR. `cluster.py with COMMAND...` runs a command beside
 them, with WEIR_BROKERS and WEIR_REGISTRY_URL in its environment.
 
-The jars and the registry are where `./dev setup` put them: $WEIR_CACHE, or ~/.cache/weir.
+The jars and the registry are where `./dev setup` put them: $WEIR_CACHE, or ~/.cache/weir. With
+WEIR_TEST_KAFKA=VERSION, given to both, the broker is that version.
 """
 
 import contextlib
@@ -28,6 +29,7 @@ CACHE = pathlib.Path(
     os.environ.get("WEIR_CACHE")
     or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "weir"
 )
+KAFKA = CACHE / "-".join(filter(None, ("kafka", os.environ.get("WEIR_TEST_KAFKA"))))
 CLUSTER_ID = "d2Vpci10ZXN0LWNsdXN0ZQ"
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 30
@@ -54,6 +56,12 @@ def wait_until(ready, timeout_s, what, pause_s=0.05):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {timeout_s} s")
         time.sleep(pause_s)
+
+
+def kafka_version():
+    """Of the broker that is started."""
+    jar, = KAFKA.glob("kafka_2*.jar")
+    return jar.stem.split("-", 1)[1]
 
 
 LIBC = ctypes.CDLL(None)
@@ -184,11 +192,10 @@ class Kafka(Service):
         self.properties.write_text(text)
 
     def _java(self, *arguments, heap="128m"):
-        jars = CACHE / "kafka"
-        if not jars.is_dir():
-            raise RuntimeError(f"no Kafka in {jars}: run ./dev setup")
+        if not KAFKA.is_dir():
+            raise RuntimeError(f"no Kafka in {KAFKA}: run ./dev setup")
         return [*JAVA, f"-Xmx{heap}", f"-Dlog4j2.configurationFile={SUPPORT}/kafka/log4j2.properties",
-                "-cp", f"{jars}/*", *arguments]
+                "-cp", f"{KAFKA}/*", *arguments]
 
     def launch(self):
         if not (self.folder / "data/meta.properties").exists():
