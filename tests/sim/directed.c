@@ -11,27 +11,55 @@ struct schedule {
     const char *name;
     struct world_focus focus[WORLD_FOCUS_MAX];
     int seeds;
+    int64_t markers_us, down_us; /* how late markers are, how long a process is dead; 0: as drawn */
+    uint32_t lost_disk, rebalance, pause; /* world_habits */
 };
 
-static const int64_t LONG_US = 20 * 1000 * 1000;
+enum { LONG_US = 20 * 1000 * 1000, SESSION_US = 1000 * 1000, MARKERS_US = 200 * 1000 };
+
+#define FROZEN(where, chance_in_10000, us) \
+    { .call = (where), .chance = (chance_in_10000), .happens = FOCUS_FREEZE, .freeze_us_max = (us) }
+#define DIES(where, chance_in_10000) \
+    { .call = (where), .chance = (chance_in_10000), .happens = FOCUS_DEATH }
 
 static const struct schedule schedules[] = {
     /* 3: frozen around the commit; another commits the same seq; then it comes back and asks
      * what became of its own. */
-    { "frozen at commit", { { SIM_COMMIT, 300, LONG_US, false } }, 30 },
-    { "frozen at the offsets", { { SIM_SEND_OFFSETS, 300, LONG_US, false } }, 20 },
+    { .name = "frozen at commit", .seeds = 30, .focus = { FROZEN(SIM_COMMIT, 300, LONG_US) } },
+    { .name = "frozen at the offsets",
+      .seeds = 20,
+      .focus = { FROZEN(SIM_SEND_OFFSETS, 300, LONG_US) } },
     /* 6: revoked and given back in the middle of a checkpoint's write behind. */
-    { "rebalanced while the store is written", { { PROCESS_CALL_DISK, 300, 0, true } }, 30 },
+    { .name = "rebalanced while the store is written",
+      .seeds = 30,
+      .focus = { { .call = PROCESS_CALL_DISK, .chance = 300, .happens = FOCUS_REBALANCE } } },
     /* 20: frozen before trimming, and trims under one who restores slowly. */
-    { "trims late under a reader",
-      { { SIM_DELETE_RECORDS, 3000, LONG_US, false }, { SIM_READER_POLL, 500, LONG_US, false } },
-      40 },
-    { "frozen while it restores",
-      { { SIM_READER_POLL, 800, LONG_US, false }, { SIM_COMMITTED, 500, LONG_US, false } },
-      20 },
-    { "frozen when it opens a producer",
-      { { SIM_PRODUCER_OPEN, 3000, LONG_US, false }, { SIM_END_FOREIGN, 3000, LONG_US, false } },
-      20 },
+    { .name = "trims late under a reader",
+      .seeds = 40,
+      .focus = { FROZEN(SIM_DELETE_RECORDS, 3000, LONG_US), FROZEN(SIM_READER_POLL, 500, LONG_US) } },
+    { .name = "trims as the next one reads",
+      .seeds = 40,
+      .focus = { FROZEN(SIM_DELETE_RECORDS, 2000, SESSION_US + SESSION_US / 2) },
+      .rebalance = 30,
+      .pause = 3000 },
+    { .name = "frozen while it restores",
+      .seeds = 20,
+      .focus = { FROZEN(SIM_READER_POLL, 800, LONG_US), FROZEN(SIM_COMMITTED, 500, LONG_US) } },
+    { .name = "frozen when it opens a producer",
+      .seeds = 20,
+      .focus = { FROZEN(SIM_PRODUCER_OPEN, 3000, LONG_US), FROZEN(SIM_END_FOREIGN, 3000, LONG_US) } },
+    /* 2: the offsets are stable, the changelog's and the tail's last records are not yet. */
+    { .name = "dies at commit, markers come late",
+      .seeds = 30,
+      .focus = { DIES(SIM_COMMIT, 200) },
+      .markers_us = MARKERS_US,
+      .down_us = 1000 },
+    { .name = "dies at commit with its disk, markers come late",
+      .seeds = 30,
+      .focus = { DIES(SIM_COMMIT, 200) },
+      .markers_us = MARKERS_US,
+      .down_us = 1000,
+      .lost_disk = 10000 },
 };
 
 static void settle(struct world_settings *out, const struct schedule *schedule, uint64_t seed)
@@ -43,15 +71,23 @@ static void settle(struct world_settings *out, const struct schedule *schedule, 
     out->fixture.partitions = 1;
     out->fixture.events = 300;
     out->note_one_in = 2;
-    out->session_timeout_us = 1000 * 1000;
+    out->session_timeout_us = SESSION_US;
     out->transaction_timeout_us = 5 * 1000 * 1000;
     out->checkpoint_interval_ms = seed % 2 == 0 ? 5 : 50;
     out->gap_us_max = 30 * 1000;
     out->habits.freeze = 0;
     out->habits.twin = 0;
-    out->habits.lost_disk = 0;
+    out->habits.lost_disk = schedule->lost_disk;
     out->habits.crash = 10;
-    out->habits.rebalance = seed % 3 == 0 ? 10 : 0;
+    out->habits.rebalance = schedule->rebalance > 0 ? schedule->rebalance : seed % 3 == 0 ? 10 : 0;
+    if (schedule->pause > 0) {
+        out->habits.pause = schedule->pause;
+        out->habits.pause_us_max = 50 * 1000;
+    }
+    if (schedule->markers_us > 0)
+        out->faults.marker_delay_us_max = schedule->markers_us;
+    if (schedule->down_us > 0)
+        out->habits.down_us_max = schedule->down_us;
 }
 
 bool directed_replay(const char *name)

@@ -27,7 +27,7 @@ import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_suffix(".toml")
-SEED_FAILED = re.compile(r"^(?:seed (\d+) (?:failed|aborted)|(a directed schedule) failed)(?:: (.*))?$", re.M)
+SEED_FAILED = re.compile(r"^(?:seed (\d+) (?:failed|aborted)|(a directed schedule|the small world) failed)(?:: (.*))?$", re.M)
 FEW_SEEDS = 40
 RUN_CPU_S = 1200  # a mutant that goes round in circles is caught, too
 
@@ -107,7 +107,7 @@ def run(program, seeds):
         found = SEED_FAILED.search(output)
         if found is None:
             return True, output.strip().split("\n")[-1][:200], "?"
-        return True, (found[3] or "an assertion: " + assertion(output))[:200], found[1] or "directed"
+        return True, (found[3] or "an assertion: " + assertion(output))[:200], found[1] or found[2]
     return False, "", seeds
 
 

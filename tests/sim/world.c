@@ -108,22 +108,23 @@ static void run(struct process *process)
     process_run(process);
 }
 
-static bool is_in_focus(struct world *world, struct process *process, int call)
+static enum process_fate in_focus(struct world *world, struct process *process, int call)
 {
     for (int i = 0; i < WORLD_FOCUS_MAX; i++) {
         const struct world_focus *focus = &world->settings.focus[i];
         if (focus->call != call || !chance(world, focus->chance))
             continue;
-        if (focus->rebalances) {
-            trace(world, "a rebalance at call %d of %s", call, process->name);
-            sim_rebalance(world->cluster);
-            return true;
+        trace(world, "%s in call %d: %s", process->name, call,
+              (const char *[]){ "frozen", "a rebalance", "dies" }[focus->happens]);
+        switch (focus->happens) {
+        case FOCUS_FREEZE:
+            freeze_for(world, process, prng_between(&world->prng, 1000, focus->freeze_us_max));
+            return FATE_PAUSE;
+        case FOCUS_REBALANCE: sim_rebalance(world->cluster); return FATE_PAUSE;
+        case FOCUS_DEATH: return FATE_DIE;
         }
-        trace(world, "in call %d", call);
-        freeze_for(world, process, prng_between(&world->prng, 1000, focus->freeze_us_max));
-        return true;
     }
-    return false;
+    return FATE_GO_ON;
 }
 
 static enum process_fate at_moment(void *context, struct process *process, int call,
@@ -147,8 +148,11 @@ static enum process_fate at_moment(void *context, struct process *process, int c
         }
         return FATE_GO_ON;
     }
-    if (!world->quiet && !world->healed && is_in_focus(world, process, call))
-        return FATE_PAUSE;
+    if (!world->quiet && !world->healed) {
+        const enum process_fate fate = in_focus(world, process, call);
+        if (fate != FATE_GO_ON)
+            return fate;
+    }
     if (world->quiet || !chance(world, world->settings.habits.pause))
         return FATE_GO_ON;
     /* Healed, a process gives way, but stands still no more: it would outlast its transactions. */

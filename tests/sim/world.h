@@ -21,12 +21,13 @@ struct world_habits {
     int64_t freeze_us_max, down_us_max, pause_us_max;
 };
 
-/* A process that makes this call may be frozen there. */
+/* What may happen to a process that makes this call, there. */
+enum world_happens { FOCUS_FREEZE, FOCUS_REBALANCE, FOCUS_DEATH };
 struct world_focus {
     int call;        /* sim_call, or PROCESS_CALL_DISK */
     uint32_t chance; /* in 10,000 moments; 0: none */
+    enum world_happens happens;
     int64_t freeze_us_max;
-    bool rebalances; /* instead, a rebalance */
 };
 enum { WORLD_FOCUS_MAX = 3 };
 
