@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -13,14 +14,23 @@ LIBRARIES = ["librdkafka1", "librocksdb*", "libavro2*", "libsimdjson*", "libjans
 
 
 def output_of(*command):
+    """Nothing, where there is no such program: a bare system has no git."""
+    if shutil.which(command[0]) is None:
+        return ""
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False,
                             stdin=subprocess.DEVNULL)
     return result.stdout.strip()
 
 
+LIST_LIBRARIES = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n", *LIBRARIES]
+
+
+def versions_in(listed):
+    """Of what LIST_LIBRARIES printed."""
+    return dict(line.split()[1:] for line in listed.splitlines() if line.startswith("installed"))
+
+
 def leave_evidence(name, command="./dev test --long", **figures):
-    versions = output_of("dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n",
-                         *LIBRARIES).splitlines()
     record = {
         "name": name,
         "commit": output_of("git", "rev-parse", "HEAD"),
@@ -28,7 +38,7 @@ def leave_evidence(name, command="./dev test --long", **figures):
         "command": command,
         "system": platform.freedesktop_os_release().get("PRETTY_NAME"),
         "processors": os.cpu_count(),
-        "libraries": dict(line.split()[1:] for line in versions if line.startswith("installed")),
+        "libraries": versions_in(output_of(*LIST_LIBRARIES)),
         **figures,
     }
     path = ROOT / "docs/evidence" / f"{name}.json"
