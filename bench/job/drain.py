@@ -58,6 +58,7 @@ class Weir:
         self.environment = {
             "WEIR_BROKERS": world.cluster.bootstrap, "WEIR_REGISTRY_URL": world.cluster.registry.url,
             "WEIR_DEV": "true", "WEIR_HTTP": "", "WEIR_WORKERS": "1", "WEIR_STATE": str(self.folder / "state"),
+            "WEIR_ORDINAL": "0",
             "WEIR_COMMIT_INTERVAL": f"{world.given.commit_ms}ms", **world.given.set}
         self.command("topics", "--create", "--partitions", str(PARTITIONS), "--dev")
 
