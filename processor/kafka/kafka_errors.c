@@ -72,7 +72,8 @@ enum status kafka_errors_status(rd_kafka_resp_err_t code)
     }
 }
 
-/* Missing rights are not here: they are the cluster's matter, and concern every record. */
+/* Missing rights are not here: they are the cluster's matter, and concern every record. Nor is a timestamp that the
+ * broker does not take: it is this machine's clock that is wrong. */
 enum status kafka_errors_delivery(rd_kafka_resp_err_t code)
 {
     switch (code) {
@@ -80,7 +81,6 @@ enum status kafka_errors_delivery(rd_kafka_resp_err_t code)
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
         return ST_TOO_LARGE;
     case RD_KAFKA_RESP_ERR_INVALID_RECORD:
-    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
         return ST_OUTPUT_REFUSED;
     default:

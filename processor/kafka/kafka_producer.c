@@ -41,6 +41,13 @@ static void *label_of(const struct kafka_producer *producer, int topic)
     return (void *)((uintptr_t)producer->transaction << TOPIC_BITS | (uintptr_t)topic);
 }
 
+static const char *hint_for(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP
+               ? " (is this machine's clock right? the topic's message.timestamp.after.max.ms says how far it may be ahead)"
+               : "";
+}
+
 static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
 {
     struct kafka_producer *producer = opaque;
@@ -55,9 +62,9 @@ static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, 
         if (producer->failed.status == ST_OK ||
             (producer->failed.status == ST_TXN_ABORTABLE && st != ST_TXN_ABORTABLE))
             (void)FAIL(&producer->failed, st,
-                       "a record for %s partition %" PRId32 " was not delivered: %s",
+                       "a record for %s partition %" PRId32 " was not delivered: %s%s",
                        rd_kafka_topic_name(message->rkt), message->partition,
-                       rd_kafka_err2str(message->err));
+                       rd_kafka_err2str(message->err), hint_for(message->err));
         return;
     }
     /* A duplicate that the broker recognised has no valid offset. */
