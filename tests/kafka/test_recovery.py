@@ -218,16 +218,18 @@ def damage(files):
             out.write(b"noise noise noise noise noise noise noise noise")
 
 
-@pytest.mark.parametrize("pattern, event", [("*.sst", "restore.changelog"),
-                                            ("MANIFEST-*", "store.unreadable")])
-def test_damaged_local_files_cost_a_restore(story, tmp_path, pattern, event):
+@pytest.mark.parametrize("pattern, events", [
+    ("*.sst", ["restore.changelog"]),
+    # Where the damage hits the length of an entry, RocksDB takes the file to end there: partitions are not there, then.
+    ("MANIFEST-*", ["store.unreadable", "restore.changelog"])])
+def test_damaged_local_files_cost_a_restore(story, tmp_path, pattern, events):
     state = tmp_path / "state"
     story.write()
     story.run_to_end(state)
     damage(list((state / "rocksdb/rocks").glob(pattern)))
     story.write()
     said = story.run_to_end(state)
-    assert lines(said, event), said[-4000:]
+    assert any(lines(said, event) for event in events), said[-4000:]
     assert len([line for line in lines(said, "lane.restored") if "from=changelog" in line]) > 0
     story.check()
 
