@@ -23,12 +23,11 @@ MEMORY_CGROUP = pathlib.Path("/sys/fs/cgroup/memory")
 def run_through(load, pod):
     """All of the input, slowly enough for many transactions; then the oracle."""
     load.start(load.left())
-    load.thread.join()
 
     def is_done():
         code = pod.process.popen.poll()
         assert code is None, f"ended with {code}:\n{pod.log()[-3000:]}"
-        return load.weir.lag() == 0
+        return not load.thread.is_alive() and load.weir.lag() == 0
 
     wait_until(is_done, DONE_S, "the end of the input")
     assert pod.process.stop() == 0
@@ -130,7 +129,7 @@ def test_256_megabytes_are_enough(load, pod, unique):
     group.mkdir()
     try:
         (group / "memory.limit_in_bytes").write_text("256M")
-        pod.start(WEIR_MEMORY="128MB")
+        pod.start(WEIR_MEMORY="224MB")
         (group / "cgroup.procs").write_text(str(pod.process.pid))
         run_through(load, pod)
         most = int((group / "memory.max_usage_in_bytes").read_text())
