@@ -261,6 +261,43 @@ Test(restore, rows_known_to_be_damaged_are_not_looked_at)
     tear_down(&w);
 }
 
+/* They have a number that was committed, but of another's transaction. */
+static void expect_foreign_rows_dropped(uint64_t local_seq, uint64_t checkpoint_seq)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    commit(&w, BYTES_LITERAL("\1b"), BYTES_LITERAL("2"));
+    struct buffer position;
+    buffer_init(&position);
+    const struct store_position record = { w.options.identity, local_seq, 999 };
+    store_position_write(&position, &record);
+    write_local(&w, buffer_view(&position));
+    w.options.target.checkpoint.seq = checkpoint_seq;
+    cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+    cr_assert(r.from_changelog);
+    expect_row(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+    expect_row(&w, BYTES_LITERAL("\1b"), BYTES_LITERAL("2"));
+    expect_row(&w, BYTES_LITERAL("\1old"), BYTES_NONE);
+    buffer_fini(&position);
+    tear_down(&w);
+}
+
+Test(restore, rows_of_a_transaction_that_was_never_committed_are_dropped)
+{
+    expect_foreign_rows_dropped(2, 2); /* the tail would not be read */
+    expect_foreign_rows_dropped(2, 1);
+}
+
+/* Only the tail still knows whose that number was. */
+Test(restore, older_rows_of_a_transaction_that_was_never_committed_are_dropped)
+{
+    expect_foreign_rows_dropped(1, 0);
+    expect_foreign_rows_dropped(1, 1);
+}
+
 Test(restore, state_without_offsets_says_how_to_put_them_back)
 {
     struct world w;
