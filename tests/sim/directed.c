@@ -13,6 +13,7 @@ struct schedule {
     int seeds;
     int64_t markers_us, down_us; /* how late markers are, how long a process is dead; 0: as drawn */
     uint32_t lost_disk, rebalance, pause; /* world_habits */
+    void (*besides)(struct world_settings *settings); /* what else is so; or NULL */
 };
 
 enum { LONG_US = 20 * 1000 * 1000, SESSION_US = 1000 * 1000, MARKERS_US = 200 * 1000 };
@@ -21,6 +22,74 @@ enum { LONG_US = 20 * 1000 * 1000, SESSION_US = 1000 * 1000, MARKERS_US = 200 * 
     { .call = (where), .chance = (chance_in_10000), .happens = FOCUS_FREEZE, .freeze_us_max = (us) }
 #define DIES(where, chance_in_10000) \
     { .call = (where), .chance = (chance_in_10000), .happens = FOCUS_DEATH }
+
+/* The background writer is done before anything else is; what it wrote survives. */
+static void writes_at_once(struct world_settings *settings)
+{
+    settings->job_steps = 1000;
+    settings->write_rows = settings->slice_rows = 1000;
+    settings->checkpoint_interval_ms = 5;
+    settings->survival = DISK_KEEP_ALL;
+}
+
+static void writes_slowly(struct world_settings *settings)
+{
+    settings->job_steps = 1;
+    settings->write_rows = 5;
+    settings->slice_rows = 1000;
+    settings->checkpoint_interval_ms = 5;
+    settings->survival = DISK_KEEP_ALL;
+    settings->habits.stop = 10;
+    settings->habits.crash = 40;
+}
+
+/* Who finds its rows damaged loads the changelog at once, and what is on its way is its own. */
+static void is_damaged(struct world_settings *settings)
+{
+    settings->slots = 1;
+    settings->disk_faults.corrupt = 100;
+    settings->commit_interval_ms = 1;
+    settings->checkpoint_interval_ms = 5;
+    settings->slice_rows = settings->write_rows = 1000;
+    settings->job_steps = 1000;
+}
+
+/* One process copies what the other decides with; transactions are large. */
+static void has_an_everywhere_table(struct world_settings *settings)
+{
+    settings->fixture.variant = FIXTURE_TABLE_EVERYWHERE;
+    settings->fixture.everywhere_partitions = 2;
+    settings->fixture.table = 300;
+    settings->commit_interval_ms = 20;
+    settings->alert_floor_us = 50 * 1000;
+    settings->records_max = 20;
+    settings->burst_max = 4;
+    settings->gap_us_max = 5000;
+    settings->poll_step_us = 2000;
+}
+
+static void knows_much_and_restarts(struct world_settings *settings)
+{
+    has_an_everywhere_table(settings);
+    settings->slots = 1;
+    settings->fixture.table = 500;
+    settings->fixture.events = 600;
+    settings->habits.crash = 200;
+    settings->job_steps = 1000;
+}
+
+/* The last rows of the table are no good: only its end marks say that nothing is missing, and
+ * they come once. */
+static void fails_at_the_mark(struct world_settings *settings)
+{
+    has_an_everywhere_table(settings);
+    settings->slots = 1;
+    settings->fixture.table = 0;
+    settings->fixture.rows_first = 3;
+    settings->fixture.broken_row_one_in = 1;
+    settings->faults.abortable = 1000;
+    settings->habits.crash = settings->habits.rebalance = settings->habits.stop = 0;
+}
 
 static const struct schedule schedules[] = {
     /* 3: frozen around the commit; another commits the same seq; then it comes back and asks
@@ -32,7 +101,8 @@ static const struct schedule schedules[] = {
     /* 6: revoked and given back in the middle of a checkpoint's write behind. */
     { .name = "rebalanced while the store is written",
       .seeds = 30,
-      .focus = { { .call = PROCESS_CALL_DISK, .chance = 300, .happens = FOCUS_REBALANCE } } },
+      .focus = { { .call = PROCESS_CALL_DISK, .chance = 300, .happens = FOCUS_REBALANCE } },
+      .besides = writes_slowly },
     /* 20: frozen before trimming, and trims under one who restores slowly. */
     { .name = "trims late under a reader",
       .seeds = 40,
@@ -60,6 +130,25 @@ static const struct schedule schedules[] = {
       .markers_us = MARKERS_US,
       .down_us = 1000,
       .lost_disk = 10000 },
+    /* 2 */
+    { .name = "its rows are damaged, markers come late",
+      .seeds = 30,
+      .markers_us = MARKERS_US,
+      .besides = is_damaged },
+    /* 1: the local rows are as new as the last transaction, the last checkpoint is older. */
+    { .name = "dies when the store has a checkpoint, later with its disk",
+      .seeds = 40,
+      .focus = { DIES(PROCESS_CALL_DISK, 400) },
+      .down_us = 1000,
+      .lost_disk = 3000,
+      .besides = writes_at_once },
+    /* 14 */
+    { .name = "decides while a table comes", .seeds = 20, .besides = has_an_everywhere_table },
+    { .name = "restarts with a large table",
+      .seeds = 20,
+      .down_us = 1000,
+      .besides = knows_much_and_restarts },
+    { .name = "an end mark is rolled back", .seeds = 20, .besides = fails_at_the_mark },
 };
 
 static void settle(struct world_settings *out, const struct schedule *schedule, uint64_t seed)
@@ -88,6 +177,8 @@ static void settle(struct world_settings *out, const struct schedule *schedule, 
         out->faults.marker_delay_us_max = schedule->markers_us;
     if (schedule->down_us > 0)
         out->habits.down_us_max = schedule->down_us;
+    if (schedule->besides != NULL)
+        schedule->besides(out);
 }
 
 bool directed_replay(const char *name)

@@ -149,6 +149,7 @@ void fixture_fini(void)
 
 enum { SHOPS = 6, RECENT = 5, LEAP_MIN_MS = 15 * 60 * 1000, LEAP_MAX_MS = 25 * 60 * 1000 };
 enum { LATE_MAX_MS = 40 * 1000, VERY_LATE_MS = 14 * 60 * 1000 };
+enum { BROKEN_ROW_ONE_IN = 20 };
 
 struct generator {
     const struct fixture_options *options;
@@ -263,7 +264,8 @@ static void add_row(struct generator *generator)
         return;
     }
     const char *shop = arena_format(generator->arena, "s%d", (int)prng_below(prng, SHOPS));
-    const char *row = prng_chance(prng, 1, 20)
+    const uint32_t broken = options->broken_row_one_in;
+    const char *row = prng_chance(prng, 1, broken == 0 ? BROKEN_ROW_ONE_IN : broken)
                           ? "["
                           : arena_format(generator->arena, "{\"shop\":\"%s\",\"why\":%d}", shop,
                                          (int)prng_below(prng, 9));
@@ -283,6 +285,8 @@ void fixture_generate(const struct fixture_options *options, struct prng *prng, 
         .records = mem_alloc_array(options->events, sizeof(struct fixture_record)),
         .now_ms = START_MS,
     };
+    while (generator.count < options->rows_first)
+        add_row(&generator);
     while (generator.count < options->events) {
         const uint64_t draw = prng_below(prng, 1000);
         if (draw < options->duplicate)

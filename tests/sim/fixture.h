@@ -46,6 +46,8 @@ struct fixture_options {
     size_t events;
     int64_t step_ms_max;                           /* event time between two events */
     uint32_t late, duplicate, poison, leap, table; /* chances in 1,000 per record */
+    uint32_t broken_row_one_in;                    /* rows of an everywhere table; 0: 20 */
+    size_t rows_first;                             /* of tables, before anything else */
 };
 
 /* Everything lies in the arena. */
