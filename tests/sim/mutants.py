@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Breaks the protocol on purpose, once per row of mutants.toml, and expects the simulation to notice.
 
-For each mutant the one file that changes is compiled from a copy, elsewhere, with the command that compiled the
-original; its object is put in front of the libraries when `sim` is linked again, so that it is taken instead of the
-original; and the program runs: the directed schedules, the small world, then seed after seed until one fails. The source tree is not
-touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's text is not found exactly once.
+For each mutant the files that change are compiled from copies, elsewhere, with the commands that compiled the originals;
+their objects are put in front of the libraries when `sim` is linked again, so that they are taken instead of the
+originals; and the program runs: a few seeds, the directed schedules, the small world, then seed after seed until one
+fails. The source tree is not touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's text is not found exactly once.
 
     mutants.py --build FOLDER [--seeds N] [--jobs N] [NAME...]
     mutants.py --fit                                              only looks whether each one's text is there
@@ -36,14 +36,22 @@ class Text(Exception):
     """A mutant does not fit the source any more."""
 
 
-def broken(source, mutant):
-    """The text of the file with the mutant in it."""
-    for old, new in [[mutant["old"], mutant["new"]], *mutant.get("also", [])]:
+def places(mutant):
+    """(file, old, new) of each place that changes. One of `also` is [old, new] in the same file, or names another."""
+    also = [place if len(place) == 3 else [mutant["file"], *place] for place in mutant.get("also", [])]
+    return [(mutant["file"], mutant["old"], mutant["new"]), *map(tuple, also)]
+
+
+def broken(mutant):
+    """The text of each file that changes, with the mutant in it."""
+    sources = {}
+    for file, old, new in places(mutant):
+        source = sources.get(file) or (ROOT / file).read_text()
         found = source.count(old.strip("\n"))
         if found != 1:
-            raise Text(f"found {found} times: {old.strip()!r}")
-        source = source.replace(old.strip("\n"), new.strip("\n"))
-    return source
+            raise Text(f"found {found} times in {file}: {old.strip()!r}")
+        sources[file] = source.replace(old.strip("\n"), new.strip("\n"))
+    return sources
 
 
 def quiet(command, **options):
@@ -67,28 +75,32 @@ class Workshop:
         self.link = commands[-1]
 
     def make_mutant(self, name, mutant):
-        path = ROOT / mutant["file"]
+        """The path of a `sim` with the mutant in it."""
+        folder = self.scratch / name
+        folder.mkdir()
+        made = {ROOT / file: self.compiled(folder, ROOT / file, text) for file, text in broken(mutant).items()}
+        return self.linked(folder / "sim", made)
+
+    def compiled(self, folder, path, text):
         row = self.compilers[path]
-        source = self.scratch / name / path.name
-        source.parent.mkdir()
-        source.write_text(broken(path.read_text(), mutant))
+        source = folder / path.name
+        source.write_text(text)
         made = source.with_suffix(".o")
         words = shlex.split(row["command"])
         words[words.index("-o") + 1] = str(made)
         words[words.index(str(path))] = str(source)
         quiet([*words, "-Wno-error", "-iquote", str(path.parent)], cwd=row["directory"])
-        return self.linked(name, made, path)
+        return made
 
-    def linked(self, name, made, path):
-        """`sim` with this object instead of the one of the library, or of its own."""
-        program = self.scratch / name / "sim"
-        own = f"CMakeFiles/sim.dir/sim/{path.name}.o"
-        link = self.link
-        if own in link:
-            link = re.sub(rf"\S*{re.escape(own)}", str(made), link)
-            link = re.sub(r"-o \S+", f"-o {program}", link, count=1)
-        else:
-            link = re.sub(r"-o \S+", f"{made} -o {program}", link, count=1)
+    def linked(self, program, made):
+        """`sim` with these objects instead of those of the libraries, or of its own."""
+        link = re.sub(r"-o \S+", f"-o {program}", self.link, count=1)
+        for path, object_file in made.items():
+            own = f"CMakeFiles/sim.dir/sim/{path.name}.o"
+            if own in link:
+                link = re.sub(rf"\S*{re.escape(own)}", str(object_file), link)
+            else:
+                link = link.replace("-o ", f"{object_file} -o ", 1)
         quiet(link, shell=True, cwd=self.build)
         return program
 
@@ -118,9 +130,9 @@ def assertion(output):
 
 def fits(name, mutant):
     try:
-        broken((ROOT / mutant["file"]).read_text(), mutant)
+        broken(mutant)
     except Text as error:
-        print(f"mutant {name}: its text in {mutant['file']} is {error}")
+        print(f"mutant {name}: its text is {error}")
         return False
     return True
 
