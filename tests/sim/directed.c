@@ -54,6 +54,16 @@ static void is_damaged(struct world_settings *settings)
     settings->job_steps = 1000;
 }
 
+/* It has much of a checkpoint still to send, and often needs a new producer. */
+static void is_amid_a_checkpoint(struct world_settings *settings)
+{
+    settings->slice_rows = 10;
+    settings->checkpoint_interval_ms = 5;
+    settings->job_steps = 1000;
+    settings->faults.response_lost = 200;
+    settings->habits.crash = 0;
+}
+
 /* One process copies what the other decides with; transactions are large. */
 static void has_an_everywhere_table(struct world_settings *settings)
 {
@@ -130,6 +140,11 @@ static const struct schedule schedules[] = {
       .markers_us = MARKERS_US,
       .down_us = 1000,
       .lost_disk = 10000 },
+    /* It comes back with a producer that nobody has fenced, when another has completed checkpoints. */
+    { .name = "frozen when it opens a producer amid a checkpoint",
+      .seeds = 40,
+      .focus = { FROZEN(SIM_PRODUCER_OPEN, 2000, LONG_US) },
+      .besides = is_amid_a_checkpoint },
     /* 2 */
     { .name = "its rows are damaged, markers come late",
       .seeds = 30,
