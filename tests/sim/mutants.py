@@ -29,6 +29,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_suffix(".toml")
 SEED_FAILED = re.compile(r"^(?:seed (\d+) (?:failed|aborted)|(a directed schedule|the small world) failed)(?:: (.*))?$", re.M)
 FEW_SEEDS = 40
+# of the mutant, not of the protocol: it would be caught by a crash
+MISTAKES = ["-Werror=int-conversion", "-Werror=incompatible-pointer-types", "-Werror=implicit-function-declaration",
+            "-Werror=return-type"]
 RUN_CPU_S = 1200  # a mutant that goes round in circles is caught, too
 
 
@@ -89,7 +92,7 @@ class Workshop:
         words = shlex.split(row["command"])
         words[words.index("-o") + 1] = str(made)
         words[words.index(str(path))] = str(source)
-        quiet([*words, "-Wno-error", "-iquote", str(path.parent)], cwd=row["directory"])
+        quiet([*words, "-Wno-error", *MISTAKES, "-iquote", str(path.parent)], cwd=row["directory"])
         return made
 
     def linked(self, program, made):
@@ -117,8 +120,8 @@ def run(program, seeds):
             continue
         output = done.stdout + done.stderr
         found = SEED_FAILED.search(output)
-        if found is None:
-            return True, output.strip().split("\n")[-1][:200], "?"
+        if found is None:  # nothing noticed: it died by itself, which says something of the mutant only
+            return False, f"died, exit code {done.returncode}: {output.strip()[-200:]}", "?"
         return True, (found[3] or "an assertion: " + assertion(output))[:200], found[1] or found[2]
     return False, "", seeds
 
@@ -155,8 +158,8 @@ def main():
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-mutants-") as scratch:
         workshop = Workshop(args.build.resolve(), pathlib.Path(scratch))
-        caught, why, _ = run(workshop.build / "sim", args.unbroken_seeds)
-        if caught:
+        _, why, _ = run(workshop.build / "sim", args.unbroken_seeds)
+        if why:
             print(f"the unbroken program fails: {why}")
             return 1
         survivors = hunt(workshop, chosen, args)
