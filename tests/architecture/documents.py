@@ -108,7 +108,77 @@ def kill_points(root):
         yield f"`{name}`", text_of(meaning), *(f"{each.get(name, 0):,}" for each in counts)
 
 
+def exactly_once_outcome(figures):
+    runs = ", ".join(f"state {run['state']}: {run['alerts']:,} alerts and {sum(run['dead_letters'].values()):,} dead letters"
+                     f" equal the oracle's" for run in figures["runs"])
+    return f"{figures['events']:,} payments, {figures['workers']} workers, kill -9 in the middle; {runs}"
+
+
+def fuzzing_outcome(figures):
+    targets = figures["targets"].values()
+    return (f"{len(targets)} targets of {min(each['seconds'] for each in targets) // 60} minutes and more,"
+            f" {sum(each['executions'] for each in targets):,} inputs, {len(figures['findings'])} findings")
+
+
+def determinism_outcome(figures):
+    differing = sum(len(files) for files in figures["differing"].values())
+    return (f"alerts and features of {figures['payments']:,} payments and {figures['handbook_rows']:,} card transactions:"
+            f" {differing} files differ between the release build and {len(figures['compared_with_release'])} others"
+            f" (without FMA, with what this processor has, Debian 13)")
+
+
+def bare_outcome(figures):
+    return f"the demo shows every attack; {figures['passed']:,} tests passed, {figures['failed']} failed"
+
+
+def chaos_outcome(figures):
+    return (f"{figures['kills']:,} kills in {figures['minutes_of_chaos']:.0f} minutes on Kafka {figures.get('kafka', '4.3.1')}"
+            f" with {figures['brokers']} broker(s), {figures['alerts']:,} alerts; {figures['findings']} findings")
+
+
+def simulation_outcome(figures):
+    return f"{figures['seeds']:,} seeds, {figures['commits']:,} commits, {figures['crashes']:,} crashes; {figures['failed']} failed"
+
+
+def conformance_outcome(figures):
+    return f"{figures['sequences']:,} sequences of calls, {figures['different']} answered differently by Kafka"
+
+
+def mutants_outcome(figures):
+    return f"{len(figures['caught'])} of {figures['mutants']} caught"
+
+
+def image_outcome(figures):
+    return (f"the image ({figures['size']}) as user {figures['user']} with a read-only root: {figures['events']:,} payments,"
+            f" {figures['alerts']:,} alerts equal the oracle's")
+
+
+LONG_RUNS = [
+    (r"bare-\w+", "the two commands of the README on a bare machine", bare_outcome),
+    ("exactly-once", "the main job in full size", exactly_once_outcome),
+    ("determinism", "the same bytes everywhere", determinism_outcome),
+    ("fuzzing", "everything that is decoded, with sanitizers", fuzzing_outcome),
+    ("image", "the image on a real broker", image_outcome),
+    (r"chaos[\w-]*", "`./dev chaos`", chaos_outcome),
+    (r"simulation[\w-]*", "simulated clusters", simulation_outcome),
+    ("mutants", "the protocol broken on purpose", mutants_outcome),
+    ("conformance", "the simulated cluster against Kafka", conformance_outcome),
+]
+
+
+def long_runs(root):
+    """What `./dev test --long` left, one row for each file."""
+    paths = sorted((root / "docs/evidence").glob("*.json"))
+    for pattern, what, outcome in LONG_RUNS:
+        for path in paths:
+            if re.fullmatch(pattern, path.stem):
+                figures = json.loads(path.read_text())
+                yield (f"`{path.name}`", what, figures["system"].replace("GNU/Linux ", ""), f"`{figures['commit'][:7]}`",
+                       outcome(figures))
+
+
 SOURCES = {
+    "docs/evidence": long_runs,
     "processor/cli/config.def": settings,
     "base/status.def": reasons,
     "processor/ops/metrics.c": metrics,
@@ -190,7 +260,7 @@ BROKEN = {
                      "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
                      "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
                      "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
-    }, 7),  # a.b's words, twice; c; the metrics' order; no table of commands, faults, kill points
+    }, 8),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points
     check_links: ({"README.md": "[a](docs/a.md) [b](docs/b.md#c) [d](https://example.com/e)\n"
                                 "```\n[f](g.md)\n```\n", "docs/a.md": "[up](../README.md#x)\n"}, 1),
 }
