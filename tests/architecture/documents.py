@@ -150,7 +150,7 @@ def mutants_outcome(figures):
 
 def image_outcome(figures):
     return (f"the image ({figures['size']}) as user {figures['user']} with a read-only root: {figures['events']:,} payments,"
-            f" {figures['alerts']:,} alerts equal the oracle's")
+            f" {figures['alerts']:,} alerts")
 
 
 LONG_RUNS = [
