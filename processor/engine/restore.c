@@ -262,8 +262,9 @@ static enum status begin_tail(struct restore *restore, struct error *err)
         if (target->checkpoint.tail_offset > low)
             from = target->checkpoint.tail_offset;
     }
+    TRY(read_from(restore, tail.topic, from, err));
     restore->phase = RESTORE_TAIL;
-    return read_from(restore, tail.topic, from, err);
+    return ST_OK;
 }
 
 static enum status begin_changelog(struct restore *restore, const char *why, struct error *err);
@@ -308,11 +309,12 @@ static enum status read_changelog(struct restore *restore, struct error *err)
     int64_t low;
     TRY(restore->options.reader->type->bounds(restore->options.reader, changelog, true, &low, &restore->end_offset,
                                               err));
+    TRY(read_from(restore, changelog.topic, FROM_BEGINNING, err));
     changelog_run_init(&restore->run, restore->options.store, restore->options.batch_bytes_max);
     restore->mark_seen = false;
     restore->changelog_since_us = clock_us(&restore->options.clock);
     restore->phase = RESTORE_CHANGELOG;
-    return read_from(restore, changelog.topic, FROM_BEGINNING, err);
+    return ST_OK;
 }
 
 static enum status begin_changelog(struct restore *restore, const char *why, struct error *err)
@@ -324,9 +326,9 @@ static enum status begin_changelog(struct restore *restore, const char *why, str
     KILL_POINT_TRY(restore_changelog, err);
     restore->local = (struct store_position){ .seq = 0 };
     restore->from_changelog = true;
-    if (restore->options.target.checkpoint.number == 0)
-        return begin_tail(restore, err); /* no checkpoint was ever completed: the tail has everything */
-    return read_changelog(restore, err);
+    /* Where no checkpoint was ever completed, the tail has everything. */
+    restore->phase = restore->options.target.checkpoint.number == 0 ? RESTORE_BEGIN_TAIL : RESTORE_BEGIN_CHANGELOG;
+    return ST_OK;
 }
 
 static enum status take_own_record(struct restore *restore, const struct log_record *record, struct error *err)
@@ -357,7 +359,8 @@ static enum status finish_changelog(struct restore *restore, struct error *err)
                                                                buffer_view(&position), err);
     buffer_fini(&position);
     TRY(st);
-    return begin_tail(restore, err);
+    restore->phase = RESTORE_BEGIN_TAIL;
+    return ST_OK;
 }
 
 static enum status take_changelog(struct restore *restore, const struct log_record *record, struct error *err)
@@ -486,7 +489,8 @@ static enum status begin(struct restore *restore, struct error *err)
         return begin_changelog(restore, "the local rows are of a transaction that was never committed", err);
     if (restore->local.seq == target->seq && target->checkpoint.seq == target->seq)
         return begin_inputs(restore);
-    return begin_tail(restore, err);
+    restore->phase = RESTORE_BEGIN_TAIL;
+    return ST_OK;
 }
 
 enum status restore_step(void *context, bool *done, struct error *err)
@@ -496,7 +500,9 @@ enum status restore_step(void *context, bool *done, struct error *err)
     switch (restore->phase) {
     case RESTORE_LOCAL: st = begin(restore, err); break;
     case RESTORE_EMPTY: st = step_empty(restore, err); break;
+    case RESTORE_BEGIN_CHANGELOG: st = read_changelog(restore, err); break;
     case RESTORE_CHANGELOG: st = step_changelog(restore, err); break;
+    case RESTORE_BEGIN_TAIL: st = begin_tail(restore, err); break;
     case RESTORE_TAIL: st = step_tail(restore, err); break;
     case RESTORE_INPUTS: st = step_inputs(restore, err); break;
     case RESTORE_DONE: break;

@@ -53,7 +53,17 @@ struct restore_options {
     int64_t stall_us; /* no progress for this long is a failure; 0: 60 s */
 };
 
-enum restore_phase { RESTORE_LOCAL, RESTORE_EMPTY, RESTORE_CHANGELOG, RESTORE_TAIL, RESTORE_INPUTS, RESTORE_DONE };
+/* BEGIN_...: Kafka still has to say where reading begins; a broker that does not answer is asked again. */
+enum restore_phase {
+    RESTORE_LOCAL,
+    RESTORE_EMPTY,
+    RESTORE_BEGIN_CHANGELOG,
+    RESTORE_CHANGELOG,
+    RESTORE_BEGIN_TAIL,
+    RESTORE_TAIL,
+    RESTORE_INPUTS,
+    RESTORE_DONE
+};
 
 struct restore {
     struct restore_options options;

@@ -28,6 +28,7 @@ struct line {
 struct log {
     struct line lines[TOPICS][RECORDS_MAX]; /* by offset */
     int64_t low[TOPICS], end[TOPICS];
+    int bounds_until_busy; /* this question for bounds is not answered; 0: each is */
 };
 
 struct log_in_memory {
@@ -86,9 +87,10 @@ static void reader_release(struct log_reader *base, const struct log_record *rec
 static enum status reader_bounds(struct log_reader *base, struct log_partition partition, bool high_watermark,
                                  int64_t *low, int64_t *high, struct error *err)
 {
-    const struct log *log = ((struct log_in_memory *)base)->log;
+    struct log *log = ((struct log_in_memory *)base)->log;
     (void)high_watermark;
-    (void)err;
+    if (log->bounds_until_busy > 0 && --log->bounds_until_busy == 0)
+        return FAIL(err, ST_BROKER_BUSY, "no answer in time");
     *low = log->low[partition.topic];
     *high = log->end[partition.topic];
     return ST_OK;
@@ -259,6 +261,37 @@ Test(restore, rows_known_to_be_damaged_are_not_looked_at)
     expect_row(&w, BYTES_LITERAL("\1old"), BYTES_NONE);
     buffer_fini(&position);
     tear_down(&w);
+}
+
+/* Whatever question about the log is not answered is asked again. */
+Test(restore, a_broker_that_is_busy_costs_nothing)
+{
+    for (int busy = 0; busy < 8; busy++) {
+        struct world w;
+        struct restore r;
+        struct error err = { 0 };
+        struct buffer value;
+        set_up(&w);
+        buffer_init(&value);
+        for (int i = 0; i < 3; i++)
+            commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("1"));
+        append(&w.log, CHANGELOG, BYTES_LITERAL("\1b"), BYTES_LITERAL("2"));
+        changelog_end_write(&value, &(struct changelog_end){ 1, 2 });
+        append(&w.log, CHANGELOG, changelog_end_key(), buffer_view(&value));
+        buffer_clear(&value);
+        const struct store_position record = { w.options.identity, 1, 101 };
+        store_position_write(&value, &record);
+        write_local(&w, buffer_view(&value));
+        w.options.target.checkpoint = (struct commit_checkpoint){ .seq = 2, .tail_offset = 2, .number = 1 };
+        w.log.low[TAIL] = 2; /* it does not connect to the local rows */
+        w.log.bounds_until_busy = busy;
+        cr_assert_eq(restore(&w, &r, &err), ST_OK, "%d: %s", busy, err.text);
+        cr_assert(r.from_changelog);
+        expect_row(&w, BYTES_LITERAL("\1b"), BYTES_LITERAL("2"));
+        expect_row(&w, BYTES_LITERAL("\1old"), BYTES_NONE);
+        buffer_fini(&value);
+        tear_down(&w);
+    }
 }
 
 /* They have a number that was committed, but of another's transaction. */
