@@ -9,7 +9,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 
-enum { VALUE_ALIGNMENT = 16, SLOTS_MIN = 16 };
+enum { VALUE_ALIGNMENT = 16, SLOTS_MIN = 4 /* most tables are of one entity and tiny */ };
 
 struct node {
     struct node *older;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/memory.h"
 
 /* --- wide integers ---------------------------------------------------------------------------- */
 
@@ -128,6 +129,8 @@ struct wide wide_variance(uint64_t n, const struct wide *a, int128 b)
 
 void aggregate_state_fini(struct aggregate_state *state)
 {
+    mem_free(state->totals);
+    state->totals = NULL;
     map_destroy(&state->values);
     extremes_destroy(&state->extremes);
 }
@@ -138,35 +141,41 @@ void aggregate_state_clear(struct aggregate_state *state)
         map_clear(state->values);
     if (state->extremes != NULL)
         extremes_clear(state->extremes);
-    *state = (struct aggregate_state){ .values = state->values, .extremes = state->extremes };
+    if (state->totals != NULL)
+        *state->totals = (struct aggregate_totals){ .unfit = 0 };
+    state->count = 0;
 }
 
 static void add_number(struct aggregate_state *state, const struct value *argument, bool squares)
 {
+    if (state->totals == NULL)
+        state->totals = mem_alloc(sizeof *state->totals);
+    struct aggregate_totals *totals = state->totals;
     int128 x;
     const bool is_integer = aggregate_integer_of(argument, &x);
     ENSURE(is_integer);
-    wide_add(&state->sum, x);
+    wide_add(&totals->sum, x);
     if (!squares)
         return;
     if (int128_fits_int64(x))
-        wide_add_square(&state->squares, (int64_t)x);
+        wide_add_square(&totals->squares, (int64_t)x);
     else
-        state->unfit++;
+        totals->unfit++;
 }
 
 static void remove_number(struct aggregate_state *state, const struct value *argument, bool squares)
 {
+    struct aggregate_totals *totals = state->totals;
     int128 x;
     const bool is_integer = aggregate_integer_of(argument, &x);
-    ENSURE(is_integer);
-    wide_subtract(&state->sum, x);
+    ENSURE(is_integer && totals != NULL);
+    wide_subtract(&totals->sum, x);
     if (!squares)
         return;
     if (int128_fits_int64(x))
-        wide_subtract_square(&state->squares, (int64_t)x);
+        wide_subtract_square(&totals->squares, (int64_t)x);
     else
-        state->unfit--;
+        totals->unfit--;
 }
 
 static void add_value(struct aggregate_state *state, const struct value *argument,
@@ -314,10 +323,11 @@ struct value aggregate_total_result(int64_t count, const struct wide *total,
 static struct value stddev_result(const struct aggregate_state *state,
                                   const struct aggregate_spec *spec)
 {
+    const struct aggregate_totals *totals = state->totals;
     int128 sum;
-    if (state->unfit > 0 || !wide_to_int128(&sum, &state->sum))
+    if (totals->unfit > 0 || !wide_to_int128(&sum, &totals->sum))
         return value_null();
-    const struct wide variance = wide_variance((uint64_t)state->count, &state->squares, sum);
+    const struct wide variance = wide_variance((uint64_t)state->count, &totals->squares, sum);
     return value_double(sqrt(wide_to_double(&variance)) / unit_of(state->count, spec));
 }
 
@@ -333,12 +343,13 @@ struct value aggregate_state_result(const struct aggregate_state *state,
                                     const struct aggregate_spec *spec, struct arena *arena)
 {
     static const struct aggregate_state none;
+    static const struct wide zero;
     const struct aggregate_state *known = state == NULL ? &none : state;
     switch (spec->kind) {
     case AGGREGATE_COUNT:
     case AGGREGATE_SUM:
     case AGGREGATE_AVG:
-        return aggregate_total_result(known->count, &known->sum, spec);
+        return aggregate_total_result(known->count, known->totals == NULL ? &zero : &known->totals->sum, spec);
     case AGGREGATE_DISTINCT:
         return value_int(known->values == NULL ? 0 : (int64_t)map_count(known->values));
     default:
@@ -359,6 +370,6 @@ struct value aggregate_state_result(const struct aggregate_state *state,
 
 uint64_t aggregate_state_footprint(const struct aggregate_state *state)
 {
-    return sizeof *state + (state->values == NULL ? 0 : map_footprint(state->values)) +
+    return sizeof *state + mem_size(state->totals) + (state->values == NULL ? 0 : map_footprint(state->values)) +
            (state->extremes == NULL ? 0 : extremes_footprint(state->extremes));
 }

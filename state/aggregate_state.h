@@ -68,11 +68,16 @@ double wide_to_double(const struct wide *w);
 /* n * a - b * b; b must fit 127 bits. */
 struct wide wide_variance(uint64_t n, const struct wide *a, int128 b);
 
-struct aggregate_state {
-    int64_t count;
+struct aggregate_totals {
     int64_t unfit; /* values whose square is out of range: stddev is null while there are any */
     struct wide sum;
     struct wide squares;
+};
+
+/* There is one for every aggregate and group of every entity: what few kinds need lies elsewhere. */
+struct aggregate_state {
+    int64_t count;
+    struct aggregate_totals *totals; /* SUM, AVG, STDDEV; NULL until there is a number */
     struct map *values;        /* DISTINCT: stored form of a value -> int64 count */
     struct extremes *extremes; /* MIN, MAX */
 };

@@ -30,9 +30,10 @@ static void reserve(struct event_chunk *chunk, size_t count)
 {
     if (count <= chunk->capacity)
         return;
-    size_t capacity = chunk->capacity == 0 ? 8 : chunk->capacity;
+    /* By halves: there are as many chunks as entities, and what lies idle in each is not there for others. */
+    size_t capacity = chunk->capacity == 0 ? 4 : chunk->capacity;
     while (capacity < count)
-        capacity *= 2;
+        capacity += capacity / 2;
     chunk->places = mem_resize_array(chunk->places, capacity, sizeof *chunk->places);
     if (chunk->fact_words > 0)
         chunk->facts = mem_resize_array(chunk->facts, capacity * chunk->fact_words,
