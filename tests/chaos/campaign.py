@@ -19,7 +19,7 @@ DRAIN_S = 300
 LOG_TAIL = 20_000
 LAST_PAYMENTS = 2000
 # `lost` is missed when another process's rebalance is under way while this one is frozen: its
-# partitions are then revoked, not lost. Half of the tries do while others join and leave all the time.
+# partitions are then revoked, not lost. Three of eight tries were, while others joined and left.
 TRIES_MAX = 20
 
 
