@@ -27,25 +27,32 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench")]
 import fastavro  # noqa: E402
 import process  # noqa: E402
 from cluster import CACHE, Cluster, Process  # noqa: E402
+from log_growth import LogGrowth  # noqa: E402
 
 PARTITIONS = 4
 CORE, BROKER_CORE = 0, 1
 WARM_SHARE = 0.25
 TIMEOUT_S = 1800
-START_TIMEOUT_S = 120
 BUILD = ROOT / "build/release"
 ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
 JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
 
 
-class Weir:
+class Subject:
+    """What is measured: its name in Kafka, its topic of alerts, its folder."""
+
+    def __init__(self, world, number):
+        self.world, self.group = world, f"{world.prefix}-{self.name}{number}"
+        self.alerts = f"{self.group}-alerts"
+        self.folder = world.folder / self.group
+        self.folder.mkdir()
+
+
+class Weir(Subject):
     name = "weir"
 
     def __init__(self, world, number):
-        self.world, self.group = world, f"{world.prefix}-weir{number}"
-        self.alerts, self.input = f"{self.group}-alerts", world.payments
-        self.folder = world.folder / self.group
-        self.folder.mkdir()
+        super().__init__(world, number)
         text = (ROOT / "bench/job/job.yaml").read_text()
         for old, new in (("topology: job", f"topology: {self.group}"), ("topic: transactions", f"topic: {world.payments}"),
                          ("topic: blocked-merchants", f"topic: {world.blacklist}"),
@@ -79,14 +86,11 @@ class Weir:
         return f"R{alert['rule'][1:]} {alert['event_id']}"
 
 
-class Rival:
+class Rival(Subject):
     name = "rival"
 
     def __init__(self, world, number):
-        self.world, self.group = world, f"{world.prefix}-rival{number}"
-        self.alerts, self.input = f"{self.group}-alerts", world.payments
-        self.folder = world.folder / self.group
-        self.folder.mkdir()
+        super().__init__(world, number)
         world.cluster.create_topic(self.alerts, PARTITIONS)
 
     def start(self):
@@ -128,7 +132,8 @@ class World:
 
     def drain(self, subject):
         broker = self.cluster.kafka.process.pid
-        growth = LogGrowth(self.cluster.kafka.folder / "data", subject.group)
+        prefix = f"{subject.group}-"
+        growth = LogGrowth(self.cluster.kafka.folder / "data", lambda topic: topic.startswith(prefix))
         running = subject.start()
         started, samples = time.monotonic(), []
         try:
@@ -155,7 +160,8 @@ class World:
             "broker_cpu_s_per_million": (last[2] - warm[2]) * 1e6 / count,
             "events_per_s": count / (last[3] - warm[3]),
             "peak_mb": peak / 1e6, "cpu_s": last[1],
-            "bytes_per_event": {topic: size / self.given.events for topic, size in growth.bytes().items()},
+            "bytes_per_event": {topic.removeprefix(prefix): size / self.given.events
+                                for topic, size in growth.bytes_by_topic().items()},
         }
 
     def judge(self, subject):
@@ -165,31 +171,6 @@ class World:
             missing, extra = set(self.expected) - set(found), set(found) - set(self.expected)
             raise RuntimeError(f"{subject.group}: {len(self.expected)} alerts expected, {len(found)} found; missing "
                                f"{sorted(missing)[:3]}, extra {sorted(extra)[:3]}")
-
-
-class LogGrowth:
-    """Bytes that the broker appended to the subject's own topics; segments go meanwhile, so look often."""
-
-    def __init__(self, data, group):
-        self.data, self.group, self.largest = pathlib.Path(data), group, {}
-
-    def look(self):
-        for folder in self.data.glob(f"{self.group}-*"):
-            for file in folder.glob("*.log"):
-                try:
-                    size = file.stat().st_size
-                except FileNotFoundError:
-                    continue
-                key = (folder.name, file.name)
-                self.largest[key] = max(size, self.largest.get(key, 0))
-
-    def bytes(self):
-        self.look()
-        total = {}
-        for (folder, _), size in self.largest.items():
-            topic = folder.rsplit("-", 1)[0].removeprefix(self.group + "-")
-            total[topic] = total.get(topic, 0) + size
-        return total
 
 
 def spread(runs, name):
@@ -209,29 +190,35 @@ def prepare_rival():
                    check=True, stdin=subprocess.DEVNULL)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def job_parser(description, **defaults):
+    """What every program that runs the job is told."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--users", type=int, default=100_000)
+    parser.add_argument("--users", type=int)
     parser.add_argument("--distribution", default="mandelbrot", choices=("uniform", "mandelbrot", "zipf"))
     parser.add_argument("--commit-ms", type=int, default=100)
-    parser.add_argument("--hours", type=float, default=26, help="event time that the input covers")
+    parser.add_argument("--hours", type=float, help="event time that the input covers")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int)
     parser.add_argument("--only", choices=("weir", "rival"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.set_defaults(**defaults)
+    return parser
+
+
+def prepare(parser):
+    """(what was given, the subjects that it asks for)"""
     given = parser.parse_args()
     given.set = dict(each.split("=", 1) for each in given.set)
     given.step_ms = given.hours * 3_600_000 / given.events
-    return given
+    if given.only != "weir":
+        prepare_rival()
+    return given, [each for each in (Weir, Rival) if given.only in (None, each.name)]
 
 
 def main():
-    given = arguments()
-    if given.only != "weir":
-        prepare_rival()
-    subjects = [each for each in (Weir, Rival) if given.only in (None, each.name)]
+    given, subjects = prepare(job_parser(__doc__.splitlines()[0], users=100_000, hours=26, runs=5))
     runs = {each.name: [] for each in subjects}
     with tempfile.TemporaryDirectory(prefix="weir-job-") as folder, Cluster() as cluster:
         process.pin(cluster.kafka.process.pid, BROKER_CORE)

@@ -1,7 +1,8 @@
 """How long weir and the rival are away: from the start of the process after a kill -9 until new alerts are visible,
 with the local state kept and with it lost, in turns, on the state of many users.
 
-    restart.py [--events N] [--users N] [--commit-ms MS] [--runs N] [--only weir|rival] [--json FILE]
+    restart.py [--events N] [--users N] [--distribution ...] [--commit-ms MS] [--runs N] [--only weir|rival]
+               [--json FILE]
 
 The job's input is drained first, and its alerts must be the oracle's. Then a feeder goes on paying, in every partition,
 amounts that alert at once; the process is killed and started again. Both are static members, so that their partitions
@@ -9,7 +10,6 @@ are theirs at once. The process has one core, the broker the other. Seconds are 
 the first alert that a reader of committed records sees, and to the first one of the last partition.
 """
 
-import argparse
 import io
 import json
 import pathlib
@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench"), str(ROOT / "be
 import fastavro  # noqa: E402
 import process  # noqa: E402
 from cluster import Cluster, wait_until  # noqa: E402
-from drain import BROKER_CORE, PARTITIONS, Rival, Weir, World, prepare_rival, spread  # noqa: E402
+from drain import BROKER_CORE, PARTITIONS, World, job_parser, prepare, spread  # noqa: E402
 
 SCHEMA = fastavro.parse_schema(json.loads((ROOT / "bench/job/job-transaction.avsc").read_text()))
 USERS_FED = 200  # enough for every partition to have some
@@ -148,32 +148,11 @@ def measure(world, subject):
 
 
 def done(world, subject):
-    return sum(world.cluster.committed_offsets(subject.group, subject.input).values())
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--users", type=int, default=1_000_000)
-    parser.add_argument("--commit-ms", type=int, default=100)
-    parser.add_argument("--hours", type=float, default=20, help="event time that the input covers")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--only", choices=("weir", "rival"))
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
-    parser.add_argument("--json", type=pathlib.Path)
-    given = parser.parse_args()
-    given.set = dict(each.split("=", 1) for each in given.set)
-    given.step_ms = given.hours * 3_600_000 / given.events
-    given.distribution = "uniform"
-    return given
+    return sum(world.cluster.committed_offsets(subject.group, world.payments).values())
 
 
 def main():
-    given = arguments()
-    if given.only != "weir":
-        prepare_rival()
-    subjects = [each for each in (Weir, Rival) if given.only in (None, each.name)]
+    given, subjects = prepare(job_parser(__doc__.splitlines()[0], users=1_000_000, hours=20, runs=3, distribution="uniform"))
     found = []
     for number in range(given.runs):
         for kind in subjects:
