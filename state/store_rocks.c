@@ -64,7 +64,7 @@ enum {
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
     MULTI_GET_MAX = 128,
-    OPEN_BYTES = 6 << 20 /* log, manifest and options of a hundred partitions */
+    SPARE_BYTES = 6 << 20 /* log, manifest and options of a hundred partitions */
 };
 
 struct rocks_store {
@@ -109,6 +109,8 @@ static enum status open_database(struct rocks_store *store, struct error *err);
 static enum status open_or_begin_anew(struct rocks_store *store, struct error *err);
 static void make_options(struct rocks_store *store, const struct store_rocks_options *options);
 static enum status empty_directory(const char *directory, struct error *err);
+static enum status room_for(const struct rocks_store *store, uint64_t bytes, struct error *err);
+static enum status flush_family(struct rocks_partition *partition, struct error *err);
 static struct rocks_partition *add_partition(struct rocks_store *store, const char *name,
                                              rocksdb_column_family_handle_t *family);
 static struct rocks_partition *find_partition(struct rocks_store *store, const char *name);
@@ -136,13 +138,25 @@ enum status store_open_rocks(struct store **out, const struct store_rocks_option
     store->unreadable_directory = mem_format("%s/unreadable", options->directory);
     TRY(empty_directory(store->ingest_directory, err));
     make_options(store, options);
+    TRY(room_for(store, 0, err));
     TRY(open_or_begin_anew(store, err));
     *out = TAKE(base);
     return ST_OK;
 }
 
+/* RocksDB would do it by itself when it is closed, room or not. What is not flushed is in the tail. */
+static void flush_before_closing(struct rocks_partition *partition)
+{
+    struct error err = { .status = ST_OK };
+    if (partition->family != NULL && flush_family(partition, &err) != ST_OK)
+        LOG_WARN("store.not_flushed", "partition=%s why=%s", partition->name, LOG_Q(err.text));
+}
+
 static void close_database(struct rocks_store *store)
 {
+    for (struct rocks_partition *each = store->partitions; each != NULL && !atomic_load(&store->broken);
+         each = each->next)
+        flush_before_closing(each);
     for (struct rocks_partition *each = store->partitions; each != NULL; each = each->next) {
         if (each->family != NULL)
             rocksdb_column_family_handle_destroy(each->family);
@@ -242,11 +256,22 @@ static void set_database_options(rocksdb_options_t *db, const struct store_rocks
     rocksdb_options_set_stats_dump_period_sec(db, 0);
 }
 
+/* The C interface has no function for this one. */
+static rocksdb_options_t *options_without_flush_at_close(void)
+{
+    char *message = NULL;
+    rocksdb_options_t *defaults = rocksdb_options_create(), *options = rocksdb_options_create();
+    rocksdb_get_options_from_string(defaults, "avoid_flush_during_shutdown=true", options, &message);
+    ENSURE(message == NULL);
+    rocksdb_options_destroy(defaults);
+    return options;
+}
+
 static void make_options(struct rocks_store *store, const struct store_rocks_options *options)
 {
     store->memtable_bytes_max = options->memtable_bytes;
     store->cache = make_cache(options->block_cache_bytes);
-    store->options = rocksdb_options_create();
+    store->options = options_without_flush_at_close();
     set_database_options(store->options, options);
     set_family_options(store->options, store->cache, options->memtable_bytes);
     store->quiet_options = rocksdb_options_create_copy(store->options);
@@ -371,24 +396,27 @@ static enum status open_or_begin_anew(struct rocks_store *store, struct error *e
     return open_database(store, err);
 }
 
-/* RocksDB writes its log, manifest and options when it opens; where that runs out of room, a build with assertions
- * (Debian's) ends the process. */
-static enum status room_to_open(const struct rocks_store *store, struct error *err)
+/*
+ * RocksDB keeps the failure of a write that met a full disk and refuses everything until it is opened again, and a
+ * build with assertions (Debian 12's) may end the process instead. So room is looked for first. A compaction of
+ * RocksDB's own can still fill the disk.
+ */
+static enum status room_for(const struct rocks_store *store, uint64_t bytes, struct error *err)
 {
     struct statvfs disk;
-    if (statvfs(store->database_directory, &disk) != 0)
-        return FAIL(err, ST_IO_FAILED, "%s: %s", store->database_directory, strerror(errno));
-    const uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize;
-    if (room < OPEN_BYTES)
-        return FAIL(err, ST_DISK_FULL, "the local state: %s: No space left on device to open the database again: %d MB are"
-                    " needed", store->database_directory, OPEN_BYTES >> 20);
+    if (statvfs(store->ingest_directory, &disk) != 0) /* it is there before the database is */
+        return FAIL(err, ST_IO_FAILED, "%s: %s", store->ingest_directory, strerror(errno));
+    const uint64_t room = (uint64_t)disk.f_bavail * disk.f_frsize, needed = bytes + SPARE_BYTES;
+    if (room < needed)
+        return FAIL(err, ST_DISK_FULL, "the local state: %s: No space left on device: %" PRIu64 " MB are free, %"
+                    PRIu64 " MB needed", store->database_directory, room >> 20, (needed >> 20) + 1);
     return ST_OK;
 }
 
 /* After a failure. What was not flushed is gone; nobody else is inside. */
 static enum status open_again(struct rocks_store *store, struct error *err)
 {
-    TRY(room_to_open(store, err));
+    TRY(room_for(store, 0, err));
     LOG_WARN("store.opened_again", "directory=%s", LOG_Q(store->database_directory));
     close_database(store);
     TRY(empty_directory(store->ingest_directory, err));
@@ -453,6 +481,7 @@ static enum status rocks_partition_open(struct store *base, struct store_partiti
     ENSURE(*out == NULL);
     ENSURE(strcmp(name, "default") != 0);
     struct rocks_store *store = (struct rocks_store *)base;
+    TRY(room_for(store, SPARE_BYTES, err)); /* so that its first write is not refused at once */
     TRY(heal(store, err));
     pthread_rwlock_rdlock(&store->in_use);
     pthread_mutex_lock(&store->mutex);
@@ -716,6 +745,7 @@ static void measure_memtables(struct rocks_partition *partition)
 
 static enum status flush_family(struct rocks_partition *partition, struct error *err)
 {
+    TRY(room_for(partition->store, atomic_load(&partition->memtable_bytes), err));
     char *message = NULL;
     rocksdb_flush_cf(partition->store->db, partition->store->flush_options, partition->family,
                      &message);
@@ -723,10 +753,21 @@ static enum status flush_family(struct rocks_partition *partition, struct error 
     return message == NULL ? ST_OK : write_failed(partition, message, err);
 }
 
-static enum status make_room(struct rocks_partition *partition, struct error *err)
+static uint64_t rows_bytes(const struct store_row *rows, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += rows[i].key.size + rows[i].value.size;
+    return bytes;
+}
+
+/* In memory, and on the disk for what RocksDB flushes of its own accord. */
+static enum status make_room(struct rocks_partition *partition, uint64_t bytes, struct error *err)
 {
     measure_memtables(partition);
-    if (memtable_bytes(partition->store) <= partition->store->memtable_bytes_max)
+    const uint64_t in_memory = memtable_bytes(partition->store);
+    TRY(room_for(partition->store, in_memory + bytes, err));
+    if (in_memory <= partition->store->memtable_bytes_max)
         return ST_OK;
     return flush_family(partition, err);
 }
@@ -739,7 +780,7 @@ static enum status rocks_write(struct store_partition *base, const struct store_
     ENSURE(count == 0 || (rows[0].key.size > 0 && rows[0].key.data[0] != 0));
     KILL_POINT_TRY(write_inside, err);
     TRY(enter(partition, err));
-    const enum status room = make_room(partition, err);
+    const enum status room = make_room(partition, rows_bytes(rows, count), err);
     if (room != ST_OK) {
         leave(partition);
         return room;
@@ -873,6 +914,7 @@ static enum status rocks_ingest(struct store_partition *base, const struct store
     struct rocks_partition *partition = (struct rocks_partition *)base;
     ENSURE(store_rows_are_sorted(rows, count));
     ENSURE(count == 0 || (rows[0].key.size > 0 && rows[0].key.data[0] != 0));
+    TRY(room_for(partition->store, rows_bytes(rows, count), err));
     TRY(enter(partition, err));
 
     struct sst_files files;

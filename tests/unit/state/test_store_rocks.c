@@ -438,9 +438,11 @@ Test(store_rocks, a_partition_is_open_once)
 
 /* ---- no room ------------------------------------------------------------------------------- */
 
-static enum status write_noise(struct store_partition *partition, struct error *err)
+enum { SOME_NOISE = 2000, NO_END = 100000 }; /* 8 MB, and more than any of the disks holds */
+
+static enum status write_noise(struct store_partition *partition, uint64_t count, struct error *err)
 {
-    for (uint64_t n = 1; n < 2000; n++) {
+    for (uint64_t n = 1; n < count; n++) {
         char key[24], noise[PADDING_MAX];
         fill_with_noise(noise, sizeof noise, n);
         const struct store_row row = { row_key(key, n), bytes_of(noise, sizeof noise) };
@@ -456,65 +458,125 @@ static enum status fill_disk(const char *directory, struct error *err)
     const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
     TRY(store_open_rocks(&store, &options, err));
     TRY(store->type->partition_open(store, &partition, "t-0", err));
-    const enum status st = write_noise(partition, err);
+    const enum status st = write_noise(partition, NO_END, err);
     partition->type->partition_close(partition);
     store_close(&store);
     return st;
 }
 
-/*
- * Another partition has rows on the disk and one that is not flushed. Space is found again: what was
- * flushed is there, what was not is gone, and neither partition could be used in between.
- */
+struct two_partitions {
+    struct store *store;
+    struct store_partition *full, *other;
+};
+
+/* The other partition has rows 1 to 9 on the disk and 10 in memory. */
+static enum status open_two(struct two_partitions *two, const char *directory, struct error *err)
+{
+    const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
+    *two = (struct two_partitions){ 0 };
+    TRY(store_open_rocks(&two->store, &options, err));
+    const struct store_type *type = two->store->type;
+    TRY(type->partition_open(two->store, &two->full, "t-0", err));
+    TRY(type->partition_open(two->store, &two->other, "t-1", err));
+    fill(two->other, 9);
+    TRY(type->flush(two->other, err));
+    return write_number(two->other, 10, 0, err);
+}
+
+static void close_two(struct two_partitions *two)
+{
+    two->store->type->partition_close(two->full);
+    two->store->type->partition_close(two->other);
+    store_close(&two->store);
+}
+
+static enum status open_again(struct two_partitions *two, struct store_partition **partition,
+                              const char *name, struct error *err)
+{
+    if (*partition != NULL)
+        two->store->type->partition_close(*partition);
+    *partition = NULL;
+    return two->store->type->partition_open(two->store, partition, name, err);
+}
+
+static enum status expect_rows(struct store_partition *partition, uint64_t least, uint64_t most,
+                               struct error *err)
+{
+    AUTO(buffer_fini) struct buffer value;
+    buffer_init(&value);
+    TRY(partition->type->position(partition, &value, err));
+    const uint64_t last = strtoull(buffer_text(&value), NULL, 10);
+    if (last < least || last > most || count_rows(partition) != last + 1)
+        return FAIL(err, ST_INVALID, "the other partition holds another number of rows: %" PRIu64, last);
+    return ST_OK;
+}
+
+/* Nobody meets the end of the disk: room is looked for, and what is in memory stays. */
 static enum status fill_disk_and_go_on(const char *directory, struct error *err)
 {
-    struct store *store = NULL;
-    struct store_partition *full = NULL, *other = NULL;
+    struct two_partitions two;
     char ballast[96];
     snprintf(ballast, sizeof ballast, "%s/ballast", directory);
     const int fd = open(ballast, O_CREAT | O_WRONLY, 0600);
-    if (fd < 0 || posix_fallocate(fd, 0, 60 << 20) != 0)
+    if (fd < 0 || posix_fallocate(fd, 0, 44 << 20) != 0)
         return FAIL(err, ST_INVALID, "no ballast");
     close(fd);
-    const struct store_rocks_options options = { directory, 1 << 20, 1 << 20, 0 };
-    TRY(store_open_rocks(&store, &options, err));
-    const struct store_type *type = store->type;
-    TRY(type->partition_open(store, &full, "t-0", err));
-    TRY(type->partition_open(store, &other, "t-1", err));
-    fill(other, 9);
-    TRY(type->flush(other, err));
-    TRY(write_number(other, 10, 0, err));
-    if (write_noise(full, err) != ST_DISK_FULL)
+    TRY(open_two(&two, directory, err));
+    if (write_noise(two.full, NO_END, err) != ST_DISK_FULL)
         return FAIL(err, ST_INVALID, "the disk is not full");
+    if (strstr(err->text, "No space left on device") == NULL)
+        return FAIL(err, ST_INVALID, "it does not say what is wrong");
+    if (open_again(&two, &two.full, "t-0", err) != ST_DISK_FULL)
+        return FAIL(err, ST_INVALID, "a partition was opened that cannot be written to");
+    TRY(expect_rows(two.other, 10, 10, err));
+    unlink(ballast);
+    TRY(open_again(&two, &two.full, "t-0", err));
+    TRY(write_noise(two.full, SOME_NOISE, err));
+    TRY(two.other->type->flush(two.other, err));
+    TRY(expect_rows(two.other, 10, 10, err));
+    close_two(&two);
+    return ST_OK;
+}
+
+/* SIGTERM while the disk is full. */
+static enum status fill_disk_and_end(const char *directory, struct error *err)
+{
+    struct two_partitions two;
+    TRY(open_two(&two, directory, err));
+    if (write_noise(two.full, NO_END, err) != ST_DISK_FULL)
+        return FAIL(err, ST_INVALID, "the disk is not full");
+    close_two(&two);
+    return ST_OK;
+}
+
+/*
+ * A write of RocksDB's own fails: what was flushed is there afterwards, what was not is gone (number 10 may have been
+ * flushed by RocksDB), and neither partition could be used in between.
+ */
+static enum status fail_to_write_and_go_on(const char *directory, struct error *err)
+{
+    const struct rlimit small = { .rlim_cur = 300 << 10, .rlim_max = RLIM_INFINITY };
+    const struct rlimit large = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+    struct two_partitions two;
+    TRY(open_two(&two, directory, err));
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    if (write_noise(two.full, NO_END, err) != ST_IO_FAILED)
+        return FAIL(err, ST_INVALID, "files are not too large");
     bool found;
-    struct buffer value;
+    AUTO(buffer_fini) struct buffer value;
     buffer_init(&value);
     char key[24];
-    if (type->get(other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
+    if (two.other->type->get(two.other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
         return FAIL(err, ST_INVALID, "the other partition can be used");
-    type->partition_close(full);
-    full = NULL;
-    if (type->partition_open(store, &full, "t-0", err) != ST_DISK_FULL)
-        return FAIL(err, ST_INVALID, "the database was opened again without room");
-    unlink(ballast);
-    full = NULL;
-    TRY(type->partition_open(store, &full, "t-0", err));
-    TRY(write_noise(full, err));
-    if (type->get(other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
+    setrlimit(RLIMIT_FSIZE, &large);
+    TRY(open_again(&two, &two.full, "t-0", err));
+    TRY(write_noise(two.full, SOME_NOISE, err));
+    if (two.other->type->get(two.other, row_key(key, 1), &value, &found, err) != ST_IO_FAILED)
         return FAIL(err, ST_INVALID, "the other partition did not notice");
-    type->partition_close(other);
-    other = NULL;
-    TRY(type->partition_open(store, &other, "t-1", err));
-    buffer_clear(&value);
-    TRY(type->position(other, &value, err));
-    /* Number 10 survives when closing the database found room to flush it. */
-    const uint64_t left = strtoull(buffer_text(&value), NULL, 10);
-    if ((left != 9 && left != 10) || count_rows(other) != left + 1)
-        return FAIL(err, ST_INVALID, "the other partition is not what was flushed");
-    buffer_fini(&value);
-    type->partition_close(full);
-    type->partition_close(other);
-    store_close(&store);
+    TRY(open_again(&two, &two.other, "t-1", err));
+    TRY(expect_rows(two.other, 9, 10, err));
+    close_two(&two);
     return ST_OK;
 }
 
@@ -551,10 +613,21 @@ static void expect_on_small_disk(const char *size, enum status expected,
 
 Test(store_rocks, a_full_disk_has_its_own_status)
 {
-    expect_on_small_disk("size=3m", ST_DISK_FULL, fill_disk);
+    expect_on_small_disk("size=32m", ST_DISK_FULL, fill_disk);
+    expect_on_small_disk("size=3m", ST_DISK_FULL, fill_disk); /* too small to begin */
 }
 
-Test(store_rocks, goes_on_from_what_was_flushed_when_there_is_room_again)
+Test(store_rocks, ends_cleanly_on_a_full_disk)
+{
+    expect_on_small_disk("size=32m", ST_OK, fill_disk_and_end);
+}
+
+Test(store_rocks, goes_on_when_there_is_room_again)
 {
     expect_on_small_disk("size=64m", ST_OK, fill_disk_and_go_on);
+}
+
+Test(store_rocks, goes_on_from_what_was_flushed_after_a_write_failed)
+{
+    expect_on_small_disk("size=64m", ST_OK, fail_to_write_and_go_on);
 }
