@@ -11,13 +11,6 @@ enum {
     FIXED_WORKER_MIB = 16,
     LEFT_WORKER_MIB = 64, /* less, and a worker would commit every few hundred records */
     PERCENT = 100,
-    RECORD_OVERHEAD = 310,
-    RECORD_BYTES = 200,       /* a payment's, as fetched */
-    RECORDS_MIN = 500,
-    RECORDS_MAX = 100 * 1000,
-    FETCH_BYTES_MIN = 1 << 20, /* not below what one record may have */
-    PARTITION_BYTES_MIN = 64 * 1024,
-    PARTITION_BYTES_MAX = 1 << 20,
 };
 
 /* The parts of what `fixed` leaves. */
@@ -65,20 +58,4 @@ void memory_budget_describe(const struct memory_budget *budget, struct buffer *o
     for (size_t i = 0; i < PART_COUNT; i++)
         buffer_printf(out, " %s=%" PRIu64, parts[i].name,
                       *(const uint64_t *)((const char *)budget + parts[i].member));
-}
-
-static uint64_t within(uint64_t x, uint64_t min, uint64_t max)
-{
-    return x < min ? min : x > max ? max : x;
-}
-
-/* Of the queue, what is on the way, and what the worker has taken but not released. */
-struct fetch_limits memory_budget_fetch(uint64_t bytes)
-{
-    return (struct fetch_limits){
-        .records = within(bytes / (RECORD_OVERHEAD + RECORD_BYTES), RECORDS_MIN, RECORDS_MAX),
-        .queue_kbytes = within(bytes / 2, MIB, UINT64_MAX) / 1024,
-        .fetch_bytes = within(bytes / 4, FETCH_BYTES_MIN, 50 * MIB),
-        .partition_bytes = within(bytes / 8, PARTITION_BYTES_MIN, PARTITION_BYTES_MAX),
-    };
 }

@@ -33,11 +33,4 @@ MUST_CHECK enum status memory_budget_split(struct memory_budget *out, int64_t me
 /* name=bytes of every part, for the log. */
 void memory_budget_describe(const struct memory_budget *budget, struct buffer *out);
 
-/* What librdkafka is told so that a consumer keeps to its part. Bytes of records alone would not do:
- * each record that waits takes some 310 bytes beside its own. */
-struct fetch_limits {
-    uint64_t records, queue_kbytes, fetch_bytes, partition_bytes;
-};
-struct fetch_limits memory_budget_fetch(uint64_t bytes);
-
 #endif

@@ -28,8 +28,6 @@ enum {
     REGISTER_TIMEOUT_MS = 60 * 1000,
     IDENTITY_SIZE = 64,
     PROPERTY_TEXT = 32,
-    FETCH_PROPERTIES = 4,
-    READER_BYTES = 4 << 20, /* a restore's consumer; its partition's loaded entities are not there yet */
     /* A transaction is in the overlay, with what it is made from, and once more in the client's queue. */
     TRANSACTION_SHARE = 4,
     PRODUCER_SHARE = 2,
@@ -160,24 +158,6 @@ static enum status register_alerts(struct service *service, int32_t *id, struct 
     return ST_OK;
 }
 
-static void fetch_properties(struct kafka_property *out, char (*texts)[PROPERTY_TEXT], uint64_t bytes)
-{
-    const struct fetch_limits limits = memory_budget_fetch(bytes);
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[FETCH_PROPERTIES] = {
-        { "queued.min.messages", limits.records },
-        { "queued.max.messages.kbytes", limits.queue_kbytes },
-        { "fetch.max.bytes", limits.fetch_bytes },
-        { "max.partition.fetch.bytes", limits.partition_bytes },
-    };
-    for (size_t i = 0; i < FETCH_PROPERTIES; i++) {
-        snprintf(texts[i], PROPERTY_TEXT, "%" PRIu64, rows[i].value);
-        out[i] = (struct kafka_property){ rows[i].name, texts[i] };
-    }
-}
-
 static enum status open_port(struct service *service, struct service_worker *worker, struct error *err)
 {
     const struct config *config = service->options.config;
@@ -185,12 +165,8 @@ static enum status open_port(struct service *service, struct service_worker *wor
     for (size_t i = 0; i < config->property_count; i++)
         common[i] = (struct kafka_property){ config->properties[i].name, config->properties[i].value };
     char session_ms[PROPERTY_TEXT], producer_kbytes[PROPERTY_TEXT];
-    char texts[2][FETCH_PROPERTIES][PROPERTY_TEXT];
-    struct kafka_property consumer[FETCH_PROPERTIES + 1], reader[FETCH_PROPERTIES];
-    fetch_properties(consumer, texts[0], service->budget.fetched / service->worker_count);
-    fetch_properties(reader, texts[1], READER_BYTES);
     snprintf(session_ms, sizeof session_ms, "%" PRId64, config->session_timeout_us / 1000);
-    consumer[FETCH_PROPERTIES] = (struct kafka_property){ "session.timeout.ms", session_ms };
+    const struct kafka_property consumer[] = { { "session.timeout.ms", session_ms } };
     snprintf(producer_kbytes, sizeof producer_kbytes, "%" PRIu64,
              service->budget.transactions / service->worker_count / PRODUCER_SHARE / 1024);
     const struct kafka_property producer[] = { { "queue.buffering.max.kbytes", producer_kbytes } };
@@ -203,7 +179,7 @@ static enum status open_port(struct service *service, struct service_worker *wor
         .bootstrap_servers = config->brokers[0] == '\0' ? NULL : config->brokers,
         .common = { common, config->property_count },
         .consumer = { consumer, sizeof consumer / sizeof consumer[0] },
-        .reader = { reader, sizeof reader / sizeof reader[0] },
+        .consumer_bytes = service->budget.fetched / service->worker_count,
         .producer = { producer, sizeof producer / sizeof producer[0] },
         .group_id = service->options.plan->name,
         .group_instance_id = id,

@@ -165,8 +165,10 @@ struct log_port_type {
     /* --- the rest ------------------------------------------------------------------------------------------ */
     /* Deletes records before the offsets; asynchronous, failures are logged and forgotten (it is only trimming). */
     void (*delete_records)(struct log_port *port, const struct log_position *positions, size_t count);
-    /* A reader of its own, for another thread; it knows the same topics. */
-    MUST_CHECK enum status (*reader_open)(struct log_port *port, struct log_reader **out, struct error *err);
+    /* A reader of its own, for another thread; it knows the same topics. It holds about bytes_ahead of what was not
+     * polled yet; less than what comes while its thread is busy costs time. */
+    MUST_CHECK enum status (*reader_open)(struct log_port *port, uint64_t bytes_ahead, struct log_reader **out,
+                                          struct error *err);
     /* Leaves the group cleanly for good (dynamic membership) or keeps the place (static); after the last commit. */
     void (*leave)(struct log_port *port);
 };

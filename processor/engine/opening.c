@@ -153,7 +153,7 @@ static enum status bounds_reader(struct worker *worker, struct log_reader **out,
 {
     struct log_port *port = worker->options.port;
     if (worker->bounds_reader == NULL)
-        TRY(port->type->reader_open(port, &worker->bounds_reader, err));
+        TRY(port->type->reader_open(port, SMALL_READER_BYTES, &worker->bounds_reader, err));
     *out = worker->bounds_reader;
     return ST_OK;
 }
@@ -211,10 +211,10 @@ static size_t task_lane_count(const struct worker *worker)
     return count == 0 ? 1 : count;
 }
 
-/* It has no loaded entities yet: their memory is free for the rows. */
+/* It has no loaded entities yet: half of their memory is for the rows, half for what is fetched meanwhile. */
 static uint64_t restore_batch_bytes(const struct worker *worker)
 {
-    enum { BYTES_MIN = 1 << 20, BYTES_MAX = 16 << 20 };
+    enum { BYTES_MIN = SMALL_READER_BYTES, BYTES_MAX = 16 << 20 };
     const uint64_t share = worker->options.entity_cache_bytes / task_lane_count(worker) / 2;
     return share < BYTES_MIN ? BYTES_MIN : share > BYTES_MAX ? BYTES_MAX : share;
 }
@@ -240,7 +240,7 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
         .batch_bytes_max = restore_batch_bytes(worker),
         .clock = worker->options.clock,
     };
-    TRY(worker->options.port->type->reader_open(worker->options.port, &restore.reader, err));
+    TRY(worker->options.port->type->reader_open(worker->options.port, restore.batch_bytes_max, &restore.reader, err));
     struct restore_input *inputs = mem_alloc_array(lane->input_count + 1, sizeof *inputs);
     for (size_t i = 0; i < lane->input_count; i++)
         inputs[i] = (struct restore_input){ lane->inputs[i].topic, lane->inputs[i].position,

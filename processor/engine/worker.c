@@ -105,7 +105,7 @@ static enum status open_reference(struct worker *worker, struct error *err)
     struct log_reader *reader = NULL;
     worker->tables_ready = !topics_have_everywhere(options->plan);
     if (!worker->tables_ready)
-        TRY(options->port->type->reader_open(options->port, &reader, err));
+        TRY(options->port->type->reader_open(options->port, SMALL_READER_BYTES, &reader, err));
     return reference_view_open(&worker->reference, options->plan, options->topics, reader, options->registry, err);
 }
 

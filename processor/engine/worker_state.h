@@ -12,6 +12,8 @@
 #include "processor/engine/reference.h"
 #include "processor/engine/worker.h"
 
+enum { SMALL_READER_BYTES = 1 << 20 }; /* of a reader that asks questions or reads little */
+
 struct worker {
     struct worker_options options;
     const char *cluster_id;

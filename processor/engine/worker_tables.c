@@ -16,7 +16,7 @@ static enum status note_tables_wanted(struct worker *worker, struct error *err)
     const struct plan *plan = worker->options.plan;
     struct log_port *port = worker->options.port;
     if (worker->bounds_reader == NULL)
-        TRY(port->type->reader_open(port, &worker->bounds_reader, err));
+        TRY(port->type->reader_open(port, SMALL_READER_BYTES, &worker->bounds_reader, err));
     worker->tables_wanted = mem_alloc_array(plan->table_count * TABLE_PARTITIONS_MAX, sizeof *worker->tables_wanted);
     for (size_t i = 0; i < plan->table_count; i++) {
         const int topic = worker->options.topics->first_table + (int)i;

@@ -207,10 +207,12 @@ static void port_delete_records(struct log_port *port, const struct log_position
     kafka_trim_before(self_of(port)->trim, positions, count);
 }
 
-static enum status port_reader_open(struct log_port *port, struct log_reader **out,
-                                    struct error *err)
+static enum status port_reader_open(struct log_port *port, uint64_t bytes_ahead,
+                                    struct log_reader **out, struct error *err)
 {
-    return kafka_reader_open(out, &self_of(port)->settings->options, err);
+    struct kafka_port_options options = self_of(port)->settings->options;
+    options.reader_bytes = bytes_ahead;
+    return kafka_reader_open(out, &options, err);
 }
 
 static void port_leave(struct log_port *port)

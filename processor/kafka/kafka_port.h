@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "processor/engine/log_port.h"
@@ -36,6 +37,8 @@ struct kafka_port_options {
     struct kafka_properties consumer;
     struct kafka_properties reader; /* what a reader has differently from the consumer of the group */
     struct kafka_properties producer;
+    uint64_t consumer_bytes; /* what the consumer may fetch ahead; 0: librdkafka's limits */
+    uint64_t reader_bytes;   /* and kafka_reader_open's; 0: the same */
     const char *group_id;
     const char *group_instance_id; /* NULL: dynamic membership */
     bool gives_place_up;           /* a static member that leaves does so for good: others take over at once */

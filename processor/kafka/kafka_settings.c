@@ -5,6 +5,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "processor/kafka/kafka_fetch_limits.h"
 #include "processor/kafka/kafka_mock.h"
 
 enum {
@@ -42,6 +43,8 @@ static const struct {
     { CONSUMERS, DEFAULT, "fetch.error.backoff.ms", "50" },
     /* A parked fetch must come back before a new assignment is fetched or an end is told. */
     { CONSUMERS, DEFAULT, "fetch.wait.max.ms", "50" },
+    /* A full queue is looked at again so soon; a second, by default. */
+    { CONSUMERS, DEFAULT_OR_NOT, "fetch.queue.backoff.ms", "5" },
     /* Waiting for stable offsets asks again this often. */
     { CONSUMERS, DEFAULT, "retry.backoff.ms", "2" },
     { KAFKA_MEMBER | KAFKA_READER, FIXED, "isolation.level", "read_committed" },
@@ -176,6 +179,8 @@ enum status kafka_settings_create(struct kafka_settings **out,
         .topics = copy_topics(options),
         .topic_count = options->topic_count,
         .gives_place_up = options->gives_place_up,
+        .consumer_bytes = options->consumer_bytes,
+        .reader_bytes = options->reader_bytes,
         .mock = options->mock,
     };
     TRY(try_configurations(settings, err));
@@ -265,6 +270,10 @@ static enum status configure(rd_kafka_conf_t *conf, const struct kafka_settings 
 {
     const struct kafka_port_options *options = &settings->options;
     TRY(set_rows(conf, role, false, err));
+    const bool reads_ahead = role == KAFKA_READER && options->reader_bytes != 0;
+    const uint64_t ahead = reads_ahead ? options->reader_bytes : options->consumer_bytes;
+    if ((role & CONSUMERS) != 0 && ahead != 0)
+        TRY(kafka_fetch_limits_set(conf, ahead, err));
     TRY(set_properties(conf, &options->common, err));
     if ((role & CONSUMERS) != 0)
         TRY(set_properties(conf, &options->consumer, err));

@@ -118,7 +118,7 @@ void side_open(struct side *side, struct world *real, const struct world *names)
     side_open_bare(side, real, names, SESSION_MS);
     for (int i = 0; i < CLIENTS; i++)
         side->clients[i] = side_port(side, names, instances[i], ids[i], SESSION_MS);
-    MUST(side->clients[0]->type->reader_open(side->clients[0], &side->reader, &failure));
+    MUST(side->clients[0]->type->reader_open(side->clients[0], 4 << 20, &side->reader, &failure));
     join_all(side);
 }
 

@@ -33,7 +33,7 @@ static void commit_is_visible(struct world *world)
 
     struct log_reader *reader = NULL;
     char last[64];
-    MUST(port->type->reader_open(port, &reader, &failure));
+    MUST(port->type->reader_open(port, 4 << 20, &reader, &failure));
     CHECK(reader_count(reader, TOPIC_OUT, 0, -2, last) == 2, "two records");
     CHECK(strcmp(last, "m2") == 0, "%s", last);
     reader->type->close(reader);

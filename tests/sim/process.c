@@ -165,9 +165,10 @@ static enum status produce_noted(struct log_port *port, const struct log_produce
     return inner_port->produce(port, record, err);
 }
 
-static enum status open_reader(struct log_port *port, struct log_reader **out, struct error *err)
+static enum status open_reader(struct log_port *port, uint64_t bytes_ahead, struct log_reader **out,
+                               struct error *err)
 {
-    TRY(inner_port->reader_open(port, out, err));
+    TRY(inner_port->reader_open(port, bytes_ahead, out, err));
     if (inner_reader == NULL) {
         inner_reader = (*out)->type;
         wrapped_reader = *inner_reader;

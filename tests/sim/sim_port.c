@@ -423,9 +423,10 @@ static void port_delete_records(struct log_port *log_port, const struct log_posi
     pass_after(port, SIM_DELETE_RECORDS);
 }
 
-static enum status port_reader_open(struct log_port *log_port, struct log_reader **out,
-                                    struct error *err)
+static enum status port_reader_open(struct log_port *log_port, uint64_t bytes_ahead,
+                                    struct log_reader **out, struct error *err)
 {
+    (void)bytes_ahead;
     struct sim_port *port = self_of(log_port);
     TRY(sim_process_pass(port->process, SIM_OTHER, SIM_BEFORE, err));
     sim_time_advance(&cluster_of(port)->time, 1);

@@ -136,7 +136,7 @@ static struct seen read_from(struct log_port *port, int topic, int32_t partition
     struct seen seen = { .end = -1, .outside = -1 };
     struct log_reader *reader = NULL;
     const struct log_position position = { topic, partition, offset, BYTES_NONE };
-    MUST(port->type->reader_open(port, &reader, &failure));
+    MUST(port->type->reader_open(port, 4 << 20, &reader, &failure));
     MUST(reader->type->assign(reader, &position, 1, &failure));
     for (int i = 0; i < 200 && seen.end < 0; i++) {
         struct log_batch batch;
@@ -559,7 +559,7 @@ static void positions_outside_are_told_once(void)
     CHECK(read_from(port, IN, 0, 11).outside == 11, "behind the end");
     struct log_reader *reader = NULL;
     int64_t offset = 0;
-    MUST(port->type->reader_open(port, &reader, &failure));
+    MUST(port->type->reader_open(port, 4 << 20, &reader, &failure));
     const struct log_partition at = { IN, 0 };
     MUST(reader->type->offset_at(reader, at, 1006, &offset, &failure));
     CHECK(offset == 6, "%" PRId64, offset);

@@ -54,14 +54,3 @@ Test(memory_budget, names_every_part)
         cr_expect_not_null(strstr(buffer_text(&text), names[i]), "%s", names[i]);
     buffer_fini(&text);
 }
-
-/* A record that waits takes 310 bytes beside its own, in the client. */
-Test(memory_budget, what_is_fetched_ahead_fits)
-{
-    for (uint64_t bytes = 4 * (uint64_t)mib; bytes <= 1024 * (uint64_t)mib; bytes *= 2) {
-        const struct fetch_limits limits = memory_budget_fetch(bytes);
-        cr_expect_leq(limits.records * 310, bytes);
-        cr_expect_leq(limits.queue_kbytes * 1024 + limits.fetch_bytes, bytes);
-        cr_expect_geq(limits.fetch_bytes, 1000 * 1000, "one record of a broker's default size");
-    }
-}

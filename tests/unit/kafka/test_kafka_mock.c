@@ -95,7 +95,7 @@ Test(kafka_mock, readers_answer_questions)
     struct log_reader *reader = NULL;
     MUST(&fixture, mock_port_produce(&fixture));
     MUST(&fixture, port->type->commit(port, &fixture.err));
-    MUST(&fixture, port->type->reader_open(port, &reader, &fixture.err));
+    MUST(&fixture, port->type->reader_open(port, 4 << 20, &reader, &fixture.err));
     int64_t low = -1, high = -1, sum = 0;
     for (int32_t p = 0; p < PARTITIONS; p++) {
         const struct log_partition at = { TOPIC_OUT, p };
