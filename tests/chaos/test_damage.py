@@ -197,7 +197,7 @@ def test_the_disk_is_full(story, tmp_path):
         story.pod.start()
         story.process(1000)
         free = os.statvfs(disk)
-        with open(disk / "filler", "wb") as filler:
+        with open(disk / "filler", "wb", buffering=0) as filler:
             with contextlib.suppress(OSError):
                 filler.write(bytes(free.f_bavail * free.f_frsize))
         story.load.start(2000)

@@ -245,11 +245,10 @@ def test_a_full_disk_makes_it_wait(story, tmp_path):
         story.write()
         process = story.weir.start(state, WEIR_CHECKPOINT_INTERVAL="3s")
         ballast = state / "ballast"
-        with open(ballast, "wb") as out:
+        with open(ballast, "wb", buffering=0) as out:
             with pytest.raises(OSError):
                 while True:
                     out.write(bytes(1 << 16))
-                    out.flush()
         story.write()
         # RocksDB is flushed with a checkpoint when that is 30 s ago, and a checkpoint needs changes.
         def is_noticed():
