@@ -19,6 +19,7 @@ enum {
     REGISTRY_PAUSE_US = 200 * 1000,
     IDLE_TURN_US = 100 * 1000,
     BUSY_TURN_US = 1000,
+    BEHIND_RECORDS = 1000, /* that one poll brings: some 10 ms of work, an alert's commit would not be its delay */
     SHUT_DOWN_US = 60 * 1000 * 1000,
     TROUBLE_TEXT_MAX = 199,
     OVERFULL_RECORDS_MIN = 100,
@@ -527,6 +528,16 @@ static bool alert_waits(const struct worker *worker)
     return false;
 }
 
+/*
+ * An alert is committed at once, but not while records come faster than commits: each would hold up all that wait behind
+ * it, and costs the broker the same again.
+ */
+static bool alert_is_due(const struct worker *worker, int64_t now_us)
+{
+    return worker->polled < BEHIND_RECORDS && now_us - worker->last_commit_us >= worker->options.alert_floor_us &&
+           alert_waits(worker);
+}
+
 static bool claim_waits(const struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++) {
@@ -560,7 +571,7 @@ static bool commit_is_due(const struct worker *worker, enum commit_reason *reaso
     if (in_hand && hand_is_full(worker))
         return true;
     *reason = COMMIT_ALERT;
-    if (in_hand && now_us - worker->last_commit_us >= worker->options.alert_floor_us && alert_waits(worker))
+    if (in_hand && alert_is_due(worker, now_us))
         return true;
     *reason = COMMIT_CHECKPOINT; /* a pending checkpoint is itself a reason: an idle task's must end too */
     return slice_waits(worker) && now_us - worker->last_commit_us >= interval_us;
@@ -667,6 +678,7 @@ static enum status poll(struct worker *worker, int64_t timeout_us, struct error 
     if (status_class_of(polled) == CLASS_RETRY)
         return ST_OK;
     TRY(polled);
+    worker->polled = batch.count;
     if (batch.count > 0)
         KILL_POINT(polled);
     TRY(take_batch(worker, &batch, err));

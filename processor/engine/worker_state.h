@@ -34,6 +34,7 @@ struct worker {
     bool tables_ready;
 
     /* the transaction in hand */
+    size_t polled; /* records of the last poll that was not skipped */
     int64_t first_record_us; /* when its first record was processed; 0: nothing yet */
     int64_t poll_ms;         /* what "now" is for its records */
     size_t records;
