@@ -211,12 +211,19 @@ static size_t task_lane_count(const struct worker *worker)
     return count == 0 ? 1 : count;
 }
 
-/* It has no loaded entities yet: half of their memory is for the rows, half for what is fetched meanwhile. */
-static uint64_t restore_batch_bytes(const struct worker *worker)
+struct restore_memory {
+    uint64_t batch; /* of rows of the changelog, sorted and given to the store together */
+    uint64_t ahead; /* what is fetched while the store takes a batch; less, and the client stands still up to a second */
+};
+
+/* It has no loaded entities yet: their memory is free. */
+static struct restore_memory restore_memory(const struct worker *worker)
 {
-    enum { BYTES_MIN = SMALL_READER_BYTES, BYTES_MAX = 16 << 20 };
-    const uint64_t share = worker->options.entity_cache_bytes / task_lane_count(worker) / 2;
-    return share < BYTES_MIN ? BYTES_MIN : share > BYTES_MAX ? BYTES_MAX : share;
+    enum { BYTES_MIN = SMALL_READER_BYTES, BATCH_BYTES_MAX = 16 << 20, AHEAD_PER_BATCH = 4 };
+    const uint64_t share = worker->options.entity_cache_bytes / task_lane_count(worker);
+    uint64_t batch = share / (1 + AHEAD_PER_BATCH);
+    batch = batch < BYTES_MIN ? BYTES_MIN : batch > BATCH_BYTES_MAX ? BATCH_BYTES_MAX : batch;
+    return (struct restore_memory){ batch, AHEAD_PER_BATCH * batch };
 }
 
 static enum status start_restore(struct worker *worker, struct lane *lane, struct error *err)
@@ -229,6 +236,7 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
         .cache_bytes = worker->options.row_cache_bytes / task_lane_count(worker),
     };
     overlay_create(&lane->overlay, lane->store, &options);
+    const struct restore_memory memory = restore_memory(worker);
     struct restore_options restore = {
         .topics = worker->options.topics,
         .partition = lane->partition,
@@ -237,10 +245,10 @@ static enum status start_restore(struct worker *worker, struct lane *lane, struc
         .identity = identity_of(worker, lane),
         .target = lane->committed,
         .drop_local = lane->drop_local,
-        .batch_bytes_max = restore_batch_bytes(worker),
+        .batch_bytes_max = memory.batch,
         .clock = worker->options.clock,
     };
-    TRY(worker->options.port->type->reader_open(worker->options.port, restore.batch_bytes_max, &restore.reader, err));
+    TRY(worker->options.port->type->reader_open(worker->options.port, memory.ahead, &restore.reader, err));
     struct restore_input *inputs = mem_alloc_array(lane->input_count + 1, sizeof *inputs);
     for (size_t i = 0; i < lane->input_count; i++)
         inputs[i] = (struct restore_input){ lane->inputs[i].topic, lane->inputs[i].position,
