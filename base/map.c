@@ -39,6 +39,11 @@ static void vacate_slot(struct map *map, size_t hole);
 static struct node *append_node(struct map *map, struct bytes key);
 static void destroy_node(struct map *map, struct node *node);
 
+static size_t node_size(const struct map *map, size_t key_size)
+{
+    return sizeof(struct node) + map->value_size + key_size;
+}
+
 static struct bytes key_of(const struct map *map, const struct node *node)
 {
     return bytes_of(node->data + map->value_size, node->key_size);
@@ -130,7 +135,7 @@ size_t map_count(const struct map *map)
 
 size_t map_footprint(const struct map *map)
 {
-    return mem_size(map) + mem_size(map->slots) + map->node_bytes;
+    return mem_size_of(sizeof *map) + mem_size_of(map->slot_count * sizeof *map->slots) + map->node_bytes;
 }
 
 struct map_iterator map_iterate(const struct map *map)
@@ -196,14 +201,14 @@ static void vacate_slot(struct map *map, size_t hole)
 
 static struct node *append_node(struct map *map, struct bytes key)
 {
-    struct node *node = mem_alloc(sizeof *node + map->value_size + key.size);
+    struct node *node = mem_alloc(node_size(map, key.size));
     node->key_size = key.size;
     memcpy(node->data + map->value_size, key.data, key.size);
     node->older = map->newest;
     *(map->newest == NULL ? &map->oldest : &map->newest->newer) = node;
     map->newest = node;
     map->count++;
-    map->node_bytes += mem_size(node);
+    map->node_bytes += mem_size_of(node_size(map, key.size));
     return node;
 }
 
@@ -213,6 +218,6 @@ static void destroy_node(struct map *map, struct node *node)
     *(node->newer == NULL ? &map->newest : &node->newer->older) = node->older;
     ENSURE(map->count > 0);
     map->count--;
-    map->node_bytes -= mem_size(node);
+    map->node_bytes -= mem_size_of(node_size(map, node->key_size));
     mem_free(node);
 }

@@ -446,8 +446,9 @@ void entity_tidy(struct entity *entity)
 
 void entity_measure_footprint(struct entity *entity)
 {
-    uint64_t bytes = mem_size(entity) + mem_size(entity->key) + mem_size(entity->chunks) +
-                     mem_size(entity->dropped) + entity_windows_footprint(entity);
+    uint64_t bytes = mem_size_of(sizeof *entity) + mem_size_of(entity->key_size) +
+                     mem_size_of(entity->chunk_count * sizeof *entity->chunks) + mem_size(entity->dropped) +
+                     entity_windows_footprint(entity);
     for (size_t i = 0; i < entity->chunk_count; i++)
         bytes += event_chunk_footprint(&entity->chunks[i]);
     entity->footprint = bytes;

@@ -103,8 +103,12 @@ uint64_t entity_windows_footprint(const struct entity *entity)
 {
     const struct entity_facts *facts = &entity->log->facts;
     const size_t count = stated_count(entity);
-    uint64_t bytes = mem_size(entity->edges) + mem_size(entity->tallies) +
-                     mem_size(entity->states) + mem_size(entity->groups) + entity->nested_bytes;
+    const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    uint64_t bytes = mem_size_of((spec->window_count + 1) * sizeof *entity->edges) +
+                     mem_size_of((facts->tally_count + 1) * sizeof *entity->tallies) + entity->nested_bytes;
+    if (count > 0)
+        bytes += mem_size_of(spec->aggregate_count * sizeof *entity->states) +
+                 mem_size_of(spec->aggregate_count * sizeof *entity->groups);
     for (size_t n = 0; n < count; n++) {
         const size_t i = facts->stated[n];
         bytes += nested_bytes(&entity->states[i]);

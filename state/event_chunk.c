@@ -285,5 +285,6 @@ enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struc
 
 uint64_t event_chunk_footprint(const struct event_chunk *chunk)
 {
-    return mem_size(chunk->places) + mem_size(chunk->facts) + mem_size(chunk->bytes.data);
+    return mem_size_of(chunk->capacity * sizeof *chunk->places) + mem_size_of(facts_size(chunk, chunk->capacity)) +
+           mem_size_of(chunk->bytes.capacity);
 }

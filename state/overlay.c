@@ -4,6 +4,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "state/keys.h"
 #include "state/row_cache.h"
 #include "state/row_map.h"
 
@@ -26,6 +27,7 @@ struct overlay {
 };
 
 static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value);
+static bool is_cached(struct bytes key);
 static void ensure_ours(struct bytes key);
 static void merge_committed(struct overlay *overlay, struct store_row row);
 static void replace_layer(struct row_map **layer);
@@ -66,14 +68,15 @@ enum status overlay_get(struct overlay *overlay, struct bytes key, struct bytes 
                         struct error *err)
 {
     ensure_ours(key);
-    if (find_in_layers(overlay, key, value) || row_cache_get(overlay->cache, key, value))
+    if (find_in_layers(overlay, key, value) || (is_cached(key) && row_cache_get(overlay->cache, key, value)))
         return ST_OK;
 
     bool found = false;
     buffer_clear(&overlay->fetched);
     TRY(overlay->partition->type->get(overlay->partition, key, &overlay->fetched, &found, err));
     *value = found ? buffer_view(&overlay->fetched) : BYTES_NONE;
-    row_cache_put(overlay->cache, key, *value);
+    if (is_cached(key))
+        row_cache_put(overlay->cache, key, *value);
     return ST_OK;
 }
 
@@ -104,6 +107,12 @@ static bool find_in_layers(const struct overlay *overlay, struct bytes key, stru
 {
     return row_map_get(overlay->changes, key, value) || row_map_get(overlay->active, key, value) ||
            (overlay->frozen != NULL && row_map_get(overlay->frozen, key, value));
+}
+
+/* Entities are kept loaded; their rows would take the room of others, and each commit would look for them here. */
+static bool is_cached(struct bytes key)
+{
+    return key.data[0] != KEY_ENTITY_LOG;
 }
 
 static void ensure_ours(struct bytes key)
@@ -295,7 +304,8 @@ static void clear_changes(struct overlay *overlay)
 static void merge_committed(struct overlay *overlay, struct store_row row)
 {
     row_map_put(overlay->active, row.key, row.value);
-    row_cache_update(overlay->cache, row.key, row.value);
+    if (is_cached(row.key))
+        row_cache_update(overlay->cache, row.key, row.value);
 }
 
 /* ---- checkpoints --------------------------------------------------------------------------- */

@@ -127,3 +127,15 @@ Test(memory, a_failing_allocator_aborts)
     capture_abort(&capture, overflow_alloc);
     capture_abort(&capture, ask_for_too_much);
 }
+
+Test(memory, a_known_size_takes_what_the_allocator_says)
+{
+    for (size_t size = 1; size < 5000; size += 7) {
+        void *p = mem_alloc(size);
+        /* What would be too little for another allocation is left with this one. */
+        cr_expect_geq(mem_size(p), mem_size_of(size), "%zu", size);
+        cr_expect_leq(mem_size(p), mem_size_of(size) + 2 * sizeof(size_t), "%zu", size);
+        mem_free(p);
+    }
+    cr_expect_eq(mem_size_of(0), 0);
+}
