@@ -351,7 +351,7 @@ struct value aggregate_state_result(const struct aggregate_state *state,
     case AGGREGATE_AVG:
         return aggregate_total_result(known->count, known->totals == NULL ? &zero : &known->totals->sum, spec);
     case AGGREGATE_DISTINCT:
-        return value_int(known->values == NULL ? 0 : (int64_t)map_count(known->values));
+        return value_int(aggregate_state_distinct(known));
     default:
         break;
     }
@@ -366,6 +366,11 @@ struct value aggregate_state_result(const struct aggregate_state *state,
     default:
         UNREACHABLE();
     }
+}
+
+int64_t aggregate_state_distinct(const struct aggregate_state *state)
+{
+    return state == NULL || state->values == NULL ? 0 : (int64_t)map_count(state->values);
 }
 
 uint64_t aggregate_state_footprint(const struct aggregate_state *state)

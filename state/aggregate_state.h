@@ -117,6 +117,8 @@ void aggregate_state_remove(struct aggregate_state *state, const struct aggregat
 /* Of every kind but first and last. NULL state: no events. Text is copied into the arena. */
 struct value aggregate_state_result(const struct aggregate_state *state,
                                     const struct aggregate_spec *spec, struct arena *arena);
+/* How many different values distinct() has seen; NULL state: none. */
+int64_t aggregate_state_distinct(const struct aggregate_state *state);
 uint64_t aggregate_state_footprint(const struct aggregate_state *state);
 
 #endif

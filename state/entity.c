@@ -198,7 +198,8 @@ enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk, 
     for (size_t i = 0; i < chunk->count; i++) {
         TRY(entity_decode(entity, event_chunk_rest(chunk, i), scratch->measures, err));
         compute_measures(entity);
-        entity_facts_of(&entity->log->facts, scratch->measures, event_chunk_facts(chunk, i));
+        entity_facts_of(&entity->log->facts, scratch->measures, event_chunk_facts(chunk, i),
+                        &scratch->value);
     }
     return ST_OK;
 }
@@ -210,7 +211,7 @@ static void note_facts(struct entity *entity, const struct entity_event *event, 
     for (size_t i = 0; i < entity_spec_of(entity->log)->column_count; i++)
         scratch->measures[i] = event->columns[i];
     compute_measures(entity);
-    entity_facts_of(&entity->log->facts, scratch->measures, words);
+    entity_facts_of(&entity->log->facts, scratch->measures, words, &scratch->value);
     scratch->measured = NULL; /* its text is the caller's */
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "state/aggregate_state.h"
+#include "state/code_counts.h"
 #include "state/entity_facts.h"
 #include "state/entity_log.h"
 #include "state/event_chunk.h"
@@ -41,6 +42,13 @@ struct tally {
     struct wide *huge; /* of those that do not fit; NULL until there is one */
 };
 
+/* distinct values of a window */
+struct coded {
+    int64_t count; /* of members */
+    struct code_counts codes;
+    struct aggregate_state *others; /* of those that have no code; NULL until there is one */
+};
+
 struct entity {
     struct entity_log *log;
     struct entity *newer, *older; /* the cache's order of use */
@@ -55,9 +63,10 @@ struct entity {
 
     struct window_edges *edges;
     struct tally *tallies;
-    struct aggregate_state *states; /* per aggregate: without groups; NULL if tallies do for all */
+    struct coded *coded;
+    struct aggregate_state *states; /* per aggregate: without groups; NULL if none has one */
     struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
-    uint64_t nested_bytes;          /* held by the groups' states */
+    uint64_t nested_bytes;          /* held by the groups' states, the tallies and the codes */
 
     bool touched; /* in this transaction */
     bool dirty;   /* rows must be written */

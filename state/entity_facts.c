@@ -1,5 +1,7 @@
 #include "state/entity_facts.h"
 
+#include <string.h>
+
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "state/entity_members.h"
@@ -21,13 +23,13 @@ static uint64_t class_of(struct entity_facts *facts, const struct aggregate_spec
     return UINT64_C(1) << c;
 }
 
-static size_t word_of(struct entity_facts *facts, int argument)
+static size_t word_of(struct entity_facts *facts, int argument, bool is_code)
 {
     for (size_t word = 1; word < facts->word_count; word++) {
-        if (facts->numbers[word - 1] == argument)
+        if (facts->words[word - 1].argument == argument && facts->words[word - 1].is_code == is_code)
             return word;
     }
-    facts->numbers[facts->word_count - 1] = argument;
+    facts->words[facts->word_count - 1] = (struct fact_word){ argument, is_code };
     return facts->word_count++;
 }
 
@@ -60,6 +62,16 @@ static int tally_for(struct entity_facts *facts, size_t window, const struct tal
     return (int)facts->tally_count++;
 }
 
+static int codes_for(struct entity_facts *facts, size_t window, const struct code_spec *wanted)
+{
+    for (size_t c = facts->first_code[window]; c < facts->code_count; c++) {
+        if (facts->codes[c].member == wanted->member && facts->codes[c].word == wanted->word)
+            return (int)c;
+    }
+    facts->codes[facts->code_count] = *wanted;
+    return (int)facts->code_count++;
+}
+
 static void place(struct entity_facts *facts, const struct entity_log_spec *spec, size_t window,
                   size_t i, size_t *stated)
 {
@@ -67,7 +79,12 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     const uint64_t member = class_of(facts, aggregate);
     facts->member_of[i] = member;
     facts->looked_up[i] = entity_is_looked_up(spec, aggregate);
-    facts->tally_of[i] = TALLY_NONE;
+    facts->tally_of[i] = facts->code_of[i] = TALLY_NONE;
+    if (member != 0 && aggregate->kind == AGGREGATE_DISTINCT && aggregate->group_count == 0 && !facts->looked_up[i]) {
+        const struct code_spec codes = { member, word_of(facts, aggregate->argument, true), i };
+        facts->code_of[i] = codes_for(facts, window, &codes);
+        return;
+    }
     if (member == 0 || !is_tallied(spec, aggregate)) {
         facts->stated[(*stated)++] = i;
         return;
@@ -75,7 +92,7 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     const bool sums = is_summed(aggregate) && !facts->looked_up[i];
     const struct tally_spec tally = {
         .member = member,
-        .word = sums ? word_of(facts, aggregate->argument) : 0,
+        .word = sums ? word_of(facts, aggregate->argument, false) : 0,
         .argument = aggregate->argument,
     };
     facts->tally_of[i] = tally_for(facts, window, &tally);
@@ -86,7 +103,10 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     const size_t aggregates = spec->aggregate_count + 1, windows = spec->window_count + 1;
     *facts = (struct entity_facts){ .word_count = 1 };
     facts->classes = mem_alloc_array(aggregates, sizeof *facts->classes);
-    facts->numbers = mem_alloc_array(aggregates, sizeof *facts->numbers);
+    facts->words = mem_alloc_array(aggregates, sizeof *facts->words);
+    facts->codes = mem_alloc_array(aggregates, sizeof *facts->codes);
+    facts->first_code = mem_alloc_array(windows, sizeof *facts->first_code);
+    facts->code_of = mem_alloc_array(aggregates, sizeof *facts->code_of);
     facts->tallies = mem_alloc_array(aggregates, sizeof *facts->tallies);
     facts->first_tally = mem_alloc_array(windows, sizeof *facts->first_tally);
     facts->tally_of = mem_alloc_array(aggregates, sizeof *facts->tally_of);
@@ -97,6 +117,7 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     size_t stated = 0;
     for (size_t w = 0; w < spec->window_count; w++) {
         facts->first_tally[w] = facts->tally_count;
+        facts->first_code[w] = facts->code_count;
         for (size_t i = 0; i < spec->aggregate_count; i++) {
             if (spec->aggregates[i].window == (int)w)
                 place(facts, spec, w, i, &stated);
@@ -104,12 +125,16 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
         facts->first_stated[w + 1] = stated;
     }
     facts->first_tally[spec->window_count] = facts->tally_count;
+    facts->first_code[spec->window_count] = facts->code_count;
 }
 
 void entity_facts_fini(struct entity_facts *facts)
 {
     mem_free(facts->classes);
-    mem_free(facts->numbers);
+    mem_free(facts->words);
+    mem_free(facts->codes);
+    mem_free(facts->first_code);
+    mem_free(facts->code_of);
     mem_free(facts->tallies);
     mem_free(facts->first_tally);
     mem_free(facts->tally_of);
@@ -131,21 +156,42 @@ static bool is_member(const struct fact_class *class, const struct value *measur
     return class->argument < 0 || measures[class->argument].kind != VALUE_NULL;
 }
 
+/* The number, or 0 and what says so. */
+static uint64_t number_word(const struct value *argument, uint64_t *wide)
+{
+    int128 number = 0;
+    const bool is_integer = argument->kind == VALUE_NULL || aggregate_integer_of(argument, &number);
+    ENSURE(is_integer);
+    if (int128_fits_int64(number))
+        return (uint64_t)number;
+    *wide |= FACT_WIDE;
+    return 0;
+}
+
+static uint64_t code_word(const struct value *argument, struct buffer *scratch)
+{
+    enum { CODE_BYTES = 7 };
+    uint64_t code = 0;
+    const bool is_text = argument->kind == VALUE_STRING || argument->kind == VALUE_BYTES;
+    if (argument->kind == VALUE_NULL || (is_text && argument->text.size >= CODE_BYTES))
+        return 0;
+    buffer_clear(scratch);
+    value_write(scratch, argument);
+    if (scratch->size > CODE_BYTES)
+        return 0;
+    memcpy(&code, scratch->data, scratch->size);
+    return code | (uint64_t)(scratch->size + 1) << 8 * CODE_BYTES;
+}
+
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
-                     uint64_t *words)
+                     uint64_t *words, struct buffer *scratch)
 {
     uint64_t members = 0;
     for (size_t c = 0; c < facts->class_count; c++)
         members |= (uint64_t)is_member(&facts->classes[c], measures) << c;
     for (size_t word = 1; word < facts->word_count; word++) {
-        int128 number = 0;
-        const struct value *argument = &measures[facts->numbers[word - 1]];
-        const bool is_integer =
-            argument->kind == VALUE_NULL || aggregate_integer_of(argument, &number);
-        ENSURE(is_integer);
-        const bool fits = int128_fits_int64(number);
-        words[word] = fits ? (uint64_t)number : 0;
-        members |= fits ? 0 : FACT_WIDE;
+        const struct value *argument = &measures[facts->words[word - 1].argument];
+        words[word] = facts->words[word - 1].is_code ? code_word(argument, scratch) : number_word(argument, &members);
     }
     words[0] = members;
 }

@@ -5,11 +5,13 @@
  *
  *     word 0          bit c: the event is a member of class c (a condition that is true, an argument
  *                     that is not null); FACT_WIDE: one of its numbers does not fit a word
- *     word n, n > 0   a number that sums are made of, unscaled; 0 when null or when it does not fit
+ *     word n, n > 0   a number that sums are made of, unscaled; 0 when null or when it does not fit;
+ *                     or the code of a value that is counted once: its stored form (value_write) of at most seven
+ *                     bytes, with its size + 1 in the highest; 0 when null or when it does not fit
  *
  * Aggregates that count and sum the same over the same window share one tally: avg and sum of an
- * amount are one sum and one count. What a tally cannot hold (groups, distinct, extremes) has a
- * state of its own (aggregate_state.h).
+ * amount are one sum and one count. distinct() of short values has their codes (code_counts.h). What neither
+ * can hold (groups, long values, extremes) has a state of its own (aggregate_state.h).
  * Private to the entity log. One thread.
  */
 #ifndef WEIR_STATE_ENTITY_FACTS_H
@@ -27,17 +29,31 @@ struct tally_spec {
     int argument;    /* its measure */
 };
 
+/* distinct() of one argument over one window */
+struct code_spec {
+    uint64_t member;
+    size_t word;
+    size_t aggregate; /* the first of those that it is for */
+};
+
 struct entity_facts {
     struct fact_class {
         int condition, argument; /* measures, or -1 */
     } *classes;
     size_t class_count;
-    int *numbers; /* of word n: measure numbers[n - 1] */
+    struct fact_word {
+        int argument; /* a measure */
+        bool is_code;
+    } *words; /* of word n: words[n - 1] */
     size_t word_count;
     struct tally_spec *tallies; /* by window: [first_tally[w], first_tally[w + 1]) */
     size_t *first_tally;
     size_t tally_count;
-    int *tally_of;       /* per aggregate; TALLY_NONE: it has a state */
+    int *tally_of;       /* per aggregate; TALLY_NONE: it has codes or a state */
+    struct code_spec *codes; /* by window, as the tallies are */
+    size_t *first_code;
+    size_t code_count;
+    int *code_of; /* per aggregate, or TALLY_NONE */
     uint64_t *member_of; /* per aggregate: its class's bit; 0: there are too many classes */
     bool *looked_up;     /* per aggregate: its members are counted only (entity_members.h) */
     size_t *stated;      /* aggregates with a state, by window, as the tallies are */
@@ -46,8 +62,8 @@ struct entity_facts {
 
 void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec);
 void entity_facts_fini(struct entity_facts *facts);
-/* Fills word_count words. */
+/* Fills word_count words; the scratch is overwritten. */
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
-                     uint64_t *words);
+                     uint64_t *words, struct buffer *scratch);
 
 #endif

@@ -18,6 +18,8 @@ void entity_windows_init(struct entity *entity)
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     entity->edges = mem_alloc_array(spec->window_count + 1, sizeof *entity->edges);
     entity->tallies = mem_alloc_array(entity->log->facts.tally_count + 1, sizeof *entity->tallies);
+    if (entity->log->facts.code_count > 0)
+        entity->coded = mem_alloc_array(entity->log->facts.code_count, sizeof *entity->coded);
     if (stated_count(entity) > 0) {
         entity->states = mem_alloc_array(spec->aggregate_count, sizeof *entity->states);
         entity->groups = mem_alloc_array(spec->aggregate_count, sizeof *entity->groups);
@@ -43,8 +45,21 @@ static void clear_groups(struct entity *entity, size_t i)
     map_clear(entity->groups[i]);
 }
 
+static void fini_others(struct coded *coded)
+{
+    if (coded->others != NULL)
+        aggregate_state_fini(coded->others);
+    mem_free(coded->others);
+    coded->others = NULL;
+}
+
 void entity_windows_fini(struct entity *entity)
 {
+    for (size_t c = 0; c < entity->log->facts.code_count; c++) {
+        fini_others(&entity->coded[c]);
+        code_counts_fini(&entity->coded[c].codes);
+    }
+    mem_free(entity->coded);
     const size_t count = stated_count(entity);
     for (size_t n = 0; n < count; n++) {
         const size_t i = entity->log->facts.stated[n];
@@ -67,11 +82,30 @@ static void clear_tally(struct entity *entity, struct tally *tally)
     *tally = (struct tally){ .count = 0 };
 }
 
+static uint64_t coded_bytes(const struct coded *coded)
+{
+    return code_counts_footprint(&coded->codes) +
+           (coded->others == NULL ? 0 : mem_size_of(sizeof *coded->others) + nested_bytes(coded->others));
+}
+
+static void clear_coded(struct entity *entity, struct coded *coded)
+{
+    if (coded->count == 0)
+        return;
+    entity->nested_bytes -= coded_bytes(coded);
+    fini_others(coded);
+    code_counts_clear(&coded->codes);
+    coded->count = 0;
+    entity->nested_bytes += coded_bytes(coded);
+}
+
 static void restart_window(struct entity *entity, size_t window, uint64_t index)
 {
     const struct entity_facts *facts = &entity->log->facts;
     for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++)
         clear_tally(entity, &entity->tallies[t]);
+    for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++)
+        clear_coded(entity, &entity->coded[c]);
     for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
         aggregate_state_clear(&entity->states[facts->stated[n]]);
         clear_groups(entity, facts->stated[n]);
@@ -106,6 +140,7 @@ uint64_t entity_windows_footprint(const struct entity *entity)
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     uint64_t bytes = mem_size_of((spec->window_count + 1) * sizeof *entity->edges) +
                      mem_size_of((facts->tally_count + 1) * sizeof *entity->tallies) + entity->nested_bytes;
+    bytes += mem_size_of(facts->code_count * sizeof *entity->coded);
     if (count > 0)
         bytes += mem_size_of(spec->aggregate_count * sizeof *entity->states) +
                  mem_size_of(spec->aggregate_count * sizeof *entity->groups);
@@ -237,6 +272,41 @@ static inline void tally_words(struct entity *entity, size_t window, const uint6
     }
 }
 
+/* A value without a code. */
+static enum status pass_other(struct entity *entity, const struct code_spec *spec, struct coded *coded,
+                              uint64_t index, bool add, struct error *err)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[spec->aggregate];
+    TRY(entity_measure(entity, index, err));
+    if (coded->others == NULL)
+        coded->others = mem_alloc(sizeof *coded->others);
+    count_member(entity_spec_of(entity->log), aggregate, coded->others, scratch->measures, add, &scratch->value);
+    return ST_OK;
+}
+
+static enum status pass_codes(struct entity *entity, size_t window, uint64_t index, const uint64_t *words,
+                              bool add, struct error *err)
+{
+    const struct entity_facts *facts = &entity->log->facts;
+    for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++) {
+        const struct code_spec *spec = &facts->codes[c];
+        struct coded *coded = &entity->coded[c];
+        if ((words[0] & spec->member) == 0)
+            continue;
+        const uint64_t code = words[spec->word], before = coded_bytes(coded);
+        if (code == 0)
+            TRY(pass_other(entity, spec, coded, index, add, err));
+        else if (add)
+            code_counts_add(&coded->codes, code);
+        else
+            code_counts_remove(&coded->codes, code);
+        coded->count += add ? 1 : -1;
+        entity->nested_bytes += coded_bytes(coded) - before;
+    }
+    return ST_OK;
+}
+
 /* The event, number i of its chunk, enters or leaves the window. */
 static inline enum status pass(struct entity *entity, size_t window,
                                const struct event_chunk *chunk, size_t i, bool add,
@@ -249,6 +319,8 @@ static inline enum status pass(struct entity *entity, size_t window,
         TRY(tally_wide(entity, window, chunk->start + i, members, add, err));
     else
         tally_words(entity, window, words, add);
+    if (facts->first_code[window] < facts->first_code[window + 1])
+        TRY(pass_codes(entity, window, chunk->start + i, words, add, err));
     if (facts->first_stated[window] == facts->first_stated[window + 1])
         return ST_OK;
     return pass_states(entity, window, chunk->start + i, members, add, err);
@@ -449,9 +521,11 @@ enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64
 int64_t entity_window_members(struct entity *entity, size_t i, struct bytes group)
 {
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
-    const int tally = entity->log->facts.tally_of[i];
+    const int tally = entity->log->facts.tally_of[i], code = entity->log->facts.code_of[i];
     if (tally != TALLY_NONE)
         return entity->tallies[tally].count;
+    if (code != TALLY_NONE)
+        return entity->coded[code].count;
     const struct aggregate_state *state = &entity->states[i];
     if (aggregate->group_count > 0)
         state = group_state(entity, i, group, false);
@@ -497,6 +571,11 @@ static struct value huge_result(const struct tally *tally, const struct aggregat
     return aggregate_total_result(tally->count, &total, aggregate);
 }
 
+static int64_t distinct_count(const struct coded *coded)
+{
+    return (int64_t)coded->codes.distinct + aggregate_state_distinct(coded->others);
+}
+
 enum status entity_aggregates(struct entity *entity, size_t position, struct value *out,
                               struct arena *arena, struct error *err)
 {
@@ -506,6 +585,10 @@ enum status entity_aggregates(struct entity *entity, size_t position, struct val
     TRY(move_windows(entity, 0, spec->window_count, index, err));
     for (size_t i = 0; i < spec->aggregate_count; i++) {
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
+        if (entity->log->facts.code_of[i] != TALLY_NONE) {
+            value_set_integer(&out[i], VALUE_INT, distinct_count(&entity->coded[entity->log->facts.code_of[i]]));
+            continue;
+        }
         if (tally_of[i] == TALLY_NONE) {
             TRY(state_result(entity, i, index, &out[i], arena, err));
             continue;

@@ -1,0 +1,97 @@
+/* Open addressing with linear probing; a removal shifts the run behind it back (Knuth, vol. 3, 6.4, algorithm R). */
+#include "state/code_counts.h"
+
+#include <string.h>
+
+#include "base/ensure.h"
+#include "base/memory.h"
+
+struct code_count {
+    uint64_t code; /* 0: empty */
+    uint64_t count;
+};
+
+enum { SLOTS_MIN = 4, KEPT_SLOTS = 64 };
+
+static size_t home_of(const struct code_counts *counts, uint64_t code)
+{
+    const uint64_t mixed = code * UINT64_C(0x9E3779B97F4A7C15); /* 2^64 / golden ratio */
+    return (size_t)(mixed >> 32) & (counts->slot_count - 1);
+}
+
+/* Where the code is, or the empty slot where it belongs; there is always an empty one. */
+static struct code_count *slot_of(const struct code_counts *counts, uint64_t code)
+{
+    size_t i = home_of(counts, code);
+    while (counts->slots[i].code != 0 && counts->slots[i].code != code)
+        i = (i + 1) & (counts->slot_count - 1);
+    return &counts->slots[i];
+}
+
+static void resize(struct code_counts *counts, uint32_t slot_count)
+{
+    struct code_count *old = counts->slots;
+    const uint32_t old_count = counts->slot_count;
+    counts->slots = mem_alloc_array(slot_count, sizeof *counts->slots);
+    counts->slot_count = slot_count;
+    for (uint32_t i = 0; i < old_count; i++) {
+        if (old[i].code != 0)
+            *slot_of(counts, old[i].code) = old[i];
+    }
+    mem_free(old);
+}
+
+void code_counts_fini(struct code_counts *counts)
+{
+    mem_free(counts->slots);
+    *counts = (struct code_counts){ .slots = NULL };
+}
+
+void code_counts_clear(struct code_counts *counts)
+{
+    if (counts->slot_count > KEPT_SLOTS)
+        code_counts_fini(counts);
+    if (counts->distinct > 0)
+        memset(counts->slots, 0, counts->slot_count * sizeof *counts->slots);
+    counts->distinct = 0;
+}
+
+void code_counts_add(struct code_counts *counts, uint64_t code)
+{
+    ENSURE(code != 0);
+    if (counts->distinct >= counts->slot_count - counts->slot_count / 4)
+        resize(counts, counts->slot_count == 0 ? SLOTS_MIN : 2 * counts->slot_count);
+    struct code_count *slot = slot_of(counts, code);
+    counts->distinct += slot->code == 0;
+    slot->code = code;
+    slot->count++;
+}
+
+static void vacate(struct code_counts *counts, size_t hole)
+{
+    const size_t mask = counts->slot_count - 1;
+    for (size_t i = (hole + 1) & mask; counts->slots[i].code != 0; i = (i + 1) & mask) {
+        const size_t home = home_of(counts, counts->slots[i].code);
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            counts->slots[hole] = counts->slots[i];
+            hole = i;
+        }
+    }
+    counts->slots[hole] = (struct code_count){ 0 };
+}
+
+void code_counts_remove(struct code_counts *counts, uint64_t code)
+{
+    ENSURE(counts->slot_count > 0);
+    struct code_count *slot = slot_of(counts, code);
+    ENSURE(slot->code != 0 && code != 0);
+    if (--slot->count > 0)
+        return;
+    counts->distinct--;
+    vacate(counts, (size_t)(slot - counts->slots));
+}
+
+size_t code_counts_footprint(const struct code_counts *counts)
+{
+    return mem_size_of(counts->slot_count * sizeof *counts->slots);
+}

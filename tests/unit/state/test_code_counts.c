@@ -1,0 +1,48 @@
+/* Against plain arrays: adds, removals and clears in any order, of few and of many codes. */
+#include <criterion/criterion.h>
+
+#include "base/random.h"
+#include "state/code_counts.h"
+
+enum { CODES_MAX = 3000, STEPS = 40000 };
+
+static void compare(struct prng *prng, uint32_t codes)
+{
+    static uint32_t expected[CODES_MAX];
+    struct code_counts counts = { 0 };
+    uint32_t distinct = 0;
+    memset(expected, 0, sizeof expected);
+    for (int step = 0; step < STEPS; step++) {
+        const uint32_t n = (uint32_t)prng_below(prng, codes);
+        const uint64_t code = ((uint64_t)n + 1) << 32; /* as codes of text: the low bits say little */
+        if (prng_chance(prng, 1, 20000)) {
+            code_counts_clear(&counts);
+            memset(expected, 0, sizeof expected);
+            distinct = 0;
+        } else if (expected[n] > 0 && prng_chance(prng, 1, 2)) {
+            code_counts_remove(&counts, code);
+            distinct -= --expected[n] == 0;
+        } else {
+            code_counts_add(&counts, code);
+            distinct += expected[n]++ == 0;
+        }
+        cr_assert_eq(counts.distinct, distinct, "step %d of %u codes", step, codes);
+    }
+    for (uint32_t n = 0; n < codes; n++) {
+        while (expected[n] > 0) {
+            code_counts_remove(&counts, ((uint64_t)n + 1) << 32);
+            distinct -= --expected[n] == 0;
+            cr_assert_eq(counts.distinct, distinct);
+        }
+    }
+    cr_assert_eq(distinct, 0);
+    code_counts_fini(&counts);
+}
+
+Test(code_counts, counts_as_arrays_do)
+{
+    static const uint32_t codes[] = { 1, 2, 3, 5, 12, 100, CODES_MAX };
+    struct prng prng = prng_of_seed(11);
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        compare(&prng, codes[i]);
+}
