@@ -27,24 +27,37 @@ static void add_chunk(struct entity *entity, size_t at, const struct event_chunk
     entity->chunk_count++;
 }
 
-void entity_init(struct entity *entity, struct entity_log *log, struct bytes key)
+/* All that an event always touches lies together: the entity, its windows, its key. */
+enum { ENTITY_BYTES = (sizeof(struct entity) + 15) / 16 * 16 };
+
+static size_t block_size(const struct entity_log *log, size_t key_size)
 {
-    *entity = (struct entity){ .log = log };
-    entity->key = mem_copy(key.data, key.size);
-    entity->key_size = key.size;
-    const struct event_chunk open = { .loaded = true, .fact_words = log->facts.word_count };
-    add_chunk(entity, 0, &open);
-    entity_windows_init(entity);
+    return ENTITY_BYTES + log->windows_size + key_size;
 }
 
-void entity_fini(struct entity *entity)
+void entity_create(struct entity **out, struct entity_log *log, struct bytes key)
 {
+    uint8_t *block = mem_alloc(block_size(log, key.size));
+    struct entity *entity = (struct entity *)(void *)block;
+    entity->log = log;
+    entity->key = block + ENTITY_BYTES + log->windows_size;
+    entity->key_size = key.size;
+    memcpy(entity->key, key.data, key.size);
+    const struct event_chunk open = { .loaded = true, .fact_words = log->facts.word_count };
+    add_chunk(entity, 0, &open);
+    entity_windows_init(entity, block + ENTITY_BYTES);
+    *out = entity;
+}
+
+void entity_destroy(struct entity **entity_ref)
+{
+    struct entity *entity = TAKE(*entity_ref);
     entity_windows_fini(entity);
     for (size_t i = 0; i < entity->chunk_count; i++)
         event_chunk_fini(&entity->chunks[i]);
     mem_free(entity->chunks);
     mem_free(entity->dropped);
-    mem_free(entity->key);
+    mem_free(entity);
 }
 
 void entity_reset(struct entity *entity)
@@ -447,7 +460,7 @@ void entity_tidy(struct entity *entity)
 
 void entity_measure_footprint(struct entity *entity)
 {
-    uint64_t bytes = mem_size_of(sizeof *entity) + mem_size_of(entity->key_size) +
+    uint64_t bytes = mem_size_of(block_size(entity->log, entity->key_size)) +
                      mem_size_of(entity->chunk_count * sizeof *entity->chunks) + mem_size(entity->dropped) +
                      entity_windows_footprint(entity);
     for (size_t i = 0; i < entity->chunk_count; i++)

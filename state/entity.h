@@ -91,6 +91,7 @@ struct entity_log {
     const struct entity_log_spec *spec;
     struct entity_facts facts;
     struct entity_scratch scratch;
+    size_t windows_size; /* of each entity */
     const struct layout_mapping *mapping; /* of the current layout */
     uint32_t layout;
 
@@ -123,8 +124,8 @@ MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chu
 /* The same value, its text in the arena. */
 struct value entity_keep_value(const struct value *v, struct arena *arena);
 
-void entity_init(struct entity *entity, struct entity_log *log, struct bytes key);
-void entity_fini(struct entity *entity);
+void entity_create(struct entity **out, struct entity_log *log, struct bytes key);
+void entity_destroy(struct entity **entity);
 /* As if it had never had an event. */
 void entity_reset(struct entity *entity);
 static inline struct event_chunk *entity_open_chunk(struct entity *entity)

@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "state/entity.h"
+#include "state/entity_windows.h"
 #include "state/keys.h"
 
 enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
@@ -28,6 +29,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
     log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
     entity_facts_init(&log->facts, spec);
+    log->windows_size = entity_windows_size(log);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
                         err));
@@ -59,8 +61,7 @@ static void forget(struct entity_log *log, struct entity *entity)
         log->scratch.measured = NULL;
     if (log->loaded == entity)
         log->loaded = NULL;
-    entity_fini(entity);
-    mem_free(entity);
+    entity_destroy(&entity);
 }
 
 void entity_log_destroy(struct entity_log **log_ref)
@@ -258,13 +259,12 @@ static enum status load(struct entity_log *log, struct bytes key, struct entity 
 {
     struct bytes row;
     TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
-    struct entity *entity = mem_alloc(sizeof *entity);
-    entity_init(entity, log, key);
+    struct entity *entity = NULL;
+    entity_create(&entity, log, key);
     if (row.data != NULL) {
         const enum status st = read_head(entity, row, err);
         if (st != ST_OK) {
-            entity_fini(entity);
-            mem_free(entity);
+            entity_destroy(&entity);
             return st;
         }
         entity->stored = true;

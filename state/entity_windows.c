@@ -13,17 +13,37 @@ static size_t stated_count(const struct entity *entity)
     return entity->log->facts.first_stated[entity_spec_of(entity->log)->window_count];
 }
 
-void entity_windows_init(struct entity *entity)
+/* Takes the next piece of the room; NULL room: only counts. */
+static void *piece(uint8_t *room, size_t *used, size_t count, size_t item_size)
 {
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    entity->edges = mem_alloc_array(spec->window_count + 1, sizeof *entity->edges);
-    entity->tallies = mem_alloc_array(entity->log->facts.tally_count + 1, sizeof *entity->tallies);
-    if (entity->log->facts.code_count > 0)
-        entity->coded = mem_alloc_array(entity->log->facts.code_count, sizeof *entity->coded);
-    if (stated_count(entity) > 0) {
-        entity->states = mem_alloc_array(spec->aggregate_count, sizeof *entity->states);
-        entity->groups = mem_alloc_array(spec->aggregate_count, sizeof *entity->groups);
-    }
+    enum { ALIGNMENT = 16 };
+    void *start = room == NULL || count == 0 ? NULL : room + *used;
+    *used += (count * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return start;
+}
+
+static size_t lay_out(struct entity *entity, const struct entity_log *log, uint8_t *room)
+{
+    const struct entity_log_spec *spec = log->spec;
+    const size_t stated = log->facts.first_stated[spec->window_count] > 0 ? spec->aggregate_count : 0;
+    size_t used = 0;
+    entity->tallies = piece(room, &used, log->facts.tally_count, sizeof *entity->tallies);
+    entity->edges = piece(room, &used, spec->window_count, sizeof *entity->edges);
+    entity->coded = piece(room, &used, log->facts.code_count, sizeof *entity->coded);
+    entity->states = piece(room, &used, stated, sizeof *entity->states);
+    entity->groups = piece(room, &used, stated, sizeof *entity->groups);
+    return used;
+}
+
+size_t entity_windows_size(const struct entity_log *log)
+{
+    struct entity nobody;
+    return lay_out(&nobody, log, NULL);
+}
+
+void entity_windows_init(struct entity *entity, void *room)
+{
+    lay_out(entity, entity->log, room);
     entity_windows_clear(entity);
 }
 
@@ -59,7 +79,6 @@ void entity_windows_fini(struct entity *entity)
         fini_others(&entity->coded[c]);
         code_counts_fini(&entity->coded[c].codes);
     }
-    mem_free(entity->coded);
     const size_t count = stated_count(entity);
     for (size_t n = 0; n < count; n++) {
         const size_t i = entity->log->facts.stated[n];
@@ -69,10 +88,6 @@ void entity_windows_fini(struct entity *entity)
     }
     for (size_t t = 0; t < entity->log->facts.tally_count; t++)
         mem_free(entity->tallies[t].huge);
-    mem_free(entity->edges);
-    mem_free(entity->tallies);
-    mem_free(entity->states);
-    mem_free(entity->groups);
 }
 
 static void clear_tally(struct entity *entity, struct tally *tally)
@@ -137,13 +152,7 @@ uint64_t entity_windows_footprint(const struct entity *entity)
 {
     const struct entity_facts *facts = &entity->log->facts;
     const size_t count = stated_count(entity);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    uint64_t bytes = mem_size_of((spec->window_count + 1) * sizeof *entity->edges) +
-                     mem_size_of((facts->tally_count + 1) * sizeof *entity->tallies) + entity->nested_bytes;
-    bytes += mem_size_of(facts->code_count * sizeof *entity->coded);
-    if (count > 0)
-        bytes += mem_size_of(spec->aggregate_count * sizeof *entity->states) +
-                 mem_size_of(spec->aggregate_count * sizeof *entity->groups);
+    uint64_t bytes = entity->nested_bytes;
     for (size_t n = 0; n < count; n++) {
         const size_t i = facts->stated[n];
         bytes += nested_bytes(&entity->states[i]);

@@ -8,7 +8,9 @@
 
 #include "state/entity.h"
 
-void entity_windows_init(struct entity *entity);
+/* Bytes that an entity of this log needs for its windows, and a place for them: zeroed, of alignment 16. */
+size_t entity_windows_size(const struct entity_log *log);
+void entity_windows_init(struct entity *entity, void *room);
 void entity_windows_fini(struct entity *entity);
 /* Of an entity that starts again, its indexes too. */
 void entity_windows_clear(struct entity *entity);
