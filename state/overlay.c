@@ -266,7 +266,7 @@ static bool keep_fetched(void *context, struct bytes key, struct bytes value)
 
 void overlay_changes(struct overlay *overlay, const struct store_row **rows, size_t *count)
 {
-    *rows = row_map_sorted(overlay->changes);
+    *rows = row_map_rows(overlay->changes);
     *count = row_map_count(overlay->changes);
 }
 
@@ -277,11 +277,9 @@ uint64_t overlay_changes_bytes(const struct overlay *overlay)
 
 void overlay_commit(struct overlay *overlay)
 {
-    const struct store_row *rows;
-    size_t count;
-    overlay_changes(overlay, &rows, &count);
+    const size_t count = row_map_count(overlay->changes);
     for (size_t i = 0; i < count; i++)
-        merge_committed(overlay, rows[i]);
+        merge_committed(overlay, row_map_row(overlay->changes, i));
     clear_changes(overlay);
 }
 

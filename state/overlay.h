@@ -65,7 +65,7 @@ MUST_CHECK enum status overlay_prefetch(struct overlay *overlay, const struct by
 
 /* --- what the worker uses: the transaction --------------------------------------------------- */
 
-/* The rows changed in this transaction, sorted by key. Valid until the next call. */
+/* The rows changed in this transaction, in the order in which their keys first were. Valid until the next call. */
 void overlay_changes(struct overlay *overlay, const struct store_row **rows, size_t *count);
 uint64_t overlay_changes_bytes(const struct overlay *overlay);
 void overlay_commit(struct overlay *overlay); /* merge into active and the cache */

@@ -14,8 +14,8 @@ struct row_map {
     size_t count;
     size_t capacity;
     struct row_order *orders[STORE_COUNT]; /* by the key's first byte; NULL: no row */
-    struct store_row *sorted;              /* what row_map_sorted gave */
-    size_t sorted_capacity;
+    struct store_row *rows;                /* what row_map_rows gave */
+    size_t rows_capacity;
 };
 
 static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value);
@@ -44,7 +44,7 @@ void row_map_destroy(struct row_map **map)
     row_slab_fini(&(*map)->slab);
     row_index_fini(&(*map)->index);
     mem_free((*map)->nodes);
-    mem_free((*map)->sorted);
+    mem_free((*map)->rows);
     mem_free(*map);
     *map = NULL;
 }
@@ -104,30 +104,22 @@ uint64_t row_map_bytes(const struct row_map *map)
 uint64_t row_map_footprint(const struct row_map *map)
 {
     uint64_t bytes = mem_size(map) + row_slab_footprint(&map->slab) +
-                     row_index_footprint(&map->index) + mem_size(map->nodes) + mem_size(map->sorted);
+                     row_index_footprint(&map->index) + mem_size(map->nodes) + mem_size(map->rows);
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)
             bytes += mem_size(map->orders[i]) + row_order_footprint(map->orders[i]);
     return bytes;
 }
 
-const struct store_row *row_map_sorted(struct row_map *map)
+const struct store_row *row_map_rows(struct row_map *map)
 {
-    if (map->sorted_capacity < map->count) {
-        map->sorted = mem_resize_array(map->sorted, map->capacity, sizeof *map->sorted);
-        map->sorted_capacity = map->capacity;
+    if (map->rows_capacity < map->count) {
+        map->rows = mem_resize_array(map->rows, map->capacity, sizeof *map->rows);
+        map->rows_capacity = map->capacity;
     }
-    size_t at = 0;
-    for (size_t i = 0; i < STORE_COUNT; i++) {
-        struct row_order *order = map->orders[i];
-        if (order == NULL)
-            continue;
-        row_order_sort_all(order, map->nodes);
-        for (size_t k = 0; k < order->count; k++)
-            map->sorted[at++] = row_map_row(map, order->numbers[k]);
-    }
-    ENSURE(at == map->count);
-    return map->sorted;
+    for (size_t i = 0; i < map->count; i++)
+        map->rows[i] = row_map_row(map, i);
+    return map->rows;
 }
 
 void row_map_seek(struct row_map_cursor *cursor, struct row_map *map, struct bytes from,

@@ -44,8 +44,8 @@ uint64_t row_map_bytes(const struct row_map *map);
 /* Bytes asked of the allocator. */
 uint64_t row_map_footprint(const struct row_map *map);
 
-/* All rows in the order of their keys; valid until the next put or clear. */
-const struct store_row *row_map_sorted(struct row_map *map);
+/* All rows in the order in which their keys came; valid until the next put or clear. */
+const struct store_row *row_map_rows(struct row_map *map);
 
 /* Ascending over from <= key < to; to none: to the end. The map must not change meanwhile. */
 struct row_map_cursor {

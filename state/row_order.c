@@ -64,13 +64,6 @@ void row_order_sort(struct row_order *order, struct row_node *const *nodes)
     }
 }
 
-void row_order_sort_all(struct row_order *order, struct row_node *const *nodes)
-{
-    add_run(order, nodes);
-    while (order->run_count >= 2)
-        merge_last_two(order, nodes);
-}
-
 struct row_order_cursor row_order_seek(const struct row_order *order, struct row_node *const *nodes,
                                        struct bytes from)
 {

@@ -36,8 +36,6 @@ void row_order_push(struct row_order *order, uint32_t number);
 size_t row_order_footprint(const struct row_order *order);
 
 void row_order_sort(struct row_order *order, struct row_node *const *nodes);
-/* Sorts into a single run. */
-void row_order_sort_all(struct row_order *order, struct row_node *const *nodes);
 
 /* Ascending from a key on. No push and no sort while it is in use. */
 struct row_order_cursor {

@@ -166,9 +166,30 @@ static __attribute__((noinline)) struct value run_program(const struct expressio
     return *operand_at(&evaluation, program->result);
 }
 
+/* Of a slot or a constant. */
+static inline const struct value *outer_operand(const struct expression *program,
+                                                const struct expression_context *context, uint32_t operand)
+{
+    const struct value *base = operand_base(operand) == BASE_SLOT ? context->slots : program->constants;
+    return (const struct value *)((const char *)base + (operand & OPERAND_OFFSET_MASK));
+}
+
+/* Most rules are one comparison: of a count, an amount, a number with a limit. */
+static inline bool is_comparison(const struct expression *program)
+{
+    return program->instruction_count == 1 && program->instructions->operation == OPERATION_COMPARE_INT;
+}
+
 struct value expression_evaluate(const struct expression *program,
                                  struct expression_context *context)
 {
+    if (is_comparison(program)) {
+        const struct instruction *in = program->instructions;
+        struct value out;
+        operation_compare_int(in, &out, outer_operand(program, context, in->a),
+                              outer_operand(program, context, in->b), context);
+        return out;
+    }
     if (program->instruction_count > 0)
         return run_program(program, context);
     const size_t index = operand_index(program->result);

@@ -10,6 +10,8 @@ static struct value timestamp_of(const struct value *x, unsigned digits,
     int128 us;
     int64_t out;
     bool fits;
+    if (x->kind == VALUE_INT && digits == 3)
+        return __builtin_mul_overflow(x->i, 1000, &out) ? overflow_null(context) : value_timestamp(out);
     if (x->kind == VALUE_DOUBLE)
         fits = decimal_of_double(&us, x->d, digits);
     else

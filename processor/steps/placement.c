@@ -15,36 +15,46 @@ static const char *partitioner_name(enum partitioner partitioner)
     return partitioner == PARTITIONER_MURMUR2 ? "murmur2" : "CRC32";
 }
 
-static enum status check_place(const struct event *event, bool murmur2, bool crc32, struct error *err)
+static bool explains(enum partitioner partitioner, const struct event *event)
 {
-    enum partitioner *partitioner = event->context->partitioner;
-    if (*partitioner == PARTITIONER_UNKNOWN) {
-        if (murmur2 && crc32)
-            return ST_OK;
-        if (!murmur2 && !crc32)
-            return FAIL(err, ST_WRONG_PARTITION, "neither murmur2 nor CRC32 places this key in partition %" PRId32,
-                        event->input->partition);
-        *partitioner = murmur2 ? PARTITIONER_MURMUR2 : PARTITIONER_CRC32;
+    const int32_t count = event->context->partition_count;
+    return event->input->partition == (partitioner == PARTITIONER_MURMUR2 ? hash_partition_murmur2(event->key, count)
+                                                                          : hash_partition_crc32(event->key, count));
+}
+
+static enum status learn(const struct event *event, struct error *err)
+{
+    const bool murmur2 = explains(PARTITIONER_MURMUR2, event), crc32 = explains(PARTITIONER_CRC32, event);
+    if (murmur2 && crc32)
         return ST_OK;
-    }
-    if (*partitioner == PARTITIONER_MURMUR2 ? murmur2 : crc32)
+    if (!murmur2 && !crc32)
+        return FAIL(err, ST_WRONG_PARTITION, "neither murmur2 nor CRC32 places this key in partition %" PRId32,
+                    event->input->partition);
+    *event->context->partitioner = murmur2 ? PARTITIONER_MURMUR2 : PARTITIONER_CRC32;
+    return ST_OK;
+}
+
+static enum status check_place(const struct event *event, struct error *err)
+{
+    const enum partitioner known = *event->context->partitioner;
+    if (known == PARTITIONER_UNKNOWN)
+        return learn(event, err);
+    if (explains(known, event))
         return ST_OK;
+    const enum partitioner other = known == PARTITIONER_MURMUR2 ? PARTITIONER_CRC32 : PARTITIONER_MURMUR2;
     return FAIL(err, ST_WRONG_PARTITION, "%s does not place this key in partition %" PRId32 "%s",
-                partitioner_name(*partitioner), event->input->partition,
-                murmur2 || crc32 ? ", the other partitioner does: its producer places keys differently" : "");
+                partitioner_name(known), event->input->partition,
+                explains(other, event) ? ", the other partitioner does: its producer places keys differently" : "");
 }
 
 static enum status placement_process(struct event *event, struct error *err)
 {
-    const int32_t count = event->context->partition_count;
-    if (count == 0)
+    if (event->context->partition_count == 0)
         return ST_OK;
     if (!bytes_equal(event->input->key, event->key))
         return FAIL(err, ST_WRONG_PARTITION, "the record's key %s the stream's key (%s)",
                     event->input->key.data == NULL ? "is null, not" : "differs from", event->stream->plan->key_text);
-    const int32_t partition = event->input->partition;
-    return check_place(event, hash_partition_murmur2(event->key, count) == partition,
-                       hash_partition_crc32(event->key, count) == partition, err);
+    return check_place(event, err);
 }
 
 const struct step_type step_placement = { .name = "placement", .process = placement_process };

@@ -22,6 +22,8 @@ struct world {
     struct row_model stored;    /* what the store holds */
     struct row_model frozen;    /* versions at the freeze */
     bool touched[MODEL_KEYS];   /* in this transaction */
+    int touched_first[MODEL_KEYS]; /* the same, in the order in which they came */
+    size_t touched_count;
     bool in_active[MODEL_KEYS]; /* committed since the freeze */
     bool in_frozen[MODEL_KEYS];
     bool is_frozen;
@@ -41,13 +43,20 @@ static void check_get(struct world *w)
     CHECK(w, bytes_equal(value, model_value(w->current.versions[key])), "get");
 }
 
+static void note_touched(struct world *w, int key)
+{
+    if (!w->touched[key])
+        w->touched_first[w->touched_count++] = key;
+    w->touched[key] = true;
+}
+
 static void do_put(struct world *w)
 {
     const int key = model_any_key(&w->prng);
     const uint32_t version = w->next_version++;
     CHECK(w, overlay_put(w->overlay, model_key(key), model_value(version), NULL) == ST_OK, "put");
     w->current.versions[key] = version;
-    w->touched[key] = true;
+    note_touched(w, key);
 }
 
 static void do_delete(struct world *w)
@@ -55,7 +64,7 @@ static void do_delete(struct world *w)
     const int key = model_any_key(&w->prng);
     overlay_delete(w->overlay, model_key(key));
     w->current.versions[key] = 0;
-    w->touched[key] = true;
+    note_touched(w, key);
 }
 
 struct scan_check {
@@ -112,18 +121,17 @@ static void do_prefetch(struct world *w)
 static void do_commit(struct world *w)
 {
     const struct store_row *rows;
-    size_t count, at = 0;
+    size_t count;
     overlay_changes(w->overlay, &rows, &count);
-    for (int key = 0; key < MODEL_KEYS; key++) {
-        if (!w->touched[key])
-            continue;
-        CHECK(w, at < count && bytes_equal(rows[at].key, model_key(key)), "changes: keys");
-        CHECK(w, bytes_equal(rows[at].value, model_value(w->current.versions[key])), "changes");
-        at++;
+    CHECK(w, count == w->touched_count, "changes: another number than were made");
+    for (size_t i = 0; i < count; i++) {
+        const int key = w->touched_first[i];
+        CHECK(w, bytes_equal(rows[i].key, model_key(key)), "changes: keys");
+        CHECK(w, bytes_equal(rows[i].value, model_value(w->current.versions[key])), "changes");
         w->in_active[key] = true;
         w->touched[key] = false;
     }
-    CHECK(w, at == count, "changes: more than were made");
+    w->touched_count = 0;
     CHECK(w, (overlay_changes_bytes(w->overlay) > 0) == (count > 0), "changes: bytes");
     overlay_commit(w->overlay);
     w->committed = w->current;
@@ -134,6 +142,7 @@ static void do_abort(struct world *w)
 {
     overlay_abort(w->overlay);
     w->current = w->committed;
+    w->touched_count = 0;
     for (int key = 0; key < MODEL_KEYS; key++)
         w->touched[key] = false;
 }
@@ -255,6 +264,7 @@ static void do_restart(struct world *w)
         change_elsewhere(w);
     w->is_frozen = false;
     w->current = w->committed;
+    w->touched_count = 0;
     for (int key = 0; key < MODEL_KEYS; key++) {
         w->touched[key] = w->in_frozen[key] = w->in_active[key] = false;
         const bool needed = w->stored.versions[key] != w->committed.versions[key];
