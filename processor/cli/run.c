@@ -6,6 +6,7 @@
 #include "processor/cli/connection.h"
 #include "processor/cli/interrupt.h"
 #include "processor/cli/load.h"
+#include "processor/cli/patience.h"
 #include "processor/cli/service.h"
 #include "processor/kafka/topic_check.h"
 
@@ -14,13 +15,20 @@ static enum status serve(const struct plan *plan, const struct config *config, s
 {
     AUTO(service_close) struct service *service = NULL;
     const struct service_options options = { .plan = plan, .config = config, .registry = registry };
-    TRY(service_open(&service, &options, err));
+    const struct clock clock = clock_real();
+    struct patience patience;
+    patience_init(&patience, &clock, stop);
+    while (service == NULL) {
+        const enum status st = service_open(&service, &options, err);
+        if (st != ST_OK && !patience_lasts(&patience, err))
+            return patience_result(&patience, st);
+    }
     LOG_INFO("run.started", "topology=%s workers=%zu", plan->name, service_worker_count(service));
     return service_run(service, stop, err);
 }
 
 /* Missing internal topics are made; what would lose state is refused before anything is read. */
-static enum status prepare_topics(struct connection *connection, struct error *err)
+static enum status check_topics(struct connection *connection, struct error *err)
 {
     const struct topic_check_options options = {
         .plan = connection->plan,
@@ -41,12 +49,24 @@ static enum status prepare_topics(struct connection *connection, struct error *e
     return ST_OK;
 }
 
+static enum status prepare_topics(struct connection *connection, const atomic_bool *stop, struct error *err)
+{
+    const struct clock clock = clock_real();
+    struct patience patience;
+    enum status st;
+    patience_init(&patience, &clock, stop);
+    do
+        st = check_topics(connection, err);
+    while (st != ST_OK && patience_lasts(&patience, err));
+    return patience_result(&patience, st);
+}
+
 static enum status run_with(struct connection *connection, const struct arguments *arguments, struct error *err)
 {
     AUTO(registry_close) struct registry *registry = NULL;
     const atomic_bool *stop = interrupt_flag();
     TRY(connection_open(connection, arguments, err));
-    TRY(prepare_topics(connection, err));
+    TRY(prepare_topics(connection, stop, err));
     if (load_uses_avro(connection->plan))
         TRY(config_open_registry(&connection->config, &registry, err));
     return serve(connection->plan, &connection->config, registry, stop, err);
