@@ -108,6 +108,26 @@ bool map_remove(struct map *map, struct bytes key)
     return true;
 }
 
+uint64_t map_expect(const struct map *map, struct bytes key)
+{
+    const uint64_t hash = hash64(key);
+    if (map->count > 0)
+        __builtin_prefetch(&map->slots[hash & (map->slot_count - 1)]);
+    return hash;
+}
+
+void *map_peek(const struct map *map, uint64_t hash)
+{
+    const size_t mask = map->slot_count - 1;
+    if (map->count == 0)
+        return NULL;
+    for (size_t index = hash & mask; map->slots[index].node != NULL; index = (index + 1) & mask) {
+        if (map->slots[index].hash == hash)
+            return map->slots[index].node->data;
+    }
+    return NULL;
+}
+
 void map_clear(struct map *map)
 {
     /* One full table must not make every later clear of a few entries slow. */

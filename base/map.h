@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 
@@ -33,6 +34,13 @@ void *map_insert(struct map *map, struct bytes key, bool *is_new);
 bool map_remove(struct map *map, struct bytes key);
 /* Removes everything; keeps the slots, unless they were far too many. */
 void map_clear(struct map *map);
+
+/*
+ * For looking ahead: a key's hash, with the place where it would be on its way into the processor's cache; and the value
+ * of a key with that hash, another's perhaps, whose memory this does not touch. NULL: there is none.
+ */
+uint64_t map_expect(const struct map *map, struct bytes key);
+void *map_peek(const struct map *map, uint64_t hash);
 
 size_t map_count(const struct map *map);
 /* Bytes held, keys and values included, without the allocator's own overhead. */

@@ -34,15 +34,18 @@ struct scene {
     int64_t spans_min[WINDOWS];
     int late_per_mille;
     uint64_t cache_bytes;
+    bool looks_ahead;
 };
 
 static const struct scene scenes[] = {
-    { "1,000 users, 1 h and 24 h", 1000, 20, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32 },
-    { "1,000 users, 5 % late", 1000, 20, { 60, 1440, 1440 }, 50, UINT64_C(1) << 32 },
-    { "1,000 users, 30 days", 1000, 60, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32 },
-    { "one merchant, 1 h and 24 h", 1, 1, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32 },
-    { "20 merchants, 30 days", 20, 1, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32 },
-    { "1,000 users, no cache", 1000, 20, { 60, 1440, 1440 }, 0, 0 },
+    { "1,000 users, 1 h and 24 h", 1000, 20, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32, false },
+    { "1,000 users, 5 % late", 1000, 20, { 60, 1440, 1440 }, 50, UINT64_C(1) << 32, false },
+    { "1,000 users, 30 days", 1000, 60, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32, false },
+    { "one merchant, 1 h and 24 h", 1, 1, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32, false },
+    { "20 merchants, 30 days", 20, 1, { 60, 1440, 43200 }, 0, UINT64_C(1) << 32, false },
+    { "1,000 users, no cache", 1000, 20, { 60, 1440, 1440 }, 0, 0, false },
+    { "100,000 users, 12 events each", 100000, 120, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32, false },
+    { "the same, looking ahead", 100000, 120, { 60, 1440, 1440 }, 0, UINT64_C(1) << 32, true },
 };
 
 struct bench {
@@ -58,6 +61,7 @@ struct bench {
     struct arena *arena;
     struct prng prng;
     int64_t *now_us;
+    uint64_t coming[ENTITY_LOG_AHEAD]; /* the users of the next events */
     uint64_t evaluated, row_bytes;
     double seconds_flush;
 };
@@ -143,9 +147,19 @@ static void any_columns(struct bench *bench, struct value *values)
     values[CARD] = value_string(names[prng_below(prng, 3)]);
 }
 
+static uint64_t next_user(struct bench *bench, int64_t offset)
+{
+    uint64_t *place = &bench->coming[offset % ENTITY_LOG_AHEAD];
+    const uint64_t user = *place;
+    *place = prng_below(&bench->prng, (uint64_t)bench->scene->users);
+    if (bench->scene->looks_ahead)
+        entity_log_look_ahead(bench->log, bytes_of(place, sizeof *place));
+    return user;
+}
+
 static void one_event(struct bench *bench, int64_t offset)
 {
-    const uint64_t user = prng_below(&bench->prng, (uint64_t)bench->scene->users);
+    const uint64_t user = next_user(bench, offset);
     const int64_t step_us = bench->scene->step_us * minute_us;
     struct value values[COLUMNS], results[AGGREGATES];
     any_columns(bench, values);
@@ -192,7 +206,7 @@ static void run(const struct scene *scene, int64_t events)
     }
     const double seconds = now() - start;
     printf(
-        "%-28s %6.0f ns an event, %4.0f of them the flush, %5.2f evaluations, %4.0f bytes written, "
+        "%-30s %6.0f ns an event, %4.0f of them the flush, %5.2f evaluations, %4.0f bytes written, "
         "%" PRIu64 " MB\n",
         scene->name, 1e9 * seconds / (double)events, 1e9 * bench.seconds_flush / (double)events,
         (double)bench.evaluated / (double)events, (double)bench.row_bytes / (double)events,

@@ -105,6 +105,8 @@ struct entity_log {
     struct entity **touched;        /* in this transaction */
     size_t touched_count, touched_capacity;
     struct buffer row_key, row;
+    uint64_t ahead[ENTITY_LOG_AHEAD]; /* hashes of keys to come; the newest is at ahead_next - 1 */
+    size_t ahead_next;
 };
 static inline struct entity_scratch *entity_scratch_of(struct entity_log *log)
 {

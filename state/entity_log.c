@@ -254,6 +254,53 @@ void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct bu
         put_row_key(log, key, ROW_HEAD, out);
 }
 
+/* The entity's own block, its open chunk, the end of that: each is where the one before says. */
+static void prefetch_block(const struct entity *entity)
+{
+    enum { LINE = 64, BLOCK_LINES = 8 };
+    for (ptrdiff_t line = 0; line < BLOCK_LINES; line++)
+        __builtin_prefetch((const char *)entity + line * LINE);
+}
+
+static void prefetch_chunk(const struct entity *entity)
+{
+    const char *open = (const char *)&entity->chunks[entity->chunk_count - 1];
+    __builtin_prefetch(open);
+    __builtin_prefetch(open + sizeof(struct event_chunk) - 1);
+}
+
+static void prefetch_events(const struct entity *entity)
+{
+    const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
+    if (open->count == 0)
+        return;
+    __builtin_prefetch(&open->places[open->count - 1]);
+    __builtin_prefetch(event_chunk_facts(open, open->count - 1));
+    __builtin_prefetch(open->bytes.data + open->bytes.size);
+}
+
+/* How many calls ago it was named says what is there by now. */
+static void step_ahead(const struct entity_log *log, uint64_t hash, size_t calls_ago)
+{
+    struct entity *const *known = map_peek(log->entities, hash);
+    if (known == NULL)
+        return;
+    switch (calls_ago) {
+    case 1: return __builtin_prefetch(known);
+    case 2: return prefetch_block(*known);
+    case 3: return prefetch_chunk(*known);
+    case 4: return prefetch_events(*known);
+    default: UNREACHABLE();
+    }
+}
+
+void entity_log_look_ahead(struct entity_log *log, struct bytes key)
+{
+    log->ahead[log->ahead_next++ % ENTITY_LOG_AHEAD] = map_expect(log->entities, key);
+    for (size_t calls_ago = 1; calls_ago < ENTITY_LOG_AHEAD && calls_ago < log->ahead_next; calls_ago++)
+        step_ahead(log, log->ahead[(log->ahead_next - 1 - calls_ago) % ENTITY_LOG_AHEAD], calls_ago);
+}
+
 static enum status load(struct entity_log *log, struct bytes key, struct entity **out,
                         struct error *err)
 {
@@ -352,11 +399,23 @@ static enum status write_leaving(struct entity_log *log, struct error *err)
     return ST_OK;
 }
 
+static void prefetch_touched(const struct entity_log *log, size_t i)
+{
+    enum { BLOCK = 6, CHUNK = 4, EVENTS = 2 };
+    if (i + BLOCK < log->touched_count)
+        prefetch_block(log->touched[i + BLOCK]);
+    if (i + CHUNK < log->touched_count)
+        prefetch_chunk(log->touched[i + CHUNK]);
+    if (i + EVENTS < log->touched_count)
+        prefetch_events(log->touched[i + EVENTS]);
+}
+
 enum status entity_log_flush(struct entity_log *log, struct error *err)
 {
     if (log->spec->never_aborts)
         return write_leaving(log, err);
     for (size_t i = 0; i < log->touched_count; i++) {
+        prefetch_touched(log, i);
         if (log->touched[i]->dirty)
             TRY(write_rows(log->touched[i], err));
     }

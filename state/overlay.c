@@ -29,7 +29,7 @@ struct overlay {
 static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value);
 static bool is_cached(struct bytes key);
 static void ensure_ours(struct bytes key);
-static void merge_committed(struct overlay *overlay, struct store_row row);
+static void merge_committed(struct overlay *overlay, uint32_t hash, struct store_row row);
 static void replace_layer(struct row_map **layer);
 static void clear_changes(struct overlay *overlay);
 
@@ -277,9 +277,15 @@ uint64_t overlay_changes_bytes(const struct overlay *overlay)
 
 void overlay_commit(struct overlay *overlay)
 {
+    enum { AHEAD = 8 };
+    uint32_t hashes[AHEAD];
     const size_t count = row_map_count(overlay->changes);
-    for (size_t i = 0; i < count; i++)
-        merge_committed(overlay, row_map_row(overlay->changes, i));
+    for (size_t i = 0; i < count + AHEAD; i++) {
+        if (i >= AHEAD && i - AHEAD < count)
+            merge_committed(overlay, hashes[i % AHEAD], row_map_row(overlay->changes, i - AHEAD));
+        if (i < count)
+            hashes[i % AHEAD] = row_map_expect(overlay->active, row_map_row(overlay->changes, i).key);
+    }
     clear_changes(overlay);
 }
 
@@ -299,9 +305,9 @@ static void clear_changes(struct overlay *overlay)
 }
 
 /* The cache would otherwise answer with the old value once the layers above it are gone. */
-static void merge_committed(struct overlay *overlay, struct store_row row)
+static void merge_committed(struct overlay *overlay, uint32_t hash, struct store_row row)
 {
-    row_map_put(overlay->active, row.key, row.value);
+    row_map_put_expected(overlay->active, hash, row.key, row.value);
     if (is_cached(row.key))
         row_cache_update(overlay->cache, row.key, row.value);
 }
@@ -312,7 +318,7 @@ void overlay_replay(struct overlay *overlay, struct bytes key, struct bytes valu
 {
     ensure_ours(key);
     ENSURE(row_map_count(overlay->changes) == 0);
-    merge_committed(overlay, (struct store_row){ key, value });
+    merge_committed(overlay, row_map_expect(overlay->active, key), (struct store_row){ key, value });
 }
 
 uint64_t overlay_active_bytes(const struct overlay *overlay)

@@ -48,6 +48,12 @@ uint32_t row_index_hash(struct bytes key)
     return (uint32_t)hash64(key);
 }
 
+void row_index_expect(const struct row_index *index, uint32_t hash)
+{
+    if (index->count > 0)
+        __builtin_prefetch(&index->slots[hash & (index->slot_count - 1)]);
+}
+
 uint32_t row_index_find(const struct row_index *index, struct row_node *const *nodes, uint32_t hash,
                         struct bytes key)
 {
@@ -104,7 +110,7 @@ void row_index_renumber(struct row_index *index, uint32_t hash, uint32_t from, u
 
 size_t row_index_footprint(const struct row_index *index)
 {
-    return mem_size(index->slots);
+    return mem_size_of(index->slot_count * sizeof *index->slots);
 }
 
 static size_t slot_of_number(const struct row_index *index, uint32_t hash, uint32_t number)

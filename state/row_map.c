@@ -60,10 +60,21 @@ bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *valu
     return true;
 }
 
+uint32_t row_map_expect(const struct row_map *map, struct bytes key)
+{
+    const uint32_t hash = row_index_hash(key);
+    row_index_expect(&map->index, hash);
+    return hash;
+}
+
 void row_map_put(struct row_map *map, struct bytes key, struct bytes value)
 {
+    row_map_put_expected(map, row_index_hash(key), key, value);
+}
+
+void row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
+{
     ENSURE(key.size > 0 && key.size <= ROW_PART_BYTES_MAX && value.size <= ROW_PART_BYTES_MAX);
-    const uint32_t hash = row_index_hash(key);
     const uint32_t number = row_index_find(&map->index, map->nodes, hash, key);
     if (number == ROW_NUMBER_NONE)
         add_row(map, hash, key, value);
@@ -97,14 +108,14 @@ uint64_t row_map_bytes(const struct row_map *map)
 {
     if (map->count == 0)
         return 0;
-    return map->slab.bytes + row_index_footprint(&map->index) + mem_size(map->nodes) +
+    return map->slab.bytes + row_index_footprint(&map->index) + mem_size_of(map->capacity * sizeof *map->nodes) +
            map->count * sizeof(uint32_t);
 }
 
 uint64_t row_map_footprint(const struct row_map *map)
 {
     uint64_t bytes = mem_size(map) + row_slab_footprint(&map->slab) +
-                     row_index_footprint(&map->index) + mem_size(map->nodes) + mem_size(map->rows);
+                     row_index_footprint(&map->index) + mem_size_of(map->capacity * sizeof *map->nodes) + mem_size_of(map->rows_capacity * sizeof *map->rows);
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)
             bytes += mem_size(map->orders[i]) + row_order_footprint(map->orders[i]);

@@ -33,6 +33,9 @@ void row_map_destroy(struct row_map **map);
 bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *value);
 /* Copies; the key is not empty; both may be views of rows of this map. */
 void row_map_put(struct row_map *map, struct bytes key, struct bytes value);
+/* The same in two steps: what expect gave starts on its way into the processor's cache, and put needs it. */
+uint32_t row_map_expect(const struct row_map *map, struct bytes key);
+void row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 size_t row_map_count(const struct row_map *map);
 struct store_row row_map_row(const struct row_map *map, size_t number);
 /* Keeps the memory for the next rows. */

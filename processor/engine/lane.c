@@ -47,6 +47,11 @@ struct log_record *record_queue_front(struct record_queue *queue)
     return queue->count == 0 ? NULL : &queue->items[queue->head];
 }
 
+const struct log_record *record_queue_at(const struct record_queue *queue, size_t n)
+{
+    return n < queue->count ? &queue->items[(queue->head + n) % queue->capacity] : NULL;
+}
+
 void record_queue_pop(struct record_queue *queue)
 {
     ENSURE(queue->count > 0);

@@ -120,6 +120,8 @@ struct bytes lane_journal_key(void);
 
 void record_queue_push(struct record_queue *queue, const struct log_record *record);
 struct log_record *record_queue_front(struct record_queue *queue);
+/* The n-th behind the front, or NULL. */
+const struct log_record *record_queue_at(const struct record_queue *queue, size_t n);
 void record_queue_pop(struct record_queue *queue);
 /* Where reading goes on: behind the queue's last record, or the position. */
 int64_t lane_input_fetch_position(const struct lane_input *input);

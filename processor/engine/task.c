@@ -343,6 +343,12 @@ static enum status process_one(struct task *task, const struct input_record *inp
     return table_step_apply(&task->context, &task->plan->tables[number], task->table_decoders[number], input, err);
 }
 
+void task_look_ahead(struct task *task, int source, struct bytes key)
+{
+    if ((size_t)source < task->plan->stream_count && key.data != NULL)
+        entity_log_look_ahead(task->streams[source].log, key);
+}
+
 enum status task_process(struct task *task, const struct input_record *input, struct error *err)
 {
     const size_t outputs_before = outputs_count(task->outputs);

@@ -47,6 +47,10 @@ struct task_options {
 MUST_CHECK enum status task_create(struct task **out, const struct task_options *options, struct error *err);
 void task_destroy(struct task **task);
 
+/* A record with this key comes TASK_AHEAD records later: a hint, which changes nothing. */
+enum { TASK_AHEAD = ENTITY_LOG_AHEAD };
+void task_look_ahead(struct task *task, int source, struct bytes key);
+
 /*
  * One record. A bad one becomes a dead letter and the answer is ST_OK. A RETRY class (the registry) leaves no trace: the same
  * record again later. Anything else: abort the transaction.

@@ -312,6 +312,19 @@ static enum status use_record(struct lane *lane, const struct lane_input *input,
     return st;
 }
 
+/* Where it waits, the processor waits for memory: records were written by the client's thread, entities were used long ago. */
+static void look_ahead(struct lane *lane, const struct lane_input *input)
+{
+    const struct log_record *far = record_queue_at(&input->queue, 2 * (size_t)TASK_AHEAD);
+    const struct log_record *near = record_queue_at(&input->queue, TASK_AHEAD);
+    if (far != NULL) {
+        __builtin_prefetch(far->key.data);
+        __builtin_prefetch(far->value.data);
+    }
+    if (near != NULL && lane->kind == LANE_TASK)
+        task_look_ahead(lane->task, input->source, near->key);
+}
+
 static enum status process_next(struct lane *lane, struct lane_input *input, struct error *err)
 {
     struct worker *worker = lane->worker;
@@ -320,6 +333,7 @@ static enum status process_next(struct lane *lane, struct lane_input *input, str
     struct log_record *record = record_queue_front(&input->queue);
     const struct input_record in = input_record_of(worker, input, record);
     KILL_POINT(process);
+    look_ahead(lane, input);
     TRY(use_record(lane, input, &in, err));
     if (lane->kind == LANE_TASK)
         journal_runs_add(&lane->runs, in.topic, in.offset);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/ensure.h"
@@ -99,13 +100,27 @@ static void adopt(struct journal_check *check)
         reference_task_adopt(&check->reference, log->items[check->adopted++]);
 }
 
-/* The rows of the tail record beside those of the reference. */
+/* The rows of the tail record beside those of the reference, which are sorted here: a task and who drives it put theirs
+ * in turn. */
 struct row_compare {
     struct journal_check *check;
-    const struct store_row *rows;
-    size_t count, next;
+    struct store_row *rows;
+    size_t count, found;
     const char *difference;
 };
+
+static int by_key(const void *a, const void *b)
+{
+    return bytes_compare(((const struct store_row *)a)->key, ((const struct store_row *)b)->key);
+}
+
+static void sort_reference_rows(struct row_compare *compare)
+{
+    const struct store_row *rows;
+    overlay_changes(compare->check->reference.overlay, &rows, &compare->count);
+    compare->rows = mem_copy(rows, compare->count * sizeof *rows);
+    qsort(compare->rows, compare->count, sizeof *compare->rows, by_key);
+}
 
 static bool row_wanted(void *context, const struct commit_metadata *metadata)
 {
@@ -119,11 +134,13 @@ static void compare_row(void *context, struct bytes key, struct bytes value)
     struct row_compare *compare = context;
     if (compare->difference != NULL)
         return;
-    if (compare->next == compare->count || !bytes_equal(key, compare->rows[compare->next].key))
+    const struct store_row wanted = { key, BYTES_NONE };
+    const struct store_row *row = bsearch(&wanted, compare->rows, compare->count, sizeof *compare->rows, by_key);
+    if (row == NULL)
         compare->difference = "its tail has another row than the reference";
-    else if (!bytes_equal(value, compare->rows[compare->next].value))
+    else if (!bytes_equal(value, row->value))
         compare->difference = "its tail has another value than the reference";
-    compare->next++;
+    compare->found++; /* a row that is there twice would make them too many */
     if (compare->difference != NULL && compare->check->ledger->verdict[0] == '\0')
         snprintf(compare->check->ledger->verdict, LEDGER_VERDICT_SIZE,
                  "partition %d seq %" PRIu64 ": %s (row kind %d, %zu bytes, value %zu bytes)",
@@ -143,7 +160,7 @@ static enum status row_done(void *context, const struct commit_metadata *metadat
         if (topic < 0 || inputs[i].next_offset != check->next_offset[topic])
             journal_check_wrong(check, "its tail has other input positions than the journal");
     }
-    if (compare->next != compare->count)
+    if (compare->found != compare->count)
         journal_check_wrong(check, "its tail lacks a row that the reference has");
     return ST_OK;
 }
@@ -154,11 +171,12 @@ static void compare_tail(struct journal_check *check, struct bytes record)
     const struct tail_reader_events events = { compare_row, row_done, row_wanted, &compare };
     struct tail_reader *reader = NULL;
     struct error err = { .status = ST_OK };
-    overlay_changes(check->reference.overlay, &compare.rows, &compare.count);
+    sort_reference_rows(&compare);
     tail_reader_create(&reader, &events);
     if (tail_reader_feed(reader, record, &err) != ST_OK)
         journal_check_wrong(check, "its tail record is malformed");
     tail_reader_destroy(&reader);
+    mem_free(compare.rows);
     check->bad |= compare.difference != NULL;
 }
 
