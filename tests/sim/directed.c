@@ -64,6 +64,15 @@ static void is_amid_a_checkpoint(struct world_settings *settings)
     settings->habits.crash = 0;
 }
 
+/* Nobody waits for a time-out, and nobody dies where M does not name him yet. */
+static void outlasts_transactions(struct world_settings *settings)
+{
+    settings->outlasts = true;
+    settings->transaction_timeout_us = INT64_C(1000) * 3600 * 1000 * 1000;
+    settings->habits.crash = settings->habits.crash_all = settings->habits.stop = 0;
+    settings->disk_faults = (struct disk_faults){ .write_fails = 0 };
+}
+
 /* One process copies what the other decides with; transactions are large. */
 static void has_an_everywhere_table(struct world_settings *settings)
 {
@@ -163,6 +172,13 @@ static const struct schedule schedules[] = {
       .seeds = 20,
       .down_us = 1000,
       .besides = knows_much_and_restarts },
+    /* 19: what it left open would hold back everything that is committed after it; it stays away,
+     * and no transaction times out. */
+    { .name = "dies with a transaction open and stays away",
+      .seeds = 30,
+      .focus = { { .call = SIM_SEND_OFFSETS, .claimed = true, .chance = 200, .happens = FOCUS_DEATH } },
+      .down_us = INT64_C(3600) * 1000 * 1000,
+      .besides = outlasts_transactions },
     { .name = "an end mark is rolled back", .seeds = 20, .besides = fails_at_the_mark },
 };
 

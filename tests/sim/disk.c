@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "state/changelog.h"
 
 enum { PARTITIONS_MAX = 16, NAME_SIZE = 32 };
 
@@ -363,6 +364,23 @@ void disk_wipe(struct disk *disk)
         ENSURE(partition->live->type->partition_drop(partition->live, NULL) == ST_OK);
         ENSURE(partition->durable->type->partition_drop(partition->durable, NULL) == ST_OK);
     }
+}
+
+uint64_t disk_seq(const struct disk *disk, const char *name)
+{
+    struct store_position position = { .seq = 0 };
+    struct buffer record;
+    buffer_init(&record);
+    for (size_t i = 0; i < disk->partition_count; i++) {
+        struct store_partition *live = disk->partitions[i].live;
+        if (strcmp(disk->partitions[i].name, name) != 0)
+            continue;
+        ENSURE(live->type->position(live, &record, NULL) == ST_OK);
+        if (record.size > 0)
+            ENSURE(store_position_read(&position, buffer_view(&record), NULL) == ST_OK);
+    }
+    buffer_fini(&record);
+    return position.seq;
 }
 
 bool disk_failed(const struct disk *disk)

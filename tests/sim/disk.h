@@ -39,6 +39,8 @@ enum disk_survival { DISK_KEEP_RANDOM, DISK_KEEP_ALL, DISK_KEEP_NONE };
 void disk_crash(struct disk *disk, enum disk_survival survival);
 /* Another disk: nothing is on it. */
 void disk_wipe(struct disk *disk);
+/* Of the position that the partition has; 0: it has none. */
+uint64_t disk_seq(const struct disk *disk, const char *partition);
 /* Did a fault of it answer since it was opened? */
 bool disk_failed(const struct disk *disk);
 

@@ -18,6 +18,7 @@
 #include "ledger.h"
 #include "processor/engine/worker.h"
 
+enum { PROCESS_PARTITIONS_MAX = 16 };
 enum process_state { PROCESS_READY, PROCESS_ASLEEP, PROCESS_ENDED };
 
 struct process;
@@ -49,6 +50,7 @@ struct process_partition { /* what the world has seen of a lane */
     uint64_t nonce;
     bool seen;
     uint64_t target_nonce; /* of M when it last began to restore; 0: nothing was committed */
+    bool had_rows;         /* on its disk, with a position, when it started */
 };
 
 struct process {
@@ -66,7 +68,7 @@ struct process {
     enum status status; /* how it ended */
     struct error error;
     uint64_t checkpoints, recoveries, aborts, commits, rebalances;
-    struct process_partition seen[16];
+    struct process_partition seen[PROCESS_PARTITIONS_MAX];
     struct coroutine *coroutine;
 };
 

@@ -33,7 +33,8 @@ struct options {
 
 struct sums {
     uint64_t seeds, failed, commits, records, alerts, deletes, crashes, freezes, restores,
-        checkpoints, recoveries, aborts, rebalances, lost_disks, cases, schedules, moments;
+        checkpoints, recoveries, aborts, rebalances, lost_disks, tampered, cases, schedules,
+        moments;
 };
 
 static void usage(void)
@@ -116,6 +117,7 @@ static void add(struct sums *sums, const struct world_result *result)
     sums->aborts += result->aborts;
     sums->rebalances += result->rebalances;
     sums->lost_disks += result->lost_disks;
+    sums->tampered += result->tampered;
     sums->moments += result->moments;
 }
 
@@ -207,10 +209,11 @@ int main(int argc, char **argv)
            " commits=%" PRIu64 " records=%" PRIu64 " alerts=%" PRIu64 " deletes=%" PRIu64
            " crashes=%" PRIu64 " freezes=%" PRIu64 " lost_disks=%" PRIu64 " restores=%" PRIu64
            " checkpoints=%" PRIu64 " recoveries=%" PRIu64 " aborts=%" PRIu64 " rebalances=%" PRIu64
-           " moments=%" PRIu64 " cpu_seconds=%.1f commits_per_second=%.0f\n",
+           " tampered=%" PRIu64 " moments=%" PRIu64 " cpu_seconds=%.1f commits_per_second=%.0f\n",
            sums.seeds, sums.cases, sums.schedules, sums.failed, sums.commits, sums.records,
            sums.alerts, sums.deletes, sums.crashes, sums.freezes, sums.lost_disks, sums.restores,
-           sums.checkpoints, sums.recoveries, sums.aborts, sums.rebalances, sums.moments, seconds,
+           sums.checkpoints, sums.recoveries, sums.aborts, sums.rebalances, sums.tampered,
+           sums.moments, seconds,
            (double)sums.commits / seconds);
     return sums.failed == 0 ? 0 : 1;
 }

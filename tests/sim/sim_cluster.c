@@ -179,6 +179,22 @@ void sim_forget_offsets(struct sim_cluster *cluster)
     sim_offsets_forget(cluster, -1);
 }
 
+void sim_empty_partition(struct sim_cluster *cluster, int topic, int32_t partition)
+{
+    sim_partition_fini(partition_of(cluster, topic, partition));
+}
+
+void sim_set_committed(struct sim_cluster *cluster, int topic, int32_t partition, int64_t offset,
+                       struct bytes metadata)
+{
+    ENSURE(sim_offsets_is_stable(cluster, topic, partition));
+    struct sim_offset *committed = &cluster->topics[topic].committed[partition];
+    sim_payload_release(committed->metadata);
+    committed->offset = offset;
+    committed->metadata =
+        metadata.size == 0 ? NULL : sim_payload_create(BYTES_NONE, metadata, NULL, 0);
+}
+
 void sim_rebalance(struct sim_cluster *cluster)
 {
     sim_group_rebalance(cluster);

@@ -111,6 +111,11 @@ void sim_compact(struct sim_cluster *cluster, int topic, int32_t partition, bool
 void sim_delete_records(struct sim_cluster *cluster, int topic, int32_t partition, int64_t before);
 void sim_recreate_topic(struct sim_cluster *cluster, int topic);
 void sim_forget_offsets(struct sim_cluster *cluster);
+/* Nothing is in it any more, and it begins at 0 again; the group's offsets stay. */
+void sim_empty_partition(struct sim_cluster *cluster, int topic, int32_t partition);
+/* As a tool sets it, or a coordinator that lost records; -1: there is none. */
+void sim_set_committed(struct sim_cluster *cluster, int topic, int32_t partition, int64_t offset,
+                       struct bytes metadata);
 /* A rebalance without a reason. */
 void sim_rebalance(struct sim_cluster *cluster);
 

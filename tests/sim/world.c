@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "processor/engine/worker_state.h"
 #include "state/tail.h"
+#include "tampering.h"
 
 enum {
     SLOTS_MAX = 4,
@@ -19,6 +20,7 @@ enum {
 };
 static const int64_t SECOND_US = 1000 * 1000;
 static const int64_t HEAL_LIMIT_US = INT64_C(600) * 1000 * 1000;
+static const int64_t READABLE_US = INT64_C(10) * 1000 * 1000;
 static const int64_t NEVER_US = INT64_MAX;
 
 struct slot {
@@ -46,6 +48,9 @@ struct world {
     struct disk_faults disk_faults;
     uint64_t watched_commits, steps;
     bool healed, quiet; /* quiet: nothing goes wrong any more, not even pauses */
+    struct tampering *tampering;
+    bool is_tampered;                        /* and not put right yet */
+    bool given_up[PROCESS_PARTITIONS_MAX]; /* since then */
     uint64_t small_moments;
     struct world_result *result;
 };
@@ -108,11 +113,21 @@ static void run(struct process *process)
     process_run(process);
 }
 
+static bool is_claiming(const struct process *process)
+{
+    const struct worker *worker = process->worker;
+    for (size_t i = 0; worker != NULL && i < worker->lane_count; i++)
+        if (worker->lanes[i]->state == LANE_CLAIMING)
+            return true;
+    return false;
+}
+
 static enum process_fate in_focus(struct world *world, struct process *process, int call)
 {
     for (int i = 0; i < WORLD_FOCUS_MAX; i++) {
         const struct world_focus *focus = &world->settings.focus[i];
-        if (focus->call != call || !chance(world, focus->chance))
+        if (focus->call != call || (focus->claimed && is_claiming(process)) ||
+            !chance(world, focus->chance))
             continue;
         trace(world, "%s in call %d: %s", process->name, call,
               (const char *[]){ "frozen", "a rebalance", "dies" }[focus->happens]);
@@ -189,6 +204,18 @@ static bool was_overtaken(const struct world *world, const struct process *proce
     return metadata.nonce != process->seen[partition].target_nonce;
 }
 
+/* Something was done to the partition, and this is what has to be said of it. */
+static bool is_refused(struct world *world, const struct lane *lane)
+{
+    if (!world->is_tampered ||
+        tampering_expects(world->tampering, lane->partition) != lane->trouble.status)
+        return false;
+    if (!world->given_up[lane->partition])
+        trace(world, "partition %d is refused: %s", lane->partition, lane->trouble.text);
+    world->given_up[lane->partition] = true;
+    return true;
+}
+
 /* A partition that is given up, though nothing explains it; one that was, is opened again by a
  * restart. */
 static bool has_failed(struct world *world, struct process *process, const struct lane *lane)
@@ -197,11 +224,27 @@ static bool has_failed(struct world *world, struct process *process, const struc
         process->seen[lane->partition].target_nonce = lane->committed.nonce;
     if (lane->state != LANE_FAILED)
         return false;
+    if (lane->kind == LANE_TASK && is_refused(world, lane))
+        return false;
     if (!disk_failed(process->options.disk) && !was_overtaken(world, process, lane->partition))
         fail(world, "%s gave partition %d up, which nothing explains: %s", process->name,
              lane->partition, lane->trouble.text);
     trace(world, "%s gave partition %d up: %s", process->name, lane->partition, lane->trouble.text);
     return true;
+}
+
+/* Alone with a sound disk it never needs the changelog: the tail reaches back to what is flushed. */
+static void check_local_rows(struct world *world, const struct process *process,
+                             const struct lane *lane)
+{
+    const struct world_settings *settings = &world->settings;
+    const struct disk_faults *faults = &settings->disk_faults;
+    if (settings->slots > 1 || settings->habits.twin > 0 ||
+        faults->write_fails + faults->read_fails + faults->corrupt > 0)
+        return;
+    if (process->seen[lane->partition].had_rows && lane->restore.from_changelog)
+        fail(world, "%s loaded the changelog of partition %d, though its own rows were there",
+             process->name, lane->partition);
 }
 
 /* A lane that has claimed was restored: what it restored is judged; and now and then what it
@@ -224,6 +267,7 @@ static void after_turn(void *context, struct process *process)
         seen->seen = true;
         if (is_new) {
             world->result->restores++;
+            check_local_rows(world, process, lane);
             trace(world, "%s restored partition %d at seq %" PRIu64 " from %s", process->name,
                   lane->partition, lane->committed.seq,
                   lane->restore.from_changelog ? "the changelog" : "its disk");
@@ -266,6 +310,11 @@ static void start_process(struct world *world, int slot_number)
     };
     ENSURE(slot->process == NULL && world->process_count < PROCESSES_MAX);
     process_start(&slot->process, &options);
+    for (int32_t p = 0; p < settings->fixture.partitions; p++) {
+        char name[32];
+        snprintf(name, sizeof name, "task-%05d", (int)p);
+        slot->process->seen[p].had_rows = disk_seq(slot->disk, name) > 0;
+    }
     for (size_t i = 0; i < world->process_count; i++)
         slot->process->shares_identity |= world->processes[i]->options.slot == slot_number;
     world->processes[world->process_count++] = slot->process;
@@ -539,7 +588,8 @@ static void step(struct world *world)
     const uint64_t commits = sim_transactions_committed(world->cluster);
     if (commits != world->watched_commits) {
         world->watched_commits = commits;
-        if (!ledger_watch(world->ledger))
+        tampering_remember(world->tampering);
+        if (!world->is_tampered && !ledger_watch(world->ledger))
             fail(world, "%s", ledger_verdict(world->ledger));
     }
     if (++world->steps > STEPS_MAX)
@@ -569,6 +619,36 @@ static bool a_checkpoint_runs(const struct world *world)
     return false;
 }
 
+/* Whose last stable offset is still held back; NULL: no topic's. */
+static const char *unreadable(const struct world *world)
+{
+    for (int topic = 0; topic < world->topics->count; topic++) {
+        const int32_t count = topic == world->topics->alerts ? ALERT_PARTITIONS
+                              : topic == world->topics->tail || topic == world->topics->journal ||
+                                      topic == world->topics->changelog
+                                  ? world->settings.fixture.partitions
+                                  : 1;
+        for (int32_t p = 0; p < count; p++) {
+            const struct sim_bounds bounds = sim_bounds(world->cluster, topic, p);
+            if (bounds.last_stable < bounds.high_watermark)
+                return world->topics->items[topic].name;
+        }
+    }
+    return NULL;
+}
+
+/* Who took over has ended what the last owner left open. */
+static void wait_until_readable(struct world *world)
+{
+    const int64_t limit_us = now_us(world) + READABLE_US;
+    while (!world->result->failed && unreadable(world) != NULL) {
+        step(world);
+        if (now_us(world) > limit_us)
+            fail(world, "what was committed to '%s' cannot be read: a transaction is still open",
+                 unreadable(world));
+    }
+}
+
 static void run_to_the_end(struct world *world)
 {
     while (!world->result->failed && world->appended < world->record_count)
@@ -587,6 +667,8 @@ static void run_to_the_end(struct world *world)
             fail(world, "everything has healed, and after %d s not all input is committed",
                  (int)(HEAL_LIMIT_US / SECOND_US));
     }
+    if (world->settings.outlasts)
+        wait_until_readable(world);
     while (!world->result->failed && a_checkpoint_runs(world)) {
         step(world);
         if (now_us(world) > limit_us)
@@ -651,6 +733,55 @@ static void restore_alone(struct world *world, const char *from)
     end_processes(world, false);
 }
 
+/* --- what somebody did behind everybody's back ----------------------------------------------- */
+
+static bool all_are_given_up(struct world *world)
+{
+    const struct process *process = world->slots[0].process;
+    bool all = true;
+    for (int32_t p = 0; p < world->settings.fixture.partitions; p++) {
+        if (tampering_expects(world->tampering, p) == ST_OK)
+            continue;
+        if (process != NULL && process->seen[p].seen)
+            fail(world, "%s goes on with partition %d, which has to be refused with %s",
+                 process->name, p, status_name(tampering_expects(world->tampering, p)));
+        all &= world->given_up[p];
+    }
+    return all;
+}
+
+/* Nothing is committed, and nothing is lost: put right, it goes on. */
+static void tamper(struct world *world)
+{
+    if (world->result->failed || world->settings.exact)
+        return;
+    const enum tampering_kind kind =
+        (enum tampering_kind)prng_below(&world->prng, TAMPERING_KINDS);
+    if (kind != TAMPER_OFFSETS_OLDER && prng_chance(&world->prng, 1, 2))
+        disk_wipe(world->slots[0].disk);
+    const int count = tampering_do(world->tampering, kind, world->slots[0].disk);
+    if (count == 0)
+        return;
+    trace(world, "%d partitions are tampered with (%d)", count, (int)kind);
+    world->result->tampered += (uint64_t)count;
+    world->is_tampered = true;
+    const int64_t limit_us = now_us(world) + HEAL_LIMIT_US;
+    start_process(world, 0);
+    while (!all_are_given_up(world) && !world->result->failed) {
+        step(world);
+        if (now_us(world) > limit_us)
+            fail(world, "a partition that was tampered with is not given up");
+    }
+    end_processes(world, false);
+    if (!tampering_is_as_left(world->tampering))
+        fail(world, "something was committed for a partition that was tampered with");
+    if (!tampering_undo(world->tampering))
+        fail(world, "the tail says something else than what was committed");
+    world->is_tampered = false;
+    if (kind < TAMPER_INPUT_REPLACED) /* where an input was made again only new state helps */
+        restore_alone(world, "what was put right");
+}
+
 static uint64_t next_nonce(void *context)
 {
     return prng_next(context);
@@ -710,6 +841,10 @@ static void world_init(struct world *world, const struct world_settings *setting
         .naive = true,
     };
     ledger_create(&world->ledger, &ledger);
+    const struct tampering_options tampering = { settings->fixture.variant,
+                                                 settings->fixture.partitions, world->cluster,
+                                                 settings->seed ^ 0x7a3be };
+    tampering_create(&world->tampering, &tampering);
     world->disk_faults = settings->disk_faults;
     for (int i = 0; i < settings->slots; i++)
         disk_create(&world->slots[i].disk, &world->prng);
@@ -755,6 +890,7 @@ static void world_fini(struct world *world)
         disk_destroy(&world->slots[i].disk);
     for (int i = 0; i < PROCESSES_MAX; i++)
         disk_destroy(&world->zombie_disks[i]);
+    tampering_destroy(&world->tampering);
     ledger_destroy(&world->ledger);
     sim_cluster_destroy(&world->cluster);
     arena_destroy(&world->arena);
@@ -773,6 +909,7 @@ void world_run(const struct world_settings *settings, struct world_result *resul
         restore_alone(&world, "its disk");
         disk_wipe(world.slots[0].disk);
         restore_alone(&world, "nothing");
+        tamper(&world);
     }
     if (!result->failed && !ledger_judge(world.ledger))
         fail(&world, "%s", ledger_verdict(world.ledger));

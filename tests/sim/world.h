@@ -25,6 +25,7 @@ struct world_habits {
 enum world_happens { FOCUS_FREEZE, FOCUS_REBALANCE, FOCUS_DEATH };
 struct world_focus {
     int call;        /* sim_call, or PROCESS_CALL_DISK */
+    bool claimed;    /* only when it has claimed all that it opened: M names it */
     uint32_t chance; /* in 10,000 moments; 0: none */
     enum world_happens happens;
     int64_t freeze_us_max;
@@ -41,6 +42,7 @@ struct world_settings {
     struct sim_faults faults;
     struct disk_faults disk_faults;
     int64_t session_timeout_us, transaction_timeout_us;
+    bool outlasts; /* transactions: what is committed must be readable long before they time out */
     int64_t commit_interval_ms, alert_floor_us, checkpoint_interval_ms;
     size_t slice_rows, write_rows, records_max;
     int job_steps; /* how fast restores and background writes are against the rest */
@@ -64,6 +66,7 @@ struct world_result {
     char why[700];
     uint64_t commits, crashes, freezes, restores, checkpoints, recoveries, aborts, rebalances;
     uint64_t alerts, dead_letters, deletes, records, lost_disks, moments;
+    uint64_t tampered; /* partitions */
     bool crash_reached, crash_again_reached;
 };
 
