@@ -736,7 +736,8 @@ enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error 
     TRY(worker_checkpoints_tend(worker, false, err));
     hold_full_inputs(worker);
     TRY(tend_with_kafka(worker, err));
-    if (worker_checkpoints_lag(worker)) {
+    /* Refused, it has to hear whether the partitions are still its own: without them the checkpoint never ends. */
+    if (worker_checkpoints_lag(worker) && worker->consecutive_aborts == 0) {
         clock_sleep_us(&worker->options.clock, BUSY_TURN_US);
     } else if (has_backlog(worker)) {
         TRY(process_all(worker, err));

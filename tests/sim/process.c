@@ -219,8 +219,9 @@ static enum status live(struct process *process)
     process->started = true;
     while (!process->stop) {
         TRY(worker_turn(process->worker, TURN_US, err));
-        if (!process->dead)
-            process->options.hooks.after_turn(process->options.hooks.context, process);
+        if (process->dead) /* a turn that only slept has not heard of it */
+            return ST_INTERRUPTED;
+        process->options.hooks.after_turn(process->options.hooks.context, process);
     }
     return worker_shut_down(process->worker, err);
 }

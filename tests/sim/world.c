@@ -303,6 +303,7 @@ static void start_process(struct world *world, int slot_number)
             .checkpoint_write_rows = settings->write_rows,
             .job_steps = settings->job_steps,
             .transaction_records_max = settings->records_max,
+            .active_bytes_max = settings->active_bytes_max,
             .entity_cache_bytes = 1 << 20,
             .row_cache_bytes = 1 << 20,
         },
@@ -1013,4 +1014,5 @@ void world_draw(struct world_settings *out, uint64_t seed)
         out->disk_faults =
             (struct disk_faults){ habit(&prng, 30), habit(&prng, 3), habit(&prng, 3) };
     out->job_steps = (int)ONE_OF(&prng, 1, 2, 1000);
+    out->active_bytes_max = (uint64_t)ONE_OF(&prng, 0, 0, 10 * 1000, 40 * 1000);
 }
