@@ -58,9 +58,13 @@ enum {
     CACHE_SHARD_BYTES_MIN = 4 << 20,
     SST_BYTES = 16 << 20,
     BACKGROUND_JOBS = 2,
-    INFO_LOG_WARN = 2,
+    /*
+     * Above every level. What it would write is not lost, it comes as the status of a call; but its log is a file of
+     * the same directory that is written now and then, and a build with assertions ends the process at the line after
+     * one that met a full disk.
+     */
+    INFO_LOG_NOTHING = 6,
     INFO_LOG_FILES = 2,
-    INFO_LOG_BYTES = 1 << 20,
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
     MULTI_GET_MAX = 128,
@@ -250,9 +254,8 @@ static void set_database_options(rocksdb_options_t *db, const struct store_rocks
         db, options->background_jobs == 0 ? BACKGROUND_JOBS : options->background_jobs);
     rocksdb_options_set_max_open_files(db, -1);
     rocksdb_options_set_bytes_per_sync(db, SYNC_BYTES);
-    rocksdb_options_set_info_log_level(db, INFO_LOG_WARN);
+    rocksdb_options_set_info_log_level(db, INFO_LOG_NOTHING);
     rocksdb_options_set_keep_log_file_num(db, INFO_LOG_FILES);
-    rocksdb_options_set_max_log_file_size(db, INFO_LOG_BYTES);
     rocksdb_options_set_stats_dump_period_sec(db, 0);
 }
 

@@ -631,3 +631,18 @@ Test(store_rocks, goes_on_from_what_was_flushed_after_a_write_failed)
 {
     expect_on_small_disk("size=64m", ST_OK, fail_to_write_and_go_on);
 }
+
+/* A log that cannot be written to is enough for a RocksDB with assertions to end the process. */
+Test(store_rocks, writes_no_log_of_its_own)
+{
+    char directory[64], log[96];
+    struct two_partitions two;
+    struct stat found;
+    place_make_directory(directory);
+    cr_assert_eq(open_two(&two, directory, NULL), ST_OK);
+    cr_assert_eq(two.full->type->partition_drop(two.full, NULL), ST_OK);
+    close_two(&two);
+    snprintf(log, sizeof log, "%s/rocks/LOG", directory);
+    cr_assert(stat(log, &found) != 0 || found.st_size == 0, "%ld bytes", (long)found.st_size);
+    place_remove_directory(directory);
+}
