@@ -40,7 +40,8 @@ def backtest(folder, *options):
     """(seconds, processor seconds)"""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(["taskset", "-c", str(CORE), BUILD / "weir", "backtest", folder / "job.yaml", "--schemas", ROOT / "schemas",
-                    "--input", folder / EXPORT, *options], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                    "--registry", folder / f"{EXPORT}.schemas", "--input", folder / EXPORT, *options],
+                   check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (time.monotonic() - started,
             after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
