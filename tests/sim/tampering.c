@@ -4,11 +4,12 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "process.h"
 #include "processor/engine/topics.h"
 #include "state/commit_metadata.h"
 #include "state/tail.h"
 
-enum { ARENA_BLOCK = 16 * 1024, INPUTS_MAX = 2, PARTITIONS_MAX = 16, REMEMBER_ONE_IN = 20 };
+enum { ARENA_BLOCK = 16 * 1024, INPUTS_MAX = 2, REMEMBER_ONE_IN = 20 };
 
 struct committed {
     int64_t offset; /* -1: none */
@@ -28,12 +29,12 @@ struct tampering {
     const struct topics *topics;
     int inputs[INPUTS_MAX]; /* of a task; the stream first */
     int input_count;
-    struct tampered partitions[PARTITIONS_MAX];
+    struct tampered partitions[PROCESS_PARTITIONS_MAX];
 };
 
 void tampering_create(struct tampering **out, const struct tampering_options *options)
 {
-    ENSURE(*out == NULL && options->partitions <= PARTITIONS_MAX);
+    ENSURE(*out == NULL && options->partitions <= PROCESS_PARTITIONS_MAX);
     struct tampering *tampering = mem_alloc(sizeof *tampering);
     *tampering = (struct tampering){ .options = *options,
                                      .prng = prng_of_seed(options->seed),
