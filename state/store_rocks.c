@@ -58,13 +58,8 @@ enum {
     CACHE_SHARD_BYTES_MIN = 4 << 20,
     SST_BYTES = 16 << 20,
     BACKGROUND_JOBS = 2,
-    /*
-     * Above every level. What it would write is not lost, it comes as the status of a call; but its log is a file of
-     * the same directory that is written now and then, and a build with assertions ends the process at the line after
-     * one that met a full disk.
-     */
+    INFO_LOG_FATAL = 4,
     INFO_LOG_NOTHING = 6,
-    INFO_LOG_FILES = 2,
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
     MULTI_GET_MAX = 128,
@@ -245,6 +240,30 @@ static void set_family_options(rocksdb_options_t *options, rocksdb_cache_t *cach
     rocksdb_block_based_options_destroy(table);
 }
 
+/*
+ * RocksDB's own log would be a file beside the rows that is written now and then, and a build with assertions ends the
+ * process at the line after one that met a full disk. What it would say is not lost: it comes as the status of a call.
+ */
+#ifdef WEIR_ROCKSDB_LOGGER
+static void say_nothing(void *context, unsigned level, char *line, size_t size)
+{
+    (void)context, (void)level, (void)line, (void)size;
+}
+
+static void keep_quiet(rocksdb_options_t *db)
+{
+    rocksdb_logger_t *logger = rocksdb_logger_create_callback_logger(INFO_LOG_FATAL, say_nothing, NULL);
+    rocksdb_options_set_info_log(db, logger);
+    rocksdb_logger_destroy(logger);
+}
+#else
+/* Before 9 nobody else can be made the log, but a level above all others can be set; later ones have no name for it. */
+static void keep_quiet(rocksdb_options_t *db)
+{
+    rocksdb_options_set_info_log_level(db, INFO_LOG_NOTHING);
+}
+#endif
+
 static void set_database_options(rocksdb_options_t *db, const struct store_rocks_options *options)
 {
     rocksdb_options_set_create_if_missing(db, 1);
@@ -254,8 +273,7 @@ static void set_database_options(rocksdb_options_t *db, const struct store_rocks
         db, options->background_jobs == 0 ? BACKGROUND_JOBS : options->background_jobs);
     rocksdb_options_set_max_open_files(db, -1);
     rocksdb_options_set_bytes_per_sync(db, SYNC_BYTES);
-    rocksdb_options_set_info_log_level(db, INFO_LOG_NOTHING);
-    rocksdb_options_set_keep_log_file_num(db, INFO_LOG_FILES);
+    keep_quiet(db);
     rocksdb_options_set_stats_dump_period_sec(db, 0);
 }
 
