@@ -107,6 +107,22 @@ static void introduce(struct kafka_fetch *fetch, int number)
         rd_kafka_metadata_destroy(metadata);
 }
 
+/*
+ * An assignment stops what was read before, by a message of the client's main thread to itself and an answer to that.
+ * Another assignment before the answer is in stops a partition twice, and the client ends the process by an assertion
+ * (librdkafka issue 5573; up to 2.15). That thread does one thing after the other: a question asked now is answered
+ * after the partitions were stopped, a second one after their answers.
+ */
+static void wait_until_stopped(struct kafka_fetch *fetch)
+{
+    enum { ANSWERS = 2 };
+    for (int i = 0; i < ANSWERS; i++) {
+        rd_kafka_topic_partition_list_t *assigned = NULL;
+        if (rd_kafka_assignment(fetch->client, &assigned) == RD_KAFKA_RESP_ERR_NO_ERROR)
+            rd_kafka_topic_partition_list_destroy(assigned);
+    }
+}
+
 enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_position *positions,
                                size_t count, bool unassign, struct error *err)
 {
@@ -124,6 +140,7 @@ enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_posit
     rd_kafka_topic_partition_list_t *list = kafka_client_list(fetch->settings, positions, count);
     const rd_kafka_resp_err_t code = rd_kafka_assign(fetch->client, unassign ? NULL : list);
     rd_kafka_topic_partition_list_destroy(list);
+    wait_until_stopped(fetch);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return ST_OK;
     TRY(kafka_errors_fatal(err, fetch->client, "assigning partitions"));
