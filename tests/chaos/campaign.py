@@ -10,12 +10,14 @@ import time
 import traceback
 from collections import Counter, deque
 
+import coordinator
 from cluster import wait_until
 from faults import FAULTS, goes_on, kill_at_point
 from world import LOOK_S, Load, Outages, Pod, Stuck
 
 KEPT = pathlib.Path(__file__).resolve().parents[2] / "build/results/chaos"
 DRAIN_S = 300
+RECOVER_S = 120
 LOG_TAIL = 20_000
 LAST_PAYMENTS = 2000
 # `lost` is missed when another process's rebalance is under way while this one is frozen: its
@@ -93,6 +95,7 @@ class Round:
         self.deadline = time.monotonic() + seconds
         self.over = threading.Event()
         self.findings, self.victims = [], []
+        self.suspicions = []  # findings, unless the coordinator has lost offsets
         self.script = deque((point, 1) for point in campaign.script)
         self.load = Load(campaign.program, campaign.cluster, self.folder, f"{campaign.name}{number}",
                          campaign.events, self.random.randrange(1 << 30), campaign.rate)
@@ -110,9 +113,14 @@ class Round:
         return not self.script and self.kills() >= self.kills_wanted
 
     def found(self, victim, fault, text):
-        self.findings.append(Finding(
+        finding = Finding(
             round=self.number, seed=self.seed, pod=victim.pod.name, fault=fault, what=text,
-            at=time.strftime("%T", time.gmtime()), log=victim.pod.log()[-LOG_TAIL:]))
+            at=time.strftime("%T", time.gmtime()), log=victim.pod.log()[-LOG_TAIL:])
+        if coordinator.SAID in finding["log"]:
+            self.suspicions.append(finding)
+            self.over.set()  # nobody goes on before the offsets are back
+            return
+        self.findings.append(finding)
         print(f"FINDING round {self.number} pod {victim.pod.name} in '{fault}': {text}", flush=True)
 
     def run(self):
@@ -133,12 +141,27 @@ class Round:
                 "seconds_of_chaos": round(chaos_s, 1), "seconds": round(time.monotonic() - started, 1),
                 **judged}
 
+    def put_offsets_back(self):
+        """What the message says to do, when the broker is to blame; else it was a finding."""
+        topology = self.load.topology
+        if coordinator.has_lost_offsets(self.campaign.cluster, topology.name, topology.transactions):
+            wait_until(lambda: self.load.weir.command("recover", "--yes", check=False).returncode == 0,
+                       RECOVER_S, "`weir recover`", pause_s=1)
+            self.campaign.offsets_put_back += 1
+            return
+        self.findings += self.suspicions
+        for finding in self.suspicions:
+            print(f"FINDING round {self.number} pod {finding['pod']} in '{finding['fault']}': "
+                  f"{finding['what']}", flush=True)
+
     def heal_and_judge(self):
         """Everything runs, half of the rounds on empty directories: what the topics hold must be
         enough. Then some more of the input, and the oracle."""
         pods = [victim.pod for victim in self.victims]
         without_state = self.random.random() < 0.5
         try:
+            if self.suspicions:
+                self.put_offsets_back()
             for pod in pods:
                 if without_state:
                     pod.lose_state()
@@ -184,6 +207,7 @@ class Campaign:
         self.rounds, self.findings = [], []
         self.counts, self.reached, self.failed, self.stopped = Counter(), Counter(), Counter(), Counter()
         self.ended_after_freeze = self.ended_in_outage = 0
+        self.offsets_put_back = 0
         self.now = None  # the round that runs
         self.broker_faults = Counter()
 
@@ -244,6 +268,7 @@ class Campaign:
             "killed_at": dict(self.reached), "failed_at": dict(self.failed),
             "frozen_at": dict(self.stopped), "ended_after_a_freeze": self.ended_after_freeze,
             "ended_while_brokers_were_away": self.ended_in_outage,
+            "coordinator_lost_offsets": self.offsets_put_back,
             "records": sum(each.get("records", 0) for each in self.rounds),
             "alerts": sum(each.get("alerts", 0) for each in self.rounds),
             "dead_letters": sum(each.get("dead_letters", 0) for each in self.rounds),
