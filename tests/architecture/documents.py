@@ -136,6 +136,17 @@ def chaos_outcome(figures):
             f" with {figures['brokers']} broker(s), {figures['alerts']:,} alerts; {figures['findings']} findings")
 
 
+def soak_outcome(figures):
+    mb = lambda size: f"{size / 1e6:,.0f}"
+    thirds = lambda name: " / ".join(mb(size) for size in figures[f"{name}_bytes_by_third"].values())
+    others = " / ".join(str(each) for each in figures["descriptors_without_files_by_third"].values())
+    return (f"{figures['minutes']:.0f} minutes, {figures['load_per_s']:,} payments a second of {figures['capacity_per_s']:,},"
+            f" {sum(figures['faults'].values())} faults, {figures['alerts']:,} alerts; {len(figures['findings'])} findings."
+            f" Of {mb(figures['memory_bytes'])} MB a process had at most {mb(figures['peak_bytes'])}. In the first / middle / last third"
+            f" at most: {others} descriptors besides files, {thirds('state')} MB of local disk, {thirds('tail')} MB of tail,"
+            f" {thirds('changelog')} MB of changelog")
+
+
 def simulation_outcome(figures):
     return f"{figures['seeds']:,} seeds, {figures['commits']:,} commits, {figures['crashes']:,} crashes; {figures['failed']} failed"
 
@@ -160,6 +171,7 @@ LONG_RUNS = [
     ("fuzzing", "everything that is decoded, with sanitizers", fuzzing_outcome),
     ("image", "the image on a real broker", image_outcome),
     (r"chaos[\w-]*", "`./dev chaos`", chaos_outcome),
+    ("soak", "half the load, with faults", soak_outcome),
     (r"simulation[\w-]*", "simulated clusters", simulation_outcome),
     ("mutants", "the protocol broken on purpose", mutants_outcome),
     ("conformance", "the simulated cluster against Kafka", conformance_outcome),

@@ -41,14 +41,19 @@ class Disturbed(Campaign):
         raise NotImplementedError
 
 
+def restart_the_only_one(broker, chance, outages):
+    """Returns what was done to it."""
+    by_kill = chance.random() < 0.7
+    with outages:
+        broker.kill() if by_kill else broker.stop()
+        time.sleep(chance.random() * 3)
+        broker.start()
+    return "the broker: kill -9" if by_kill else "the broker: SIGTERM"
+
+
 class OneBroker(Disturbed):
     def trouble(self):
-        broker, by_kill = self.cluster.kafka, self.random.random() < 0.7
-        with self.outages:
-            broker.kill() if by_kill else broker.stop()
-            time.sleep(self.random.random() * 3)
-            broker.start()
-        return "the broker: kill -9" if by_kill else "the broker: SIGTERM"
+        return restart_the_only_one(self.cluster.kafka, self.random, self.outages)
 
 
 class ThreeBrokers(Disturbed):

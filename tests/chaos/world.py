@@ -199,7 +199,7 @@ class Pod:
 
     def another(self, number, folder=None):
         """Another of the same load, where this one is."""
-        return Pod(self.load, number, folder or self.folder.parent, self.bootstrap, self.outages)
+        return type(self)(self.load, number, folder or self.folder.parent, self.bootstrap, self.outages)
 
     def forget_log(self):
         self.process.log.unlink(missing_ok=True)
