@@ -116,7 +116,7 @@ class Round:
         finding = Finding(
             round=self.number, seed=self.seed, pod=victim.pod.name, fault=fault, what=text,
             at=time.strftime("%T", time.gmtime()), log=victim.pod.log()[-LOG_TAIL:])
-        if coordinator.SAID in finding["log"]:
+        if coordinator.is_suspected(finding["log"]):
             self.suspicions.append(finding)
             self.over.set()  # nobody goes on before the offsets are back
             return

@@ -1,16 +1,23 @@
 """A group coordinator that has lost offsets which its log still holds: a broker's fault, not weir's.
 
 Seen with Kafka 4.2.0, one node that was killed with -9: the coordinator took its log for empty ("out of sync with the
-underlying log. The last written offset returned is 21503 while the coordinator expected 1") and went on like that.
+underlying log. The last written offset returned is 21503 while the coordinator expected 1"), or for shorter than it was
+("is 73658 while the coordinator expected 32772"), and went on like that: without offsets, or with those of long ago.
 weir refuses to go on then and names the way out, which is taken here too."""
 
 import struct
 import time
 
 TOPIC = "__consumer_offsets"
-SAID = "has state in its tail but the group has no committed offsets for it"
+SAID = ("has state in its tail but the group has no committed offsets for it",
+        "older than the local state", "`weir recover` puts them right")
 OFFSET_KEYS = (0, 1)
 LOOKS = 10
+
+
+def is_suspected(log):
+    """By the log of a process."""
+    return any(text in log for text in SAID)
 
 
 def text_at(data, at):
@@ -43,11 +50,11 @@ def offsets_in_log(cluster, group, topic):
 
 
 def has_lost_offsets(cluster, group, topic):
-    """Does the log hold an offset that the coordinator does not know, and goes on not to know?"""
+    """Does the coordinator go on without, or behind, an offset that its log holds? Nobody may commit meanwhile."""
     logged = offsets_in_log(cluster, group, topic)
     for _ in range(LOOKS):
         known = cluster.committed_offsets(group, topic)
-        if all(partition in known for partition in logged):
+        if all(known.get(partition, -1) >= offset for partition, offset in logged.items()):
             return False
         time.sleep(1)
     return True

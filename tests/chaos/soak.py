@@ -20,7 +20,9 @@ from collections import Counter
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "tests", "tests/chaos")]
 
+import coordinator  # noqa: E402
 from brokers import restart_the_only_one  # noqa: E402
+from campaign import RECOVER_S  # noqa: E402
 from cluster import Cluster, kafka_version, wait_until  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 from faults import FAULTS, goes_on  # noqa: E402
@@ -110,6 +112,7 @@ class Soak:
         self.outages = Outages()
         self.bag = []
         self.is_drained = False
+        self.offsets_put_back = 0
         self.counts, self.findings, self.kills, self.disturbances = Counter(), [], 0, []
         feed.processes = self.processes = Processes()
         self.pods = [SoakPod(feed, number, folder, outages=self.outages) for number in range(PODS)]
@@ -138,9 +141,31 @@ class Soak:
         try:
             self.kills += fault(pod, self.random)
         except Stuck as stuck:
-            self.found(pod, name, str(stuck))
-            pod.kill()
+            if not (coordinator.is_suspected(pod.log()) and self.put_offsets_back()):
+                self.found(pod, name, str(stuck))
+                pod.kill()
+                pod.start()
+
+    def put_offsets_back(self):
+        """What weir says to do, if the broker is to blame: as in a campaign."""
+        topology = self.feed.topology
+        for pod in self.pods:
+            self.kills += pod.kill()
+        is_brokers_fault = coordinator.has_lost_offsets(self.cluster, topology.name, topology.transactions)
+        if is_brokers_fault:
+            print("the coordinator lost offsets: `weir recover`", flush=True)
+            self.offsets_put_back += 1
+            self.recover()
+        for pod in self.pods:
             pod.start()
+        return is_brokers_fault
+
+    def recover(self):
+        try:
+            wait_until(lambda: self.feed.weir.command("recover", "--yes", check=False).returncode == 0, RECOVER_S,
+                       "`weir recover`", pause_s=1)
+        except TimeoutError as error:
+            self.findings.append(str(error))
 
     def restart_the_broker(self):
         self.counts[restart_the_only_one(self.cluster.kafka, self.random, self.outages)] += 1
@@ -211,6 +236,7 @@ class Soak:
             "killed_at": dict(sum((pod.reached for pod in pods), Counter())),
             "failed_at": dict(sum((pod.failed for pod in pods), Counter())),
             "frozen_at": dict(sum((pod.stopped for pod in pods), Counter())),
+            "coordinator_lost_offsets": self.offsets_put_back,
             "ended_after_a_freeze": sum(pod.ended_after_freeze for pod in pods),
             "ended_while_the_broker_was_away": sum(pod.ended_in_outage for pod in pods),
         }
