@@ -185,6 +185,14 @@ static int64_t any_amount(struct job *job)
     return 50 + (int64_t)(-250 * log(1 - prng_unit(&job->prng))); /* 3 on average, few above 20 */
 }
 
+static uint32_t any_merchant(struct job *job)
+{
+    struct prng *prng = &job->prng;
+    if (job->options.blocked_every > 0 && prng_chance(prng, 1, job->options.blocked_every))
+        return (uint32_t)prng_below(prng, JOB_BLOCKED);
+    return JOB_BLOCKED + (uint32_t)prng_below(prng, MERCHANTS);
+}
+
 static uint8_t any_country(struct job *job, uint32_t user)
 {
     const uint8_t home = (uint8_t)(user % COUNTRIES);
@@ -199,8 +207,7 @@ void job_next(struct job *job, struct job_event *event)
     job->now_ms += job->options.step_ms * 2 * prng_unit(prng);
     event->number = job->number++;
     event->user = any_user(job);
-    event->merchant = prng_chance(prng, 1, 5000) ? (uint32_t)prng_below(prng, JOB_BLOCKED)
-                                                 : JOB_BLOCKED + (uint32_t)prng_below(prng, MERCHANTS);
+    event->merchant = any_merchant(job);
     event->amount_cents = any_amount(job);
     event->event_ms = (int64_t)job->now_ms;
     if (prng_chance(prng, 1, 100))
@@ -242,8 +249,23 @@ void job_value(struct buffer *out, const struct job_event *event, int32_t schema
     put_text(out, text, snprintf(text, sizeof text, "u%07" PRIu32, event->user));
     put_text(out, text, snprintf(text, sizeof text, "c%07" PRIu32, event->user));
     put_text(out, text, snprintf(text, sizeof text, "m%06" PRIu32, event->merchant));
-    put_text(out, text, snprintf(text, sizeof text, "d%07" PRIu32, event->user));
+    const char mark = event->alerts == 0 ? 'd' : (char)(JOB_MARK_NONE + event->alerts);
+    put_text(out, text, snprintf(text, sizeof text, "%c%07" PRIu32, mark, event->user));
     put_text(out, event->country, 2);
     buffer_put_zigzag(out, event->amount_cents);
     buffer_put_zigzag(out, event->event_ms);
+}
+
+uint32_t job_mark_of(struct bytes value)
+{
+    ENSURE(value.size > JOB_MARK_AT);
+    const uint8_t mark = value.data[JOB_MARK_AT];
+    return mark == 'd' ? 0 : (uint32_t)(mark - JOB_MARK_NONE);
+}
+
+enum job_users job_users_of(const char *name)
+{
+    if (strcmp(name, "uniform") == 0)
+        return JOB_UNIFORM;
+    return strcmp(name, "zipf") == 0 ? JOB_ZIPF : JOB_MANDELBROT;
 }

@@ -19,7 +19,10 @@
 #include "base/random.h"
 
 enum job_users { JOB_UNIFORM, JOB_MANDELBROT, JOB_ZIPF };
-enum { JOB_RULES = 5, JOB_BLOCKED = 1000, JOB_ID_SIZE = 12 };
+enum { JOB_RULES = 5, JOB_BLOCKED = 1000, JOB_ID_SIZE = 12, JOB_ID_AT = 6, JOB_MARK_AT = 45, JOB_MARK_NONE = '@' };
+/* The job as it is: how often payments break R3 and R4, and when it begins: 2026-01-01. */
+enum { JOB_ATTACK_EVERY = 5000, JOB_BLOCKED_EVERY = 5000 };
+static const int64_t JOB_START_MS = INT64_C(1767225600000);
 
 struct job_options {
     uint64_t seed;
@@ -28,6 +31,7 @@ struct job_options {
     int64_t start_ms;
     double step_ms;              /* event time between two payments, on average */
     uint32_t attack_every;       /* one in so many payments is over the limit of R3; 0: none */
+    uint32_t blocked_every;      /* and one in so many is to a black-listed merchant; 0: none */
 };
 
 struct job_event {
@@ -43,10 +47,17 @@ void job_create(struct job **out, const struct job_options *options);
 void job_destroy(struct job **job);
 /* The next payment; with the oracle's verdict. */
 void job_next(struct job *job, struct job_event *event);
-/* Its key, and its Avro body behind the five bytes of the registry's framing. */
+/*
+ * Its key, and its Avro body behind the five bytes of the registry's framing. Nobody's rules look at the device: its
+ * first letter says which rules must alert ('d': none, else JOB_MARK_NONE + alerts), at JOB_MARK_AT, for a program
+ * that has no rules; the 12 characters of the tx_id are at JOB_ID_AT.
+ */
 void job_key(struct buffer *out, const struct job_event *event);
 void job_value(struct buffer *out, const struct job_event *event, int32_t schema_id);
 /* "m" and the number of a merchant; those below JOB_BLOCKED are black-listed. */
 void job_merchant(struct buffer *out, uint32_t merchant);
+/* Which rules the payment must alert by, as it says itself. */
+uint32_t job_mark_of(struct bytes value);
+enum job_users job_users_of(const char *name);
 
 #endif
