@@ -7,7 +7,10 @@
  * A payment says itself which rules must alert (job_event.h). A transaction is committed INTERVAL_MS after its first
  * payment, or at once when an alert waits and the last commit was ALERT_FLOOR_US ago. It holds its alerts, and for
  * each partition of the payments that is in it one record in that partition of TAIL and JOURNAL. PRODUCERS 2: two of
- * them in turn, of which one has no markers pending. Ends on SIGTERM, and prints how many transactions it committed.
+ * them in turn, of which one has no markers pending. Ends on SIGTERM, and prints how many transactions it committed,
+ * and how many requests to add partitions to them it sent: more than one each when the first left before everything
+ * was produced, or was refused because the last transaction's markers were not written yet: then the client waits
+ * 20 ms.
  *
  * On librdkafka itself, not on weir's port: what the port delays must not be in the floor.
  */
@@ -36,6 +39,7 @@ enum {
     METADATA_MS = 10 * 1000,
     OWN_RECORD_SIZE = 64,
     NONE = -1,
+    ADD_PARTITIONS_TO_TXN = 24,
 };
 
 enum { ALERTS, TAIL, JOURNAL, OUTPUTS };
@@ -67,6 +71,7 @@ struct loop {
 };
 
 static atomic_bool stopped;
+static atomic_ullong requests; /* to add partitions */
 
 static void stop(int signal_number)
 {
@@ -110,6 +115,24 @@ static void on_delivered(rd_kafka_t *client, const rd_kafka_message_t *message, 
     must_have(message->err, "a record");
 }
 
+static rd_kafka_resp_err_t on_request(rd_kafka_t *client, int socket, const char *broker, int32_t broker_id,
+                                      int16_t api_key, int16_t api_version, int32_t correlation_id, size_t size,
+                                      void *opaque)
+{
+    (void)client, (void)socket, (void)broker, (void)broker_id, (void)api_version, (void)correlation_id, (void)size;
+    (void)opaque;
+    if (api_key == ADD_PARTITIONS_TO_TXN)
+        atomic_fetch_add(&requests, 1);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *conf, void *opaque, char *text,
+                                  size_t text_size)
+{
+    (void)conf, (void)opaque, (void)text, (void)text_size;
+    return rd_kafka_interceptor_add_on_request_sent(client, "floor", on_request, NULL);
+}
+
 static void open_sender(struct loop *loop, const char *brokers, const char *id, const char *const *topics)
 {
     char text[256] = "";
@@ -118,6 +141,7 @@ static void open_sender(struct loop *loop, const char *brokers, const char *id, 
         conf_of((const char *[]){ "bootstrap.servers", brokers, "transactional.id", id, "socket.nagle.disable", "true",
                                   "retry.backoff.ms", "5", "linger.ms", "5", NULL });
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivered); /* without it flush goes in steps of 10 ms */
+    must_have(rd_kafka_conf_interceptor_add_on_new(conf, "floor", on_new, NULL), "interceptor");
     sender->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
     must(sender->client != NULL, "the producer", text);
     must_do(rd_kafka_init_transactions(sender->client, -1), "init_transactions");
@@ -318,7 +342,7 @@ int main(int argc, char **argv)
     }
     if (loop.first_us != 0)
         commit(&loop);
-    printf("commits %" PRIu64 "\n", loop.commits);
+    printf("commits %" PRIu64 " add_partitions %llu\n", loop.commits, atomic_load(&requests));
     end(&loop);
     mem_free(messages);
     return 0;

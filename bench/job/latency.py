@@ -56,7 +56,8 @@ BURST_S, BURST_TIMES, BEFORE_BURST_S, AFTER_BURST_S = 60, 10, 30, 150
 DRAINED_S = 120
 PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 TARGETS_MS = {"p50": 10, "p99": 30, "p99.9": 60}
-WEIR_COMMIT_MS, WEIR_ALERT_FLOOR_US = 100, 2000  # its defaults, for the floor to do the same
+WEIR_COMMIT_MS, WEIR_ALERT_FLOOR = 100, "2ms"  # its defaults, for the floor to do the same
+WEIR_MEMORY = "512MB"
 
 
 # ---- what is measured ----
@@ -83,18 +84,32 @@ class Floor(Subject):
         super().__init__(world, number)
         for topic in ("alerts", "tail", "journal"):
             world.cluster.create_topic(f"{self.group}-{topic}", PARTITIONS)
+        self.alert_floor_us = microseconds(world.given.set.get("WEIR_ALERT_FLOOR", WEIR_ALERT_FLOOR))
 
     def start(self):
         return Process(
             ["taskset", "-c", str(CORE), BUILD / "floor", self.world.cluster.bootstrap, self.world.payments, self.alerts,
-             f"{self.group}-tail", f"{self.group}-journal", self.group, str(WEIR_COMMIT_MS), str(WEIR_ALERT_FLOOR_US),
+             f"{self.group}-tail", f"{self.group}-journal", self.group, str(WEIR_COMMIT_MS), str(self.alert_floor_us),
              str(self.producers)], self.folder / "log", cwd=self.folder)
+
+    def check_markers(self, counted):
+        """Its own count of transactions, and what the broker's files say, are one."""
+        commits, requests = map(int, re.search(r"commits (\d+) add_partitions (\d+)", self.running.output()).groups())
+        if commits != counted:
+            raise RuntimeError(f"{self.group} committed {commits} times, the broker wrote {counted} markers")
+        print(f"{self.group}: {requests / max(1, commits):.2f} requests to add partitions per transaction; one that is "
+              "refused costs 20 ms", flush=True)
 
 
 class FloorOfTwo(Floor):
     """Two producers in turn: the other one has no markers pending."""
 
     name, producers = "floor-2", 2
+
+
+def microseconds(text):
+    number, unit = re.fullmatch(r"(\d+)(us|ms|s)", text).groups()
+    return int(number) * {"us": 1, "ms": 1000, "s": 1_000_000}[unit]
 
 
 SUBJECTS = {each.name: each for each in (WeirByDefault, Rival20, Rival100, Floor, FloorOfTwo)}
@@ -323,7 +338,8 @@ class Run:
             self.receiver = Receiver(world, subject)
             self.sender = Sender(world, alerts)
             self.sender.load(self.given.history)
-            self.running = subject.start()
+            self.markers_before = self.log.look()
+            self.running = subject.running = subject.start()
             self.pids = {"subject": self.running.pid, "sender": self.sender.pid, "receiver": self.receiver.pid}
             self.wait_for_end()
             self.pace([(max(self.given.rates), self.given.warm_up)])
@@ -368,6 +384,8 @@ class Run:
         peak = process.peak_bytes(self.running.pid)
         self.running.stop()
         self.world.judge(self.subject)
+        if isinstance(self.subject, Floor):
+            self.subject.check_markers(transactions.between(self.markers_before, self.log.look())[0])
         wait_until(lambda: self.has_received_all(), 60, "the reader at the end of the alerts", pause_s=0.5)
         self.receiver.end()
         received = self.receiver.alerts()
@@ -574,9 +592,11 @@ def noise_text(noises, runs):
     return "\n".join(lines)
 
 
-def burst_text(runs):
+def burst_text(runs, memory_mb):
+    """What happened, and whether it is what it should be."""
     lines = []
     for each in runs:
+        well = each["drained_s"] is not None and each["drained_s"] <= DRAINED_S and each["peak_mb"] <= memory_mb
         by_phase = "; ".join(f"{name} " + "/".join(f"{spread[p]:.1f}" for p in (*PERCENTILES, "max"))
                              for name, spread in each["by_phase_ms"].items())
         drained = "not drained" if each["drained_s"] is None else f"drained {each['drained_s']:.1f} s after the burst"
@@ -584,7 +604,8 @@ def burst_text(runs):
                      f"largest lag {each['largest_lag']:,}, {drained}; peak RSS {each['peak_mb']:.0f} MB; "
                      f"p99.9 {each['latency_ms']['p99.9']:.1f} ms of {each['latency_ms']['alerts']:,} alerts "
                      f"(p50/p99/p99.9/max ms: {by_phase}); the sender was late by {each['sender_late_ms']['p99.9']:.1f} ms "
-                     f"(p99.9), {each['sender_late_ms']['max']:.1f} (max)")
+                     f"(p99.9), {each['sender_late_ms']['max']:.1f} (max): {'as' if well else 'NOT as'} it should be (drained in "
+                     f"{DRAINED_S} s, within {memory_mb:.0f} MB)")
     return "\n".join(lines)
 
 
@@ -650,7 +671,8 @@ def main():
         schema = (ROOT / "bench/job/job-transaction.avsc").read_text()
         assert cluster.registry.register("job-payments-value", schema) == 1, "the rival knows its schema by the id 1"
         runs, noises = run_all(given, pathlib.Path(folder), cluster)
-    print(burst_text(runs) if given.burst else f"{table(runs)}\n\n{verdicts(runs)}")
+    memory_mb = int(given.set.get("WEIR_MEMORY", WEIR_MEMORY).removesuffix("MB")) * (1 << 20) / 1e6
+    print(burst_text(runs, memory_mb) if given.burst else f"{table(runs)}\n\n{verdicts(runs)}")
     print(noise_text(noises, runs))
     if given.json:
         kept = [{key: value for key, value in each.items() if key != "latencies_ms"} for each in runs]
