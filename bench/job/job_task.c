@@ -127,7 +127,8 @@ static void run(struct bench *bench, uint64_t events)
 {
     const struct job_options options = {
         .seed = 1, .users = USERS, .distribution = JOB_MANDELBROT,
-        .start_ms = INT64_C(1767225600000), .step_ms = 1000, .attack_every = 5000,
+        .start_ms = JOB_START_MS, .step_ms = 1000,
+        .attack_every = JOB_ATTACK_EVERY, .blocked_every = JOB_BLOCKED_EVERY,
     };
     struct job *job = NULL;
     struct buffer key, value;
