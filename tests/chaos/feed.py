@@ -3,6 +3,7 @@ whatever the pods do. Nothing is held in memory, and the oracle judges it a part
 
 import copy
 import heapq
+import math
 import threading
 import time
 from collections import Counter
@@ -12,7 +13,7 @@ from multiprocessing import get_context
 
 import verdict
 from cluster import Cluster
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from oracle.inputs import Record
 from oracle.processor import Judgement
 from traffic import now_ms
@@ -52,10 +53,17 @@ class Feed:
         source.create_topics(PARTITIONS)
         source.command("generate", *options, timeout_s=READ_S)
 
+    def lag(self):
+        """Payments that are not done; infinite while the broker has no answer."""
+        try:
+            return self.weir.lag()
+        except KafkaException:
+            return math.inf
+
     # ---- the load ----
 
     def start(self, rate):
-        self.thread = threading.Thread(target=self.run, args=(rate,), name="feed")
+        self.thread = threading.Thread(target=self.run, args=(rate,), name="feed", daemon=True)
         self.thread.start()
 
     def stop(self):

@@ -92,7 +92,7 @@ class Beside(threading.Thread):
     """Looks again and again, until it is stopped."""
 
     def __init__(self, every_s):
-        super().__init__(name=type(self).__name__)
+        super().__init__(name=type(self).__name__, daemon=True)
         self.every_s = every_s
         self.over = threading.Event()
         self.began = time.monotonic()
