@@ -94,8 +94,8 @@ def capacity(program, cluster, folder, state, seed):
     try:
         for pod in pods:
             pod.start()
-        wait_until(lambda: feed.lag() <= MEASURED, FILL_S, "a full state")
-        left, began = feed.lag(), time.monotonic()
+        left = wait_until(lambda: (lag := feed.lag()) <= MEASURED and lag, FILL_S, "a full state")
+        began = time.monotonic()
         wait_until(lambda: feed.lag() == 0, FILL_S, "the last payment")
         measured = left / (time.monotonic() - began)
         assert [pod.process.stop(120) for pod in pods] == [0] * PODS
