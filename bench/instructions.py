@@ -26,7 +26,15 @@ EXPECTED = ROOT / "bench/instructions.json"
 CUSTOMERS = 100  # 50 and 200 payments each: windows fill and empty
 SHORT, LONG = 5000, 20000
 TOLERANCE = 0.03
-STEPS = {"decode": "decode_process", "features": "features_process", "rules": "rules_process", "task": "task_process"}
+EVERYTHING = ".*PROGRAM TOTALS"
+
+
+def function(name):
+    """As it stands in callgrind's listing, behind its file."""
+    return rf"\S*:{name} "
+
+
+STEPS = {part: function(f"{part}_process") for part in ("decode", "features", "rules", "task")}
 
 
 def compiler():
@@ -36,15 +44,15 @@ def compiler():
 
 
 def handbook(build, events, folder):
-    """(what runs, what is counted beside everything)."""
+    """(what runs, what is counted: part and pattern)."""
     table = folder / f"{events}.csv"
     handbook_csv.write(table, events)
-    return [build / "weir", "backtest", "topologies/handbook.yaml", "--input", table], STEPS
+    return [build / "weir", "backtest", "topologies/handbook.yaml", "--input", table], {**STEPS, "all": EVERYTHING}
 
 
 def job(build, events, _folder):
     """Without the total: the payments are made, and the oracle asked, in the same process."""
-    return [build / "job_task", "bench/job/job.yaml", "schemas", str(events)], {**STEPS, "commit": "commit"}
+    return [build / "job_task", "bench/job/job.yaml", "schemas", str(events)], {**STEPS, "commit": function("commit")}
 
 
 def count(command, parts, profile):
@@ -59,10 +67,7 @@ def count(command, parts, profile):
         if found is None:
             sys.exit(f"no {pattern} in the profile")
         return int(found.group(1).replace(",", ""))
-    counts = {part: cost(rf"\S*:{function} ") for part, function in parts.items()}
-    if "commit" not in parts:
-        counts["all"] = cost(".*PROGRAM TOTALS")
-    return counts
+    return {part: cost(pattern) for part, pattern in parts.items()}
 
 
 def per_event(work, build, folder):

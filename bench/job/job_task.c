@@ -18,13 +18,6 @@
 
 enum { USERS = 1000, BATCH = 1000, CACHE_BYTES = 256 << 20 };
 
-static const char schema[] =
-    "{\"type\":\"record\",\"name\":\"JobTransaction\",\"namespace\":\"weir.bench\",\"fields\":["
-    "{\"name\":\"tx_id\",\"type\":\"string\"},{\"name\":\"user_id\",\"type\":\"string\"},"
-    "{\"name\":\"card_id\",\"type\":\"string\"},{\"name\":\"merchant_id\",\"type\":\"string\"},"
-    "{\"name\":\"device_id\",\"type\":\"string\"},{\"name\":\"country\",\"type\":\"string\"},"
-    "{\"name\":\"amount_cents\",\"type\":\"long\"},{\"name\":\"event_ms\",\"type\":\"long\"}]}";
-
 struct bench {
     struct plan *plan;
     struct registry *registry;
@@ -77,8 +70,8 @@ static void open_bench(struct bench *bench, const char *topology, const char *sc
     const struct overlay_options overlay = { .cache_bytes = CACHE_BYTES };
     load_plan(bench, topology, schemas);
     registry_open_memory(&bench->registry);
-    must(bench, registry_register(bench->registry, "transactions-value", bytes_of_string(schema), 0,
-                                  &bench->schema_id, &bench->err));
+    must(bench, registry_register(bench->registry, "transactions-value", schema_text(bench->plan->streams[0].schema),
+                                  0, &bench->schema_id, &bench->err));
     fill_blacklist(bench);
     store_open_memory(&bench->store);
     must(bench, bench->store->type->partition_open(bench->store, &bench->partition, "task-00000",

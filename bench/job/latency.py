@@ -153,18 +153,34 @@ def pinned(program, *arguments):
 # ---- sending and receiving ----
 
 
-class Sender:
+class Helper:
+    """One of our programs that runs beside what is measured, and says what it did."""
+
+    def __init__(self, program, *arguments):
+        self.program = program
+        self.popen = subprocess.Popen(pinned(program, *arguments), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self.popen.pid
+
+    def has_ended(self):
+        if self.popen.wait(60) != 0:
+            raise RuntimeError(f"{self.program} failed")
+
+    def kill(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
+
+class Sender(Helper):
     """job_live, which does what it is told and says what it did."""
 
     def __init__(self, world, alerts):
         given = world.given
         own = alerts == "own"
         blocked_every = OWN_BLOCKED_EVERY if own else max(1, round(1 / max(1e-9, float(alerts) / 100 - BY_THEMSELVES)))
-        self.popen = subprocess.Popen(
-            pinned("job_live", world.cluster.bootstrap, world.payments, 1, given.users, given.distribution, given.seed,
-                   OWN_STEP_MS if own else STEP_MS, blocked_every, given.linger_ms, world.expected_file),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.pid, self.paid = self.popen.pid, 0
+        super().__init__("job_live", world.cluster.bootstrap, world.payments, 1, given.users, given.distribution,
+                         given.seed, OWN_STEP_MS if own else STEP_MS, blocked_every, given.linger_ms, world.expected_file)
+        self.paid = 0
 
     def say(self, line):
         self.popen.stdin.write(line + "\n")
@@ -198,13 +214,7 @@ class Sender:
 
     def end(self):
         self.popen.stdin.close()
-        if self.popen.wait(60) != 0:
-            raise RuntimeError("job_live failed")
-
-    def kill(self):
-        if self.popen.poll() is None:
-            self.popen.kill()
-            self.popen.wait()
+        self.has_ended()
 
 
 class Phase:
@@ -217,16 +227,14 @@ class Phase:
         return self.start_us + i * 1_000_000 // self.rate if 0 <= i < self.count else None
 
 
-class Receiver:
+class Receiver(Helper):
     """job_receive, and what it wrote down."""
 
     HEAD = struct.Struct("<qI")
 
     def __init__(self, world, subject):
         self.subject, self.file = subject, subject.folder / "received"
-        self.popen = subprocess.Popen(pinned("job_receive", world.cluster.bootstrap, subject.alerts, self.file),
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        self.pid = self.popen.pid
+        super().__init__("job_receive", world.cluster.bootstrap, subject.alerts, self.file)
         if self.popen.stdout.readline().strip() != "ready":
             self.kill()
             raise RuntimeError("job_receive did not begin")
@@ -243,13 +251,7 @@ class Receiver:
 
     def end(self):
         self.popen.terminate()
-        if self.popen.wait(60) != 0:
-            raise RuntimeError("job_receive failed")
-
-    def kill(self):
-        if self.popen.poll() is None:
-            self.popen.kill()
-            self.popen.wait()
+        self.has_ended()
 
 
 def percentile(ordered, share):
