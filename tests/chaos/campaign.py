@@ -17,7 +17,6 @@ from world import LOOK_S, Load, Outages, Pod, Stuck
 
 KEPT = pathlib.Path(__file__).resolve().parents[2] / "build/results/chaos"
 DRAIN_S = 300
-RECOVER_S = 120
 LOG_TAIL = 20_000
 LAST_PAYMENTS = 2000
 # `lost` is missed when another process's rebalance is under way while this one is frozen: its
@@ -143,10 +142,8 @@ class Round:
 
     def put_offsets_back(self):
         """What the message says to do, when the broker is to blame; else it was a finding."""
-        topology = self.load.topology
-        if coordinator.has_lost_offsets(self.campaign.cluster, topology.name, topology.transactions):
-            wait_until(lambda: self.load.weir.command("recover", "--yes", check=False).returncode == 0,
-                       RECOVER_S, "`weir recover`", pause_s=1)
+        if coordinator.has_lost_offsets(self.load.weir):
+            coordinator.put_offsets_back(self.load.weir)
             self.campaign.offsets_put_back += 1
             return
         self.findings += self.suspicions

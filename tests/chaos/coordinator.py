@@ -8,11 +8,14 @@ weir refuses to go on then and names the way out, which is taken here too."""
 import struct
 import time
 
+from cluster import wait_until
+
 TOPIC = "__consumer_offsets"
 SAID = ("has state in its tail but the group has no committed offsets for it",
         "older than the local state", "`weir recover` puts them right")
 OFFSET_KEYS = (0, 1)
 LOOKS = 10
+RECOVER_S = 120
 
 
 def is_suspected(log):
@@ -49,12 +52,19 @@ def offsets_in_log(cluster, group, topic):
     return offsets
 
 
-def has_lost_offsets(cluster, group, topic):
+def has_lost_offsets(weir):
     """Does the coordinator go on without, or behind, an offset that its log holds? Nobody may commit meanwhile."""
-    logged = offsets_in_log(cluster, group, topic)
+    group, topic = weir.topology.name, weir.topology.transactions
+    logged = offsets_in_log(weir.cluster, group, topic)
     for _ in range(LOOKS):
-        known = cluster.committed_offsets(group, topic)
+        known = weir.cluster.committed_offsets(group, topic)
         if all(known.get(partition, -1) >= offset for partition, offset in logged.items()):
             return False
         time.sleep(1)
     return True
+
+
+def put_offsets_back(weir):
+    """What weir says to do; its members are away, and the group learns it when their sessions have timed out."""
+    wait_until(lambda: weir.command("recover", "--yes", check=False).returncode == 0, RECOVER_S, "`weir recover`",
+               pause_s=1)

@@ -76,16 +76,19 @@ def descriptors(pid):
     return files, others
 
 
-def bytes_below(folder):
-    """Of all files; those that go away meanwhile do not count."""
+def bytes_of(paths):
+    """Those that go away meanwhile do not count."""
     total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(where, name)).st_size
-            except FileNotFoundError:
-                pass
+    for path in paths:
+        try:
+            total += os.stat(path).st_size
+        except FileNotFoundError:
+            pass
     return total
+
+
+def bytes_below(folder):
+    return bytes_of(os.path.join(where, name) for where, _, names in os.walk(folder) for name in names)
 
 
 class Beside(threading.Thread):
@@ -146,8 +149,8 @@ class Places(Beside):
     def look(self):
         sample = {"at": self.now(), "state": sum(map(bytes_below, self.states))}
         for topic in self.TOPICS:
-            sample[topic] = sum(bytes_of_log(folder) for folder in
-                                (self.cluster.kafka.folder / "data").glob(f"{self.topology.name}-{topic}-*"))
+            # Of the segments that are in use.
+            sample[topic] = bytes_of((self.cluster.kafka.folder / "data").glob(f"{self.topology.name}-{topic}-*/*.log"))
         try:
             for topic in ("tail", "changelog"):
                 sample[f"{topic}_ranges"] = self.ranges(f"{self.topology.name}-{topic}")
@@ -161,17 +164,6 @@ class Places(Beside):
         client = self.cluster.asking()
         partitions = client.list_topics(topic, timeout=5).topics[topic].partitions
         return [client.get_watermark_offsets(TopicPartition(topic, each), timeout=5) for each in sorted(partitions)]
-
-
-def bytes_of_log(folder):
-    """Of the segments that are in use."""
-    total = 0
-    for each in folder.glob("*.log"):
-        try:
-            total += each.stat().st_size
-        except FileNotFoundError:
-            pass
-    return total
 
 
 # ---- thirds ----

@@ -23,7 +23,6 @@ sys.path[:0] = [str(ROOT / each) for each in ("tests/support", "tests", "tests/c
 import cluster as clusters  # noqa: E402
 import coordinator  # noqa: E402
 from brokers import restart_the_only_one  # noqa: E402
-from campaign import RECOVER_S  # noqa: E402
 from cluster import Cluster, kafka_version, wait_until  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 from faults import FAULTS, goes_on  # noqa: E402
@@ -151,10 +150,9 @@ class Soak:
 
     def put_offsets_back(self):
         """What weir says to do, if the broker is to blame: as in a campaign."""
-        topology = self.feed.topology
         for pod in self.pods:
             self.kills += pod.kill()
-        is_brokers_fault = coordinator.has_lost_offsets(self.cluster, topology.name, topology.transactions)
+        is_brokers_fault = coordinator.has_lost_offsets(self.feed.weir)
         if is_brokers_fault:
             print("the coordinator lost offsets: `weir recover`", flush=True)
             self.offsets_put_back += 1
@@ -165,8 +163,7 @@ class Soak:
 
     def recover(self):
         try:
-            wait_until(lambda: self.feed.weir.command("recover", "--yes", check=False).returncode == 0, RECOVER_S,
-                       "`weir recover`", pause_s=1)
+            coordinator.put_offsets_back(self.feed.weir)
         except TimeoutError as error:
             self.findings.append(str(error))
 

@@ -84,14 +84,13 @@ def machine(folder, suite):
 def copy_sources(folder):
     """The tree as it is now, without what is ignored; the evidence as it was committed, as that is what the tables of
     the documentation were made from."""
-    files = run("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT, capture_output=True)
+    files = run("git", "ls-files", "-co", "--exclude-standard", "-z", ":!docs/evidence", cwd=ROOT, capture_output=True)
     for name in files.stdout.decode().split("\0"):
         source, target = ROOT / name, pathlib.Path(folder) / name
         if name and source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, target)
     evidence = run("git", "archive", "HEAD", "docs/evidence", cwd=ROOT, capture_output=True)
-    shutil.rmtree(pathlib.Path(folder) / "docs/evidence")
     with tarfile.open(fileobj=io.BytesIO(evidence.stdout)) as archive:
         archive.extractall(folder)
 
