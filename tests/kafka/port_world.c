@@ -85,6 +85,20 @@ struct log_reader *world_reader(const struct world *world)
     return reader;
 }
 
+/* A commit is answered before its markers are in the partitions. */
+static void wait_until_visible(const struct world *world, struct log_partition at)
+{
+    struct log_reader *reader = world_reader(world);
+    const int64_t until_ms = world_ms() + 30000;
+    int64_t low, stable, high;
+    do {
+        MUST(reader->type->bounds(reader, at, false, &low, &stable, &failure));
+        MUST(reader->type->bounds(reader, at, true, &low, &high, &failure));
+        CHECK(world_ms() < until_ms, "%lld of %lld can be read", (long long)stable, (long long)high);
+    } while (stable != high);
+    reader->type->close(reader);
+}
+
 void world_load(const struct world *world, int topic, int32_t partition, int first, int count)
 {
     const struct port_setup setup = { .transactional_id = "loader" };
@@ -103,6 +117,7 @@ void world_load(const struct world *world, int topic, int32_t partition, int fir
     MUST(port->type->flush(port, &failure));
     MUST(port->type->commit(port, &failure));
     port->type->close(port);
+    wait_until_visible(world, (struct log_partition){ topic, partition });
 }
 
 struct log_batch port_wait_event(struct log_port *port, enum log_event_kind kind)

@@ -58,7 +58,8 @@ struct log_reader *world_reader(const struct world *world);
 
 int64_t world_ms(void);
 
-/* Commits `count` records "N" (N counts up from `first`) to one partition, in one transaction. */
+/* Commits `count` records "N" (N counts up from `first`) to one partition, in one transaction, and
+   waits until they can be read. */
 void world_load(const struct world *world, int topic, int32_t partition, int first, int count);
 
 /* Polls until the event comes, giving back every record; fails after 30 s. The partitions stay valid
