@@ -174,9 +174,20 @@ enum status kafka_producer_end_foreign(const struct kafka_settings *settings,
 
 /* --- a transaction --------------------------------------------------------------------------------------- */
 
+/*
+ * A dead client is not asked any more: librdkafka (2.8) gives the result of a failed request of
+ * send_offsets twice, and the second one ends whatever call has come after it, also with "done".
+ */
+static enum status ensure_alive(const struct kafka_producer *producer, const char *call,
+                                struct error *err)
+{
+    return kafka_errors_fatal(err, producer->client, call);
+}
+
 enum status kafka_producer_begin(struct kafka_producer *producer, struct error *err)
 {
     rd_kafka_poll(producer->client, 0);
+    TRY(ensure_alive(producer, "begin_transaction", err));
     forget_transaction(producer);
     forget_offered(producer);
     producer->transaction++;
@@ -329,6 +340,7 @@ enum status kafka_producer_send_offsets(struct kafka_producer *producer,
                                         const rd_kafka_consumer_group_metadata_t *metadata,
                                         struct error *err)
 {
+    TRY(ensure_alive(producer, "send_offsets", err));
     TRY(check_positions(producer, positions, count, err));
     rd_kafka_topic_partition_list_t *list = kafka_client_list(producer->settings, positions, count);
     rd_kafka_error_t *error =
@@ -341,6 +353,7 @@ enum status kafka_producer_send_offsets(struct kafka_producer *producer,
 
 enum status kafka_producer_commit(struct kafka_producer *producer, struct error *err)
 {
+    TRY(ensure_alive(producer, "commit_transaction", err));
     TRY(kafka_errors_txn(err, producer->client, rd_kafka_commit_transaction(producer->client, -1),
                          KAFKA_TXN_COMMIT, "commit_transaction"));
     if (producer->offered_count > 0)
@@ -359,6 +372,7 @@ enum status kafka_producer_abort(struct kafka_producer *producer, struct error *
     forget_offered(producer);
     if (producer->failed.status != ST_OK)
         atomic_store(&producer->tainted, true);
+    TRY(ensure_alive(producer, "abort_transaction", err));
     return kafka_errors_txn(err, producer->client, rd_kafka_abort_transaction(producer->client, -1),
                             KAFKA_TXN_WORK, "abort_transaction");
 }
