@@ -19,7 +19,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { LOG_HEADERS_MAX = 6, LOG_METADATA_SIZE_MAX = 4096 };
+enum { LOG_HEADERS_MAX = 6, LOG_METADATA_SIZE_MAX = 4096, LOG_PRODUCERS = 2 };
 
 struct log_partition {
     int topic;
@@ -130,10 +130,16 @@ struct log_port_type {
                                                  int64_t timeout_us, struct error *err);
 
     /* --- the transactional producer ----------------------------------------------------------------------- */
-    /* Our transactional id, valid until close. */
-    const char *(*producer_id)(struct log_port *port);
-    /* A new producer with our id: ends whatever our id left open (aborts it; a commit that was decided is finished). Also the
-     * answer to every indefinite error. Purges and destroys the producer that was there. */
+    /*
+     * LOG_PRODUCERS of them, each with an id of its own, take turns: begin goes to the next one. A commit is answered before
+     * its markers are written, and until then the broker refuses the same producer's next transaction, for which the client
+     * waits 20 ms; the other one has none pending. What a transaction wrote lies behind all of the last one's, because it
+     * begins only after the last one was answered.
+     */
+    /* Our transactional ids, valid until close; `n` counts from 0. */
+    const char *(*producer_id)(struct log_port *port, size_t n);
+    /* New producers with our ids: end whatever our ids left open (abort it; a commit that was decided is finished). Also the
+     * answer to every indefinite error. Purges and destroys the producers that were there. */
     MUST_CHECK enum status (*producer_open)(struct log_port *port, struct error *err);
     /* Initialises somebody else's id once and lets it go: ends what he left open. */
     MUST_CHECK enum status (*producer_end_foreign)(struct log_port *port, const char *transactional_id,

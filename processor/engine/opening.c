@@ -119,11 +119,20 @@ static bool was_ended(const struct worker *worker, const char *id)
     return false;
 }
 
+static bool is_ours(struct log_port *port, const char *id)
+{
+    for (size_t i = 0; i < LOG_PRODUCERS; i++) {
+        if (strcmp(id, port->type->producer_id(port, i)) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* Once per assignment: the same process owned several of our partitions. */
 static enum status end_owner(struct worker *worker, const char *id, struct error *err)
 {
     struct log_port *port = worker->options.port;
-    if (strcmp(id, port->type->producer_id(port)) == 0 || was_ended(worker, id))
+    if (is_ours(port, id) || was_ended(worker, id))
         return ST_OK;
     LOG_INFO("worker.ends_transactions_of", "worker=%d id=%s", worker->options.number, LOG_Q(id));
     KILL_POINT(end_last_owner);

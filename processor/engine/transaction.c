@@ -25,7 +25,6 @@ enum {
     SLICE_ROWS_HURRY = 50000, /* at shutdown, and when nothing else is going on */
     RETRIES_MAX = 200,
     RETRY_US = 20 * 1000,
-    MARKER_PAUSE_US = 1000, /* a transaction begun sooner after a commit waits 20 ms for its markers */
     ABORTS_MAX = 20,
     ABORT_PAUSE_US = 30 * 1000, /* times how many there were in a row: 6 s in all, longer than two heartbeats */
     FENCED_MAX = 5,
@@ -187,9 +186,11 @@ static void prepare_metadata(struct lane *lane)
     if (reference_view_offset(worker->reference) > lane->committed.reference_offset)
         lane->pending.reference_offset = reference_view_offset(worker->reference);
     lane->pending.released = worker->releasing;
-    lane->pending.owner_count = 1;
-    const char *id = worker->options.port->type->producer_id(worker->options.port);
-    snprintf(lane->pending.owners[0], sizeof lane->pending.owners[0], "%s", id);
+    struct log_port *port = worker->options.port;
+    _Static_assert((int)LOG_PRODUCERS <= (int)COMMIT_OWNER_IDS_MAX, "all of our ids are in M");
+    lane->pending.owner_count = LOG_PRODUCERS;
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        snprintf(lane->pending.owners[i], sizeof lane->pending.owners[i], "%s", port->type->producer_id(port, i));
 }
 
 static enum status put_last_seen(struct lane *lane, struct error *err)
@@ -327,9 +328,6 @@ static enum status run(struct worker *worker, enum commit_reason reason, size_t 
                        struct attempt *attempt, struct error *err)
 {
     const struct log_port_type *port = worker->options.port->type;
-    const int64_t since_us = worker_now_us(worker) - worker->last_commit_us;
-    if (since_us < MARKER_PAUSE_US)
-        clock_sleep_us(&worker->options.clock, MARKER_PAUSE_US - since_us);
     TRY(call(worker, port->begin, err));
     KILL_POINT(begun);
     TRY(produce_lanes(worker, reason, err));
@@ -472,8 +470,8 @@ static enum status new_producer(struct worker *worker, struct error *err)
             return st;
         /* Somebody has our identity. Never fight: give the consumer time to learn whose the partitions are. */
         if (++fenced == FENCED_MAX)
-            return FAIL(err, ST_REFUSED, "another process uses the identity '%s': every process needs its own ordinal or state"
-                        " directory", worker->options.port->type->producer_id(worker->options.port));
+            return FAIL(err, ST_REFUSED, "another process uses the transactional id '%s': every process needs its own ordinal or state"
+                        " directory", worker->options.port->type->producer_id(worker->options.port, 0));
         clock_sleep_us(&worker->options.clock, FENCED_PAUSE_US);
     }
 }

@@ -14,8 +14,9 @@ struct kafka_port {
     struct log_port base;
     struct kafka_settings *settings;
     struct kafka_consumer *consumer;
-    struct kafka_producer
-        *producer; /* NULL until the first producer_open, and after a failed one */
+    char *ids[LOG_PRODUCERS];
+    struct kafka_producer *producers[LOG_PRODUCERS]; /* until the first producer_open, and after a failed one, not all */
+    size_t turn;
     struct kafka_offsets *offsets;
     struct kafka_trim *trim;
     char *cluster_id;
@@ -26,16 +27,24 @@ static struct kafka_port *self_of(struct log_port *port)
     return (struct kafka_port *)port;
 }
 
+static void close_producers(struct kafka_port *port)
+{
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        kafka_producer_close(&port->producers[i]);
+}
+
 static void destroy(struct kafka_port **port_ref)
 {
     struct kafka_port *port = TAKE(*port_ref);
     if (port == NULL)
         return;
-    kafka_producer_close(&port->producer);
+    close_producers(port);
     kafka_offsets_destroy(&port->offsets);
     kafka_trim_destroy(&port->trim);
     kafka_consumer_close(&port->consumer);
     kafka_settings_destroy(&port->settings);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        mem_free(port->ids[i]);
     mem_free(port->cluster_id);
     mem_free(port);
 }
@@ -84,8 +93,10 @@ static enum status port_poll(struct log_port *log_port, int64_t timeout_us, stru
 {
     struct kafka_port *port = self_of(log_port);
     kafka_trim_serve(port->trim);
-    if (port->producer != NULL)
-        kafka_producer_serve(port->producer);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++) {
+        if (port->producers[i] != NULL)
+            kafka_producer_serve(port->producers[i]);
+    }
     return kafka_consumer_poll(port->consumer, timeout_us, out, err);
 }
 
@@ -109,17 +120,21 @@ static enum status port_committed_unstable(struct log_port *port, struct log_pos
 
 /* --- the producer ---------------------------------------------------------------------------------------- */
 
-static const char *port_producer_id(struct log_port *port)
+static const char *port_producer_id(struct log_port *port, size_t n)
 {
-    const char *id = self_of(port)->settings->options.transactional_id;
-    return id == NULL ? "" : id;
+    ENSURE(n < LOG_PRODUCERS);
+    return self_of(port)->ids[n];
 }
 
 static enum status port_producer_open(struct log_port *log_port, struct error *err)
 {
     struct kafka_port *port = self_of(log_port);
-    kafka_producer_close(&port->producer);
-    return kafka_producer_open(&port->producer, port->settings, err);
+    close_producers(port);
+    if (port->settings->options.transactional_id == NULL)
+        return FAIL(err, ST_INVALID, "a producer needs a transactional id");
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        TRY(kafka_producer_open(&port->producers[i], port->settings, port->ids[i], err));
+    return ST_OK;
 }
 
 static enum status port_producer_end_foreign(struct log_port *port, const char *transactional_id,
@@ -128,40 +143,51 @@ static enum status port_producer_end_foreign(struct log_port *port, const char *
     return kafka_producer_end_foreign(self_of(port)->settings, transactional_id, err);
 }
 
-/* ST_KAFKA leads the caller to producer_open, which is what is missing. */
-static enum status have_producer(const struct kafka_port *port, struct error *err)
+static bool has_producers(const struct kafka_port *port)
 {
-    if (port->producer == NULL)
+    return port->producers[LOG_PRODUCERS - 1] != NULL; /* the one that is opened last */
+}
+
+/* ST_KAFKA leads the caller to producer_open, which is what is missing. */
+static enum status take_producer(const struct kafka_port *port, struct kafka_producer **out,
+                                 struct error *err)
+{
+    if (!has_producers(port))
         return FAIL(err, ST_KAFKA, "there is no producer: the last attempt to open one failed");
+    *out = port->producers[port->turn];
     return ST_OK;
 }
 
 static enum status port_begin(struct log_port *log_port, struct error *err)
 {
     struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
-    return kafka_producer_begin(port->producer, err);
+    struct kafka_producer *producer = NULL;
+    port->turn = (port->turn + 1) % LOG_PRODUCERS;
+    TRY(take_producer(port, &producer, err));
+    return kafka_producer_begin(producer, err);
 }
 
 static enum status port_produce(struct log_port *log_port, const struct log_produce *record,
                                 struct error *err)
 {
-    struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
-    return kafka_producer_produce(port->producer, record, err);
+    struct kafka_producer *producer = NULL;
+    TRY(take_producer(self_of(log_port), &producer, err));
+    return kafka_producer_produce(producer, record, err);
 }
 
 static enum status port_flush(struct log_port *log_port, struct error *err)
 {
-    struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
-    return kafka_producer_flush(port->producer, err);
+    struct kafka_producer *producer = NULL;
+    TRY(take_producer(self_of(log_port), &producer, err));
+    return kafka_producer_flush(producer, err);
 }
 
 static int64_t port_produced_offset(struct log_port *log_port, int topic, int32_t partition)
 {
     const struct kafka_port *port = self_of(log_port);
-    return port->producer == NULL ? -1 : kafka_producer_offset(port->producer, topic, partition);
+    if (!has_producers(port))
+        return -1;
+    return kafka_producer_offset(port->producers[port->turn], topic, partition);
 }
 
 static enum status port_send_offsets(struct log_port *log_port,
@@ -169,34 +195,39 @@ static enum status port_send_offsets(struct log_port *log_port,
                                      struct error *err)
 {
     struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
+    struct kafka_producer *producer = NULL;
+    TRY(take_producer(port, &producer, err));
     rd_kafka_consumer_group_metadata_t *metadata = NULL;
     TRY(kafka_consumer_metadata(port->consumer, &metadata, err));
     const enum status st =
-        kafka_producer_send_offsets(port->producer, positions, count, metadata, err);
+        kafka_producer_send_offsets(producer, positions, count, metadata, err);
     rd_kafka_consumer_group_metadata_destroy(metadata);
     return st;
 }
 
 static enum status port_commit(struct log_port *log_port, struct error *err)
 {
-    struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
-    return kafka_producer_commit(port->producer, err);
+    struct kafka_producer *producer = NULL;
+    TRY(take_producer(self_of(log_port), &producer, err));
+    return kafka_producer_commit(producer, err);
 }
 
 static enum status port_abort(struct log_port *log_port, struct error *err)
 {
-    struct kafka_port *port = self_of(log_port);
-    TRY(have_producer(port, err));
-    return kafka_producer_abort(port->producer, err);
+    struct kafka_producer *producer = NULL;
+    TRY(take_producer(self_of(log_port), &producer, err));
+    return kafka_producer_abort(producer, err);
 }
 
-/* Without a producer the next begin needs a new one anyway. */
+/* A delayed request may be either's. Without a producer the next begin needs a new one anyway. */
 static bool port_tainted(struct log_port *log_port)
 {
     struct kafka_port *port = self_of(log_port);
-    return port->producer == NULL || kafka_producer_tainted(port->producer);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++) {
+        if (port->producers[i] == NULL || kafka_producer_tainted(port->producers[i]))
+            return true;
+    }
+    return false;
 }
 
 /* --- the rest ---------------------------------------------------------------------------------------------- */
@@ -253,6 +284,9 @@ enum status kafka_port_open(struct log_port **out, const struct kafka_port_optio
     AUTO(destroy) struct kafka_port *port = mem_alloc(sizeof *port);
     port->base.type = &type;
     TRY(kafka_settings_create(&port->settings, options, err));
+    const char *id = options->transactional_id;
+    for (int i = 0; i < LOG_PRODUCERS; i++)
+        port->ids[i] = mem_format("%s-%c", id == NULL ? "" : id, 'a' + i);
     TRY(kafka_consumer_open(&port->consumer, port->settings, err));
     rd_kafka_t *client = kafka_consumer_handle(port->consumer);
     kafka_offsets_create(&port->offsets, port->settings, client);

@@ -42,7 +42,7 @@ struct kafka_port_options {
     const char *group_id;
     const char *group_instance_id; /* NULL: dynamic membership */
     bool gives_place_up;           /* a static member that leaves does so for good: others take over at once */
-    const char *transactional_id;  /* a reader or an admin client needs none */
+    const char *transactional_id;  /* of the producers, who put -a and -b behind it; a reader or an admin client needs none */
     const char *client_id;         /* shorter than 64 characters; NULL: "weir" */
     const char *const *topics;     /* the index is the topic's number */
     size_t topic_count;

@@ -113,20 +113,18 @@ static enum status open_topic(struct kafka_producer *producer, size_t index, str
 }
 
 enum status kafka_producer_open(struct kafka_producer **out, const struct kafka_settings *borrowed,
-                                struct error *err)
+                                const char *transactional_id, struct error *err)
 {
     ENSURE(*out == NULL);
     AUTO(kafka_producer_close) struct kafka_producer *producer = mem_alloc(sizeof *producer);
     producer->settings = borrowed;
     producer->topics = mem_alloc_array(borrowed->options.topic_count + 1, sizeof *producer->topics);
     const struct kafka_transactional_options options = {
-        .id = borrowed->options.transactional_id,
+        .id = transactional_id,
         .delivered = on_delivered,
         .opaque = producer,
         .tainted = &producer->tainted,
     };
-    if (options.id == NULL)
-        return FAIL(err, ST_INVALID, "a producer needs a transactional id");
     TRY(kafka_transactional_open(&producer->client, borrowed, &options, err));
     for (size_t i = 0; i < borrowed->options.topic_count; i++)
         TRY(open_topic(producer, i, err));

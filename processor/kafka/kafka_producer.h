@@ -15,7 +15,7 @@ struct kafka_producer;
 /* Ends what the id left open, then asks for all topics, so that the first record does not wait. */
 MUST_CHECK enum status kafka_producer_open(struct kafka_producer **out,
                                            const struct kafka_settings *borrowed,
-                                           struct error *err);
+                                           const char *transactional_id, struct error *err);
 void kafka_producer_close(struct kafka_producer **producer);
 /* Ends what this id left open, and lets it go. */
 MUST_CHECK enum status kafka_producer_end_foreign(const struct kafka_settings *settings,

@@ -260,8 +260,6 @@ static enum status set_identity(rd_kafka_conf_t *conf, const struct kafka_port_o
         TRY(kafka_settings_set(conf, "group.id", options->group_id, err));
     if (role == KAFKA_MEMBER && options->group_instance_id != NULL)
         TRY(kafka_settings_set(conf, "group.instance.id", options->group_instance_id, err));
-    if (role == KAFKA_PRODUCER && options->transactional_id != NULL)
-        TRY(kafka_settings_set(conf, "transactional.id", options->transactional_id, err));
     return ST_OK;
 }
 

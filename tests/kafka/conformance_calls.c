@@ -202,8 +202,10 @@ void call_make(const struct call *call, struct side *side, const struct world *n
         st = port->type->producer_open(port, &failure);
         break;
     case CALL_END_FOREIGN:
-        snprintf(id, sizeof id, "%s-%s", names->group, id_names[call->flag ? 0 : 1]);
-        st = port->type->producer_end_foreign(port, id, &failure);
+        for (int i = 0; i < LOG_PRODUCERS && st == ST_OK; i++) {
+            snprintf(id, sizeof id, "%s-%s-%c", names->group, id_names[call->flag ? 0 : 1], 'a' + i);
+            st = port->type->producer_end_foreign(port, id, &failure);
+        }
         break;
     case CALL_TAINTED:
         text_add(out, "%d", port->type->tainted(port));

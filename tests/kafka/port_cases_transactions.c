@@ -271,7 +271,8 @@ static void open_transaction_makes_offsets_unstable(struct world *world)
     CHECK(bytes_equal(position.metadata, BYTES_LITERAL("committed")), "its metadata");
 
     int64_t started_ms = world_ms();
-    MUST(heir->type->producer_end_foreign(heir, owner->type->producer_id(owner), &failure));
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        MUST(heir->type->producer_end_foreign(heir, owner->type->producer_id(owner, i), &failure));
     CHECK(world_ms() - started_ms < 450, "%lld ms", (long long)(world_ms() - started_ms));
     CHECK(port_committed(heir) == 4, "after");
     const enum status st = owner->type->commit(owner, &failure);

@@ -87,7 +87,7 @@ typedef enum status sim_hook_fn(void *context, enum sim_call call, enum sim_mome
 
 struct sim_client {
     const char *instance_id;      /* the static member's */
-    const char *transactional_id;
+    const char *transactional_id; /* -a and -b are put behind it, as the real port does */
     const char *const *topics;    /* names; a port's topic numbers are indices into this */
     size_t topic_count;
     sim_hook_fn *hook;            /* or NULL */

@@ -20,9 +20,11 @@ struct sim_port {
     struct log_port base;
     struct sim_process *process;
     char *instance;
-    char *transactional_id;
+    char *ids[LOG_PRODUCERS];
     struct sim_consumer *consumer;
-    struct sim_producer *producer; /* NULL until the first producer_open, and after a failed one */
+    struct sim_producer *producers[LOG_PRODUCERS]; /* until the first producer_open, and after a
+                                                      failed one, not all */
+    size_t turn;
     struct sim_payload **answers;  /* the metadata that the last committed() gave out */
     size_t answer_count;
 };
@@ -70,15 +72,22 @@ static void forget_answers(struct sim_port *port)
     port->answer_count = 0;
 }
 
+static void close_producers(struct sim_port *port)
+{
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        sim_producer_close(&port->producers[i]);
+}
+
 static void port_close(struct log_port *log_port)
 {
     struct sim_port *port = self_of(log_port);
-    sim_producer_close(&port->producer);
+    close_producers(port);
     sim_consumer_destroy(&port->consumer);
     forget_answers(port);
     sim_process_release(port->process);
     mem_free(port->instance);
-    mem_free(port->transactional_id);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        mem_free(port->ids[i]);
     mem_free(port);
 }
 
@@ -247,16 +256,19 @@ static enum status port_committed_unstable(struct log_port *log_port,
 
 /* --- the producer ----------------------------------------------------------------------------- */
 
-static const char *port_producer_id(struct log_port *port)
+static const char *port_producer_id(struct log_port *port, size_t n)
 {
-    return self_of(port)->transactional_id;
+    ENSURE(n < LOG_PRODUCERS);
+    return self_of(port)->ids[n];
 }
 
 static enum status producer_open(struct sim_port *port, struct error *err)
 {
-    sim_producer_close(&port->producer);
-    return sim_producer_open(&port->producer, cluster_of(port), port->transactional_id,
-                             port->process->topics, port->process->topic_count, err);
+    close_producers(port);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++)
+        TRY(sim_producer_open(&port->producers[i], cluster_of(port), port->ids[i],
+                              port->process->topics, port->process->topic_count, err));
+    return ST_OK;
 }
 
 static enum status port_producer_open(struct log_port *log_port, struct error *err)
@@ -280,19 +292,30 @@ static enum status port_producer_end_foreign(struct log_port *log_port, const ch
     AROUND(port, SIM_END_FOREIGN, end_foreign(port, id, err));
 }
 
+static bool has_producers(const struct sim_port *port)
+{
+    return port->producers[LOG_PRODUCERS - 1] != NULL; /* the one that is opened last */
+}
+
+static struct sim_producer *current(const struct sim_port *port)
+{
+    return port->producers[port->turn];
+}
+
 /* Each call costs time, and needs a producer. */
 static enum status prepare(struct sim_port *port, struct error *err)
 {
     sim_time_advance(&cluster_of(port)->time, 1);
-    if (port->producer == NULL)
+    if (!has_producers(port))
         return FAIL(err, ST_KAFKA, "there is no producer: the last attempt to open one failed");
     return ST_OK;
 }
 
 static enum status begin(struct sim_port *port, struct error *err)
 {
+    port->turn = (port->turn + 1) % LOG_PRODUCERS;
     TRY(prepare(port, err));
-    return sim_producer_begin(port->producer, err);
+    return sim_producer_begin(current(port), err);
 }
 
 static enum status port_begin(struct log_port *log_port, struct error *err)
@@ -305,7 +328,7 @@ static enum status produce(struct sim_port *port, const struct log_produce *reco
                            struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_produce(port->producer, record, err);
+    return sim_producer_produce(current(port), record, err);
 }
 
 static enum status port_produce(struct log_port *log_port, const struct log_produce *record,
@@ -318,7 +341,7 @@ static enum status port_produce(struct log_port *log_port, const struct log_prod
 static enum status flush(struct sim_port *port, struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_flush(port->producer, err);
+    return sim_producer_flush(current(port), err);
 }
 
 static enum status port_flush(struct log_port *log_port, struct error *err)
@@ -330,7 +353,7 @@ static enum status port_flush(struct log_port *log_port, struct error *err)
 static int64_t port_produced_offset(struct log_port *log_port, int topic, int32_t partition)
 {
     const struct sim_port *port = self_of(log_port);
-    return port->producer == NULL ? -1 : sim_producer_offset(port->producer, topic, partition);
+    return has_producers(port) ? sim_producer_offset(current(port), topic, partition) : -1;
 }
 
 static enum status send_offsets(struct sim_port *port, const struct log_position *positions,
@@ -340,7 +363,7 @@ static enum status send_offsets(struct sim_port *port, const struct log_position
     int32_t generation = 0;
     TRY(prepare(port, err));
     TRY(sim_consumer_metadata(port->consumer, &member, &generation, err));
-    return sim_producer_send_offsets(port->producer, positions, count, member, generation, err);
+    return sim_producer_send_offsets(current(port), positions, count, member, generation, err);
 }
 
 static enum status port_send_offsets(struct log_port *log_port,
@@ -354,7 +377,7 @@ static enum status port_send_offsets(struct log_port *log_port,
 static enum status commit(struct sim_port *port, struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_commit(port->producer, err);
+    return sim_producer_commit(current(port), err);
 }
 
 static enum status port_commit(struct log_port *log_port, struct error *err)
@@ -366,7 +389,7 @@ static enum status port_commit(struct log_port *log_port, struct error *err)
 static enum status abort_transaction(struct sim_port *port, struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_abort(port->producer, err);
+    return sim_producer_abort(current(port), err);
 }
 
 static enum status port_abort(struct log_port *log_port, struct error *err)
@@ -378,7 +401,11 @@ static enum status port_abort(struct log_port *log_port, struct error *err)
 static bool port_tainted(struct log_port *log_port)
 {
     const struct sim_port *port = self_of(log_port);
-    return port->producer == NULL || sim_producer_tainted(port->producer);
+    for (size_t i = 0; i < LOG_PRODUCERS; i++) {
+        if (port->producers[i] == NULL || sim_producer_tainted(port->producers[i]))
+            return true;
+    }
+    return false;
 }
 
 /* --- the rest --------------------------------------------------------------------------------- */
@@ -483,7 +510,8 @@ void sim_port_open(struct log_port **out, struct sim_cluster *cluster,
     port->base.type = &type;
     port->process = sim_process_create(cluster, client);
     port->instance = client->instance_id == NULL ? NULL : mem_copy_string(client->instance_id);
-    port->transactional_id = mem_copy_string(client->transactional_id);
+    for (int i = 0; i < LOG_PRODUCERS; i++)
+        port->ids[i] = mem_format("%s-%c", client->transactional_id, 'a' + i);
     sim_consumer_create(&port->consumer, cluster, port->instance, port->process->topics,
                         port->process->topic_count);
     *out = &port->base;

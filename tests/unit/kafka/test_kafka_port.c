@@ -135,7 +135,8 @@ Test(kafka_port, without_a_producer_everything_asks_for_one)
     cr_assert_eq(port->type->abort(port, &fixture.err), ST_KAFKA);
     cr_assert_eq(port->type->produced_offset(port, TOPIC_OUT, 0), -1);
     cr_assert(port->type->tainted(port));
-    cr_assert_str_eq(port->type->producer_id(port), "id");
+    cr_assert_str_eq(port->type->producer_id(port, 0), "id-a");
+    cr_assert_str_eq(port->type->producer_id(port, 1), "id-b");
     port->type->close(port);
     mock_port_close(&fixture);
 }
