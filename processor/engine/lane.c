@@ -157,6 +157,11 @@ void lane_forget(struct lane *lane)
     lane->journal_hash = (struct hash128){ 0, 0 };
 }
 
+bool lane_alert_waits(const struct lane *lane)
+{
+    return lane->task != NULL && outputs_alert_count(task_outputs(lane->task)) > 0;
+}
+
 void lane_destroy(struct lane **lane)
 {
     if (*lane == NULL)

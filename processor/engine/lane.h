@@ -115,6 +115,9 @@ void lane_destroy(struct lane **lane);
 /* Forgets memory and the queue, so that it can be opened again. Joins its jobs. What says why it is opened again stays. */
 void lane_forget(struct lane *lane);
 
+/* One of the records in hand has led to an alert. */
+bool lane_alert_waits(const struct lane *lane);
+
 /* The row that keeps the chain of journal hashes: [6]['J'] -> 16 bytes. */
 struct bytes lane_journal_key(void);
 

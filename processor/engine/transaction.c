@@ -45,6 +45,8 @@ static bool takes_part(const struct worker *worker, const struct lane *lane, enu
         return !worker->releasing && !worker_isolation_runs(worker);
     if (lane->state != LANE_READY)
         return false;
+    if (reason == COMMIT_ALERT) /* each partition costs the broker a marker: the others wait for the interval */
+        return lane_alert_waits(lane);
     return lane->touched || worker->releasing || wants_slice(lane, reason);
 }
 
@@ -413,13 +415,20 @@ static void rewind_lane(struct lane *lane)
     }
 }
 
-static void forget_hand(struct worker *worker)
+/* What is left in hand after a transaction: the lanes that it left out. Their first record is not newer than the hand's. */
+static void settle_hand(struct worker *worker)
 {
-    worker->first_record_us = 0;
+    bool touched = false;
     worker->records = 0;
     worker->hand_closed = false;
-    for (size_t i = 0; i < worker->lane_count; i++)
-        worker->lanes[i]->in_transaction = false;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        struct lane *lane = worker->lanes[i];
+        lane->in_transaction = false;
+        touched |= lane->touched;
+        worker->records += lane->touched_records;
+    }
+    if (!touched)
+        worker->first_record_us = 0;
 }
 
 void transaction_rewind(struct worker *worker)
@@ -428,7 +437,7 @@ void transaction_rewind(struct worker *worker)
         if (worker->lanes[i]->touched || worker->lanes[i]->in_transaction)
             rewind_lane(worker->lanes[i]);
     }
-    forget_hand(worker);
+    settle_hand(worker);
     worker->assignment_changed = true;
 }
 
@@ -491,7 +500,7 @@ static enum status recover(struct worker *worker, struct error *err)
             rewind_lane(lane);
     }
     KILL_POINT(recovered);
-    forget_hand(worker);
+    settle_hand(worker);
     worker->assignment_changed = true;
     return ST_OK;
 }
@@ -572,7 +581,7 @@ enum status transaction_commit(struct worker *worker, enum commit_reason reason,
         }
     }
     KILL_POINT(merged);
-    forget_hand(worker);
+    settle_hand(worker);
     count_commit(worker, started_us);
     return ST_OK;
 }

@@ -536,7 +536,7 @@ static void hold_full_inputs(struct worker *worker)
 static bool alert_waits(const struct worker *worker)
 {
     for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->task != NULL && outputs_alert_count(task_outputs(worker->lanes[i]->task)) > 0)
+        if (lane_alert_waits(worker->lanes[i]))
             return true;
     }
     return false;
