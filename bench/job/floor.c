@@ -2,15 +2,15 @@
  * floor: what the machine, the broker and librdkafka take by themselves: an empty consume-produce-commit loop that
  * processes nothing and remembers nothing, but commits as weir does and touches the same partitions.
  *
- *     floor BROKERS PAYMENTS ALERTS TAIL JOURNAL GROUP INTERVAL_MS ALERT_FLOOR_US PRODUCERS
+ *     floor BROKERS PAYMENTS ALERTS TAIL JOURNAL GROUP INTERVAL_MS ALERT_FLOOR_US
  *
  * A payment says itself which rules must alert (job_event.h). A transaction is committed INTERVAL_MS after its first
- * payment, or at once when an alert waits and the last commit was ALERT_FLOOR_US ago. It holds its alerts, and for
- * each partition of the payments that is in it one record in that partition of TAIL and JOURNAL. PRODUCERS 2: two of
- * them in turn, of which one has no markers pending. Ends on SIGTERM, and prints how many transactions it committed,
- * and how many requests to add partitions to them it sent: more than one each when the first left before everything
- * was produced, or was refused because the last transaction's markers were not written yet: then the client waits
- * 20 ms.
+ * payment; or, at once, that of the partitions with alerts, when an alert waits and the last commit was ALERT_FLOOR_US
+ * ago. It holds its alerts, and for each partition of the payments that is in it one record in that partition of TAIL
+ * and JOURNAL. Two producers take turns, of which one has no markers pending. Ends on SIGTERM, and prints how many
+ * transactions it committed, and how many requests to add partitions to them it sent: more than one each when the
+ * first left before everything was produced, or was refused because the last transaction's markers were not written
+ * yet: then the client waits 20 ms.
  *
  * On librdkafka itself, not on weir's port: what the port delays must not be in the floor.
  */
@@ -32,10 +32,9 @@
 enum {
     PARTITIONS_MAX = 64,
     BATCH_MAX = 10000,
-    PRODUCERS_MAX = 2,
+    PRODUCERS = 2,
     BEHIND_RECORDS = 1000, /* weir's: that one poll brings; then alerts wait for the interval */
     IDLE_US = 100 * 1000,
-    MARKER_PAUSE_US = 1000, /* sooner after a commit the broker makes the same producer wait 20 ms */
     METADATA_MS = 10 * 1000,
     OWN_RECORD_SIZE = 64,
     NONE = -1,
@@ -59,10 +58,10 @@ struct loop {
     const char *payments;
     rd_kafka_t *consumer;
     rd_kafka_queue_t *queue;
-    struct sender senders[PRODUCERS_MAX];
-    size_t sender_count;
+    struct sender senders[PRODUCERS];
     int32_t alert_partitions;
-    int64_t next[PARTITIONS_MAX]; /* offset, of those in the transaction, or NONE */
+    int64_t next[PARTITIONS_MAX]; /* offset, of those in hand, or NONE */
+    bool alerting[PARTITIONS_MAX];
     struct alert *alerts;
     size_t alert_count, alert_capacity;
     int64_t first_us, last_commit_us, interval_us, alert_floor_us; /* first_us 0: nothing is in hand */
@@ -133,10 +132,10 @@ static rd_kafka_resp_err_t on_new(rd_kafka_t *client, const rd_kafka_conf_t *con
     return rd_kafka_interceptor_add_on_request_sent(client, "floor", on_request, NULL);
 }
 
-static void open_sender(struct loop *loop, const char *brokers, const char *id, const char *const *topics)
+static void open_sender(struct loop *loop, struct sender *sender, const char *brokers, const char *id,
+                        const char *const *topics)
 {
     char text[256] = "";
-    struct sender *sender = &loop->senders[loop->sender_count++];
     rd_kafka_conf_t *conf =
         conf_of((const char *[]){ "bootstrap.servers", brokers, "transactional.id", id, "socket.nagle.disable", "true",
                                   "retry.backoff.ms", "5", "linger.ms", "5", NULL });
@@ -158,10 +157,10 @@ static void open_sender(struct loop *loop, const char *brokers, const char *id, 
 static void open_consumer(struct loop *loop, const char *brokers, const char *group)
 {
     char text[256] = "";
-    rd_kafka_conf_t *conf = conf_of((const char *[]){
-        "bootstrap.servers", brokers, "group.id", group, "enable.auto.commit", "false", "isolation.level",
-        "read_committed", "auto.offset.reset", "earliest", "socket.nagle.disable", "true", "fetch.wait.max.ms", "50",
-        NULL });
+    rd_kafka_conf_t *conf =
+        conf_of((const char *[]){ "bootstrap.servers", brokers, "group.id", group, "enable.auto.commit", "false",
+                                  "isolation.level", "read_committed", "auto.offset.reset", "earliest",
+                                  "socket.nagle.disable", "true", "fetch.wait.max.ms", "50", NULL });
     loop->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     must(loop->consumer != NULL, "the consumer", text);
     rd_kafka_poll_set_consumer(loop->consumer);
@@ -193,6 +192,7 @@ static void take(struct loop *loop, const rd_kafka_message_t *message)
     must(message->partition < PARTITIONS_MAX, loop->payments, "has too many partitions");
     const uint32_t alerts = job_mark_of(bytes_of(message->payload, message->len));
     loop->next[message->partition] = message->offset + 1;
+    loop->alerting[message->partition] |= alerts != 0;
     for (int rule = 0; rule < JOB_RULES; rule++) {
         if ((alerts >> rule & 1) != 0)
             take_alert(loop, message, rule);
@@ -219,14 +219,15 @@ static void poll(struct loop *loop, rd_kafka_message_t **messages, int64_t wait_
     }
 }
 
-static bool is_due(const struct loop *loop)
+static bool interval_is_over(const struct loop *loop)
 {
-    const int64_t now_us = clock_us(&loop->clock);
-    if (loop->first_us == 0)
-        return false;
-    return now_us - loop->first_us >= loop->interval_us ||
-           (loop->alert_count > 0 && loop->polled < BEHIND_RECORDS &&
-            now_us - loop->last_commit_us >= loop->alert_floor_us);
+    return loop->first_us != 0 && clock_us(&loop->clock) - loop->first_us >= loop->interval_us;
+}
+
+static bool alert_is_due(const struct loop *loop)
+{
+    return loop->alert_count > 0 && loop->polled < BEHIND_RECORDS &&
+           clock_us(&loop->clock) - loop->last_commit_us >= loop->alert_floor_us;
 }
 
 static int64_t wait_us(const struct loop *loop)
@@ -248,24 +249,29 @@ static void produce(const struct sender *sender, int output, int32_t partition, 
     must(rc == 0, "produce", rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-static void produce_all(struct loop *loop, const struct sender *sender)
+static bool takes_part(const struct loop *loop, int32_t partition, bool all)
+{
+    return loop->next[partition] != NONE && (all || loop->alerting[partition]);
+}
+
+static void produce_all(struct loop *loop, const struct sender *sender, bool all)
 {
     static const char own[OWN_RECORD_SIZE];
     for (size_t i = 0; i < loop->alert_count; i++)
         produce(sender, ALERTS, loop->alerts[i].partition, loop->alerts[i].text, strlen(loop->alerts[i].text));
     for (int32_t i = 0; i < PARTITIONS_MAX; i++) {
-        if (loop->next[i] == NONE)
+        if (!takes_part(loop, i, all))
             continue;
         produce(sender, JOURNAL, i, own, sizeof own);
         produce(sender, TAIL, i, own, sizeof own);
     }
 }
 
-static void send_offsets(struct loop *loop, const struct sender *sender)
+static void send_offsets(struct loop *loop, const struct sender *sender, bool all)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     for (int32_t i = 0; i < PARTITIONS_MAX; i++) {
-        if (loop->next[i] != NONE)
+        if (takes_part(loop, i, all))
             rd_kafka_topic_partition_list_add(list, loop->payments, i)->offset = loop->next[i];
     }
     rd_kafka_consumer_group_metadata_t *metadata = rd_kafka_consumer_group_metadata(loop->consumer);
@@ -274,28 +280,32 @@ static void send_offsets(struct loop *loop, const struct sender *sender)
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void empty_hand(struct loop *loop)
+/* What stays is not newer than the first record that was in hand. */
+static void empty_hand(struct loop *loop, bool all)
 {
-    for (int i = 0; i < PARTITIONS_MAX; i++)
-        loop->next[i] = NONE;
+    bool left = false;
+    for (int i = 0; i < PARTITIONS_MAX; i++) {
+        if (all || loop->alerting[i])
+            loop->next[i] = NONE;
+        loop->alerting[i] = false;
+        left |= loop->next[i] != NONE;
+    }
     loop->alert_count = 0;
-    loop->first_us = 0;
+    if (!left)
+        loop->first_us = 0;
 }
 
-static void commit(struct loop *loop)
+static void commit(struct loop *loop, bool all)
 {
-    const struct sender *sender = &loop->senders[loop->commits % loop->sender_count];
-    const int64_t since_us = clock_us(&loop->clock) - loop->last_commit_us;
-    if (loop->sender_count == 1 && since_us < MARKER_PAUSE_US)
-        clock_sleep_us(&loop->clock, MARKER_PAUSE_US - since_us);
+    const struct sender *sender = &loop->senders[loop->commits % PRODUCERS];
     must_do(rd_kafka_begin_transaction(sender->client), "begin_transaction");
-    produce_all(loop, sender);
+    produce_all(loop, sender, all);
     must_have(rd_kafka_flush(sender->client, -1), "flush");
-    send_offsets(loop, sender);
+    send_offsets(loop, sender, all);
     must_do(rd_kafka_commit_transaction(sender->client, -1), "commit_transaction");
     loop->last_commit_us = clock_us(&loop->clock);
     loop->commits++;
-    empty_hand(loop);
+    empty_hand(loop, all);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -305,7 +315,7 @@ static void end(struct loop *loop)
     rd_kafka_queue_destroy(loop->queue);
     rd_kafka_consumer_close(loop->consumer);
     rd_kafka_destroy(loop->consumer);
-    for (size_t i = 0; i < loop->sender_count; i++) {
+    for (size_t i = 0; i < PRODUCERS; i++) {
         for (int j = 0; j < OUTPUTS; j++)
             rd_kafka_topic_destroy(loop->senders[i].outputs[j]);
         rd_kafka_destroy(loop->senders[i].client);
@@ -315,9 +325,8 @@ static void end(struct loop *loop)
 
 int main(int argc, char **argv)
 {
-    const int producers = argc == 10 ? atoi(argv[9]) : 0;
-    if (producers < 1 || producers > PRODUCERS_MAX) {
-        fprintf(stderr, "floor BROKERS PAYMENTS ALERTS TAIL JOURNAL GROUP INTERVAL_MS ALERT_FLOOR_US PRODUCERS\n");
+    if (argc != 9) {
+        fprintf(stderr, "floor BROKERS PAYMENTS ALERTS TAIL JOURNAL GROUP INTERVAL_MS ALERT_FLOOR_US\n");
         return 2;
     }
     struct loop loop = {
@@ -328,20 +337,22 @@ int main(int argc, char **argv)
     };
     rd_kafka_message_t **messages = mem_alloc_array(BATCH_MAX, sizeof(rd_kafka_message_t *));
     signal(SIGTERM, stop);
-    empty_hand(&loop);
-    for (int i = 0; i < producers; i++) {
+    empty_hand(&loop, true);
+    for (int i = 0; i < PRODUCERS; i++) {
         char *id = mem_format("%s-%d", argv[6], i);
-        open_sender(&loop, argv[1], id, (const char *[OUTPUTS]){ argv[3], argv[4], argv[5] });
+        open_sender(&loop, &loop.senders[i], argv[1], id, (const char *[OUTPUTS]){ argv[3], argv[4], argv[5] });
         mem_free(id);
     }
     open_consumer(&loop, argv[1], argv[6]);
     while (!atomic_load(&stopped)) {
         poll(&loop, messages, wait_us(&loop));
-        if (is_due(&loop))
-            commit(&loop);
+        if (interval_is_over(&loop))
+            commit(&loop, true);
+        else if (alert_is_due(&loop))
+            commit(&loop, false);
     }
     if (loop.first_us != 0)
-        commit(&loop);
+        commit(&loop, true);
     printf("commits %" PRIu64 " add_partitions %llu\n", loop.commits, atomic_load(&requests));
     end(&loop);
     mem_free(messages);

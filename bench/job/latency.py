@@ -76,7 +76,7 @@ class WeirByDefault(Weir):
 
 
 class Floor(Subject):
-    name, producers = "floor", 1
+    name = "floor"
     commit_ms = WEIR_COMMIT_MS
     alert_of = staticmethod(Rival.alert_of)
 
@@ -89,8 +89,8 @@ class Floor(Subject):
     def start(self):
         return Process(
             ["taskset", "-c", str(CORE), BUILD / "floor", self.world.cluster.bootstrap, self.world.payments, self.alerts,
-             f"{self.group}-tail", f"{self.group}-journal", self.group, str(WEIR_COMMIT_MS), str(self.alert_floor_us),
-             str(self.producers)], self.folder / "log", cwd=self.folder)
+             f"{self.group}-tail", f"{self.group}-journal", self.group, str(WEIR_COMMIT_MS), str(self.alert_floor_us)],
+            self.folder / "log", cwd=self.folder)
 
     def check_markers(self, counted):
         """Its own count of transactions, and what the broker's files say, are one."""
@@ -101,18 +101,12 @@ class Floor(Subject):
               "refused costs 20 ms", flush=True)
 
 
-class FloorOfTwo(Floor):
-    """Two producers in turn: the other one has no markers pending."""
-
-    name, producers = "floor-2", 2
-
-
 def microseconds(text):
     number, unit = re.fullmatch(r"(\d+)(us|ms|s)", text).groups()
     return int(number) * {"us": 1, "ms": 1000, "s": 1_000_000}[unit]
 
 
-SUBJECTS = {each.name: each for each in (WeirByDefault, Rival20, Rival100, Floor, FloorOfTwo)}
+SUBJECTS = {each.name: each for each in (WeirByDefault, Rival20, Rival100, Floor)}
 BY_DEFAULT = ["weir", "rival-20ms", "rival-100ms", "floor"]
 
 
