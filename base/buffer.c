@@ -6,7 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { CAPACITY_MIN = 64, VARINT_BYTES_MAX = 10 };
+enum { CAPACITY_MIN = 64 };
 
 void buffer_init(struct buffer *buf)
 {
@@ -74,14 +74,8 @@ void buffer_put_be64(struct buffer *buf, uint64_t x)
 
 void buffer_put_long_varint(struct buffer *buf, uint64_t x)
 {
-    buffer_reserve(buf, VARINT_BYTES_MAX);
-    uint8_t *at = buf->data + buf->size;
-    while (x >= 0x80) {
-        *at++ = (uint8_t)(x | 0x80);
-        x >>= 7;
-    }
-    *at++ = (uint8_t)x;
-    buf->size = (size_t)(at - buf->data);
+    buffer_reserve(buf, VARINT_SIZE_MAX);
+    buf->size = (size_t)(varint_write(buf->data + buf->size, x) - buf->data);
 }
 
 void buffer_put_run(struct buffer *buf, struct bytes b)

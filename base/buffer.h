@@ -29,6 +29,7 @@ void buffer_fini(struct buffer *buf);
 void buffer_clear(struct buffer *buf); /* keeps the memory */
 /* Only for the inline functions below. */
 void buffer_grow(struct buffer *buf, size_t more);
+enum { VARINT_SIZE_MAX = 10 };
 void buffer_put_long_varint(struct buffer *buf, uint64_t x);
 
 static inline void buffer_reserve(struct buffer *buf, size_t more)
@@ -63,6 +64,22 @@ static inline void buffer_put_u8(struct buffer *buf, uint8_t x)
     *buffer_extend(buf, 1) = x;
 }
 
+static inline uint64_t zigzag_of(int64_t x)
+{
+    return ((uint64_t)x << 1) ^ (x < 0 ? UINT64_MAX : 0);
+}
+
+/* Where there is room for VARINT_SIZE_MAX bytes; returns the end. */
+static inline uint8_t *varint_write(uint8_t *at, uint64_t x)
+{
+    while (x >= 0x80) {
+        *at++ = (uint8_t)(x | 0x80);
+        x >>= 7;
+    }
+    *at++ = (uint8_t)x;
+    return at;
+}
+
 static inline void buffer_put_varint(struct buffer *buf, uint64_t x)
 {
     if (x < 0x80)
@@ -73,7 +90,7 @@ static inline void buffer_put_varint(struct buffer *buf, uint64_t x)
 
 static inline void buffer_put_zigzag(struct buffer *buf, int64_t x)
 {
-    buffer_put_varint(buf, ((uint64_t)x << 1) ^ (x < 0 ? UINT64_MAX : 0));
+    buffer_put_varint(buf, zigzag_of(x));
 }
 
 void buffer_put_string(struct buffer *buf, const char *s); /* no length, no NUL */

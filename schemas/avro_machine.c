@@ -12,7 +12,6 @@
  * take the position by pointer; nothing that is not inlined does, or it could not stay in a
  * register.
  */
-enum { VARINT_BYTES_MAX = 10 };
 
 struct varint {
     const uint8_t *next; /* NULL: failed, and x is the fault */
@@ -24,9 +23,9 @@ static __attribute__((noinline)) struct varint read_varint_slowly(const uint8_t 
                                                                   const uint8_t *end)
 {
     uint64_t x = 0;
-    for (int i = 0; i < VARINT_BYTES_MAX && at < end; i++) {
+    for (int i = 0; i < VARINT_SIZE_MAX && at < end; i++) {
         const uint8_t byte = *at++;
-        if (i == VARINT_BYTES_MAX - 1 && byte > 1)
+        if (i == VARINT_SIZE_MAX - 1 && byte > 1)
             return (struct varint){ NULL, FAULT_VARINT };
         x |= (uint64_t)(byte & 0x7f) << (7 * i);
         if (byte < 0x80)
