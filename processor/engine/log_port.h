@@ -131,7 +131,7 @@ struct log_port_type {
 
     /* --- the transactional producer ----------------------------------------------------------------------- */
     /*
-     * LOG_PRODUCERS of them, each with an id of its own, take turns: begin goes to the next one. A commit is answered before
+     * LOG_PRODUCERS of them, each with an id of its own, take turns: after a commit or an abort begin goes to the next one. A commit is answered before
      * its markers are written, and until then the broker refuses the same producer's next transaction, for which the client
      * waits 20 ms; the other one has none pending. What a transaction wrote lies behind all of the last one's, because it
      * begins only after the last one was answered.

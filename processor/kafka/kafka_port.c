@@ -17,6 +17,7 @@ struct kafka_port {
     char *ids[LOG_PRODUCERS];
     struct kafka_producer *producers[LOG_PRODUCERS]; /* until the first producer_open, and after a failed one, not all */
     size_t turn;
+    bool ended; /* the transaction of the one whose turn it is; the other one begins the next */
     struct kafka_offsets *offsets;
     struct kafka_trim *trim;
     char *cluster_id;
@@ -162,7 +163,8 @@ static enum status port_begin(struct log_port *log_port, struct error *err)
 {
     struct kafka_port *port = self_of(log_port);
     struct kafka_producer *producer = NULL;
-    port->turn = (port->turn + 1) % LOG_PRODUCERS;
+    port->turn = (port->turn + port->ended) % LOG_PRODUCERS;
+    port->ended = false;
     TRY(take_producer(port, &producer, err));
     return kafka_producer_begin(producer, err);
 }
@@ -207,16 +209,22 @@ static enum status port_send_offsets(struct log_port *log_port,
 
 static enum status port_commit(struct log_port *log_port, struct error *err)
 {
+    struct kafka_port *port = self_of(log_port);
     struct kafka_producer *producer = NULL;
-    TRY(take_producer(self_of(log_port), &producer, err));
-    return kafka_producer_commit(producer, err);
+    TRY(take_producer(port, &producer, err));
+    TRY(kafka_producer_commit(producer, err));
+    port->ended = true;
+    return ST_OK;
 }
 
 static enum status port_abort(struct log_port *log_port, struct error *err)
 {
+    struct kafka_port *port = self_of(log_port);
     struct kafka_producer *producer = NULL;
-    TRY(take_producer(self_of(log_port), &producer, err));
-    return kafka_producer_abort(producer, err);
+    TRY(take_producer(port, &producer, err));
+    TRY(kafka_producer_abort(producer, err));
+    port->ended = true;
+    return ST_OK;
 }
 
 /* A delayed request may be either's. Without a producer the next begin needs a new one anyway. */

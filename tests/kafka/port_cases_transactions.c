@@ -20,7 +20,9 @@ static void commit_is_visible(struct world *world)
     port_transaction(port, 5, "m1");
     CHECK(port->type->produced_offset(port, TOPIC_OUT, 0) == 0, "the first offset");
     port_transaction(port, 7, "m2");
-    CHECK(port->type->produced_offset(port, TOPIC_OUT, 0) == 2, "record, marker, record");
+    const int64_t second = port->type->produced_offset(port, TOPIC_OUT, 0);
+    CHECK(second == 1 || second == 2, "behind the first record, or its marker too: %lld",
+          (long long)second);
     CHECK(port->type->produced_offset(port, TOPIC_OUT, 1) == -1, "nothing was produced there");
 
     struct log_position positions[2] = { { TOPIC_IN, 0, -7, BYTES_NONE },

@@ -25,6 +25,7 @@ struct sim_port {
     struct sim_producer *producers[LOG_PRODUCERS]; /* until the first producer_open, and after a
                                                       failed one, not all */
     size_t turn;
+    bool ended; /* the transaction of the one whose turn it is; the other one begins the next */
     struct sim_payload **answers;  /* the metadata that the last committed() gave out */
     size_t answer_count;
 };
@@ -313,7 +314,8 @@ static enum status prepare(struct sim_port *port, struct error *err)
 
 static enum status begin(struct sim_port *port, struct error *err)
 {
-    port->turn = (port->turn + 1) % LOG_PRODUCERS;
+    port->turn = (port->turn + port->ended) % LOG_PRODUCERS;
+    port->ended = false;
     TRY(prepare(port, err));
     return sim_producer_begin(current(port), err);
 }
@@ -377,7 +379,9 @@ static enum status port_send_offsets(struct log_port *log_port,
 static enum status commit(struct sim_port *port, struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_commit(current(port), err);
+    TRY(sim_producer_commit(current(port), err));
+    port->ended = true;
+    return ST_OK;
 }
 
 static enum status port_commit(struct log_port *log_port, struct error *err)
@@ -389,7 +393,9 @@ static enum status port_commit(struct log_port *log_port, struct error *err)
 static enum status abort_transaction(struct sim_port *port, struct error *err)
 {
     TRY(prepare(port, err));
-    return sim_producer_abort(current(port), err);
+    TRY(sim_producer_abort(current(port), err));
+    port->ended = true;
+    return ST_OK;
 }
 
 static enum status port_abort(struct log_port *log_port, struct error *err)
