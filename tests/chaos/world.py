@@ -242,6 +242,8 @@ class Pod:
             if not self.process.running():
                 self.start_after_outage()
                 commits = records = 0
+            if self.is_stopped():  # on a busy machine it comes to its kill point after it was waited for
+                self.process.resume()
             now = self.done()
             return now[0] > commits + 1 and now[1] > records
 
