@@ -4,7 +4,7 @@
  *     prepare lanes -> begin -> outputs, journal, tail, a slice of the checkpoint -> flush -> send_offsets with M -> commit
  *     ok        merge the transaction's values; positions and M become the committed ones
  *     abort     throw the values away, rewind to the committed positions
- *     unknown, fatal, fenced: a new producer with the same id, then the stable offsets tell: nonce ours -> merge;
+ *     unknown, fatal, fenced: new producers with the same ids, then the stable offsets tell: nonce ours -> merge;
  *               nonce of our last commit -> rewind; anything else -> the partition is not ours any more, let go
  */
 #include <inttypes.h>
@@ -418,16 +418,13 @@ static void rewind_lane(struct lane *lane)
 /* What is left in hand after a transaction: the lanes that it left out. Their first record is not newer than the hand's. */
 static void settle_hand(struct worker *worker)
 {
-    bool touched = false;
     worker->records = 0;
     worker->hand_closed = false;
     for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        lane->in_transaction = false;
-        touched |= lane->touched;
-        worker->records += lane->touched_records;
+        worker->lanes[i]->in_transaction = false;
+        worker->records += worker->lanes[i]->touched_records;
     }
-    if (!touched)
+    if (transaction_is_empty(worker))
         worker->first_record_us = 0;
 }
 
