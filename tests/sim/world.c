@@ -650,6 +650,22 @@ static void wait_until_readable(struct world *world)
     }
 }
 
+/*
+ * Whoever dies in its claim is named in no M yet: nobody but itself, started again, ends what it left open, or else time
+ * does. Here nobody starts any more.
+ */
+static void wait_for_time_outs(struct world *world)
+{
+    enum { STEPS = 16 };
+    const int64_t timeout_us = world->settings.transaction_timeout_us;
+    for (int i = 0; unreadable(world) != NULL && !world->result->failed; i++) {
+        sim_advance(world->cluster, timeout_us / STEPS + SECOND_US);
+        if (i == 2 * STEPS)
+            fail(world, "what was committed to '%s' cannot be read: a transaction does not time out",
+                 unreadable(world));
+    }
+}
+
 static void run_to_the_end(struct world *world)
 {
     while (!world->result->failed && world->appended < world->record_count)
@@ -911,6 +927,7 @@ void world_run(const struct world_settings *settings, struct world_result *resul
         disk_wipe(world.slots[0].disk);
         restore_alone(&world, "nothing");
         tamper(&world);
+        wait_for_time_outs(&world);
     }
     if (!result->failed && !ledger_judge(world.ledger))
         fail(&world, "%s", ledger_verdict(world.ledger));
