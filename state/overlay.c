@@ -6,19 +6,18 @@
 #include "base/memory.h"
 #include "state/keys.h"
 #include "state/row_cache.h"
-#include "state/row_map.h"
+#include "state/row_changes.h"
 
 enum {
-    CHANGES_BLOCK_BYTES = 64 * 1024, /* reset with every transaction */
-    CHANGES_KEPT_BYTES = 1024 * 1024, /* what a transaction may leave for the next */
     LAYER_BLOCK_BYTES = 128 * 1024   /* lives for a checkpoint; mapped, so what is dropped is given back */
 };
 
 struct overlay {
     struct store_partition *partition;
     size_t row_bytes_max;
-    struct row_map *changes; /* of this transaction */
-    struct row_map *active;  /* committed since the last checkpoint */
+    uint64_t epoch;
+    struct row_changes changes; /* of this transaction */
+    struct row_map *active;     /* committed since the last checkpoint */
     struct row_map *frozen;  /* being checkpointed; NULL: nothing is */
     struct row_cache *cache;
     struct buffer fetched; /* what the last get read from the store */
@@ -29,9 +28,9 @@ struct overlay {
 static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value);
 static bool is_cached(struct bytes key);
 static void ensure_ours(struct bytes key);
-static void merge_committed(struct overlay *overlay, uint32_t hash, struct store_row row);
+static void merge_committed(struct overlay *overlay, uint32_t hash, const struct row_change *change);
 static void replace_layer(struct row_map **layer);
-static void clear_changes(struct overlay *overlay);
+static void settle(struct overlay *overlay, const struct row_change *change);
 
 /* ---- stores -------------------------------------------------------------------------------- */
 
@@ -43,7 +42,8 @@ void overlay_create(struct overlay **out, struct store_partition *borrowed,
     overlay->partition = borrowed;
     overlay->row_bytes_max =
         options->row_bytes_max == 0 ? OVERLAY_ROW_BYTES_MAX : options->row_bytes_max;
-    row_map_create(&overlay->changes, CHANGES_BLOCK_BYTES);
+    overlay->epoch = 1;
+    row_changes_init(&overlay->changes);
     row_map_create(&overlay->active, LAYER_BLOCK_BYTES);
     row_cache_create(&overlay->cache, options->cache_bytes);
     buffer_init(&overlay->fetched);
@@ -54,7 +54,7 @@ void overlay_destroy(struct overlay **overlay)
 {
     if (*overlay == NULL)
         return;
-    row_map_destroy(&(*overlay)->changes);
+    row_changes_fini(&(*overlay)->changes);
     row_map_destroy(&(*overlay)->active);
     row_map_destroy(&(*overlay)->frozen);
     row_cache_destroy(&(*overlay)->cache);
@@ -68,6 +68,9 @@ enum status overlay_get(struct overlay *overlay, struct bytes key, struct bytes 
                         struct error *err)
 {
     ensure_ours(key);
+    struct row_change change;
+    if (overlay->changes.grown_count > 0 && row_changes_find(&overlay->changes, key, &change) && change.position > 0)
+        settle(overlay, &change);
     if (find_in_layers(overlay, key, value) || (is_cached(key) && row_cache_get(overlay->cache, key, value)))
         return ST_OK;
 
@@ -91,8 +94,42 @@ enum status overlay_put(struct overlay *overlay, struct bytes key, struct bytes 
     if (key.size + value.size > overlay->row_bytes_max)
         return FAIL(err, ST_TOO_LARGE, "a row would have %zu bytes, at most %zu are possible",
                     key.size + value.size, overlay->row_bytes_max);
-    row_map_put(overlay->changes, key, value);
+    row_changes_put(&overlay->changes, key, value);
     return ST_OK;
+}
+
+bool overlay_append(struct overlay *overlay, struct bytes key, size_t position, struct bytes more)
+{
+    ensure_ours(key);
+    ENSURE(position > 0 && more.data != NULL);
+    return key.size + position + more.size <= overlay->row_bytes_max &&
+           row_changes_append(&overlay->changes, key, position, more);
+}
+
+uint64_t overlay_epoch(const struct overlay *overlay)
+{
+    return overlay->epoch;
+}
+
+/* Somebody asks for a row that grew: it is whole from now on. */
+static void settle(struct overlay *overlay, const struct row_change *change)
+{
+    struct bytes before;
+    const bool found = row_map_get(overlay->active, change->key, &before);
+    ENSURE(found && before.size == change->position);
+    buffer_clear(&overlay->fetched);
+    buffer_put_bytes(&overlay->fetched, before);
+    buffer_put_bytes(&overlay->fetched, change->value);
+    row_changes_put(&overlay->changes, change->key, buffer_view(&overlay->fetched));
+}
+
+static void settle_all(struct overlay *overlay)
+{
+    for (size_t i = 0; overlay->changes.grown_count > 0; i++) {
+        const struct row_change change = row_changes_at(&overlay->changes, i);
+        if (change.position > 0)
+            settle(overlay, &change);
+    }
 }
 
 void overlay_delete(struct overlay *overlay, struct bytes key)
@@ -100,12 +137,12 @@ void overlay_delete(struct overlay *overlay, struct bytes key)
     ensure_ours(key);
     /* A larger key was never put, here or in any process before, so there is nothing to delete. */
     if (key.size <= OVERLAY_KEY_BYTES_MAX)
-        row_map_put(overlay->changes, key, BYTES_NONE);
+        row_changes_put(&overlay->changes, key, BYTES_NONE);
 }
 
 static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value)
 {
-    return row_map_get(overlay->changes, key, value) || row_map_get(overlay->active, key, value) ||
+    return row_map_get(overlay->changes.values, key, value) || row_map_get(overlay->active, key, value) ||
            (overlay->frozen != NULL && row_map_get(overlay->frozen, key, value));
 }
 
@@ -143,7 +180,8 @@ enum status overlay_scan(struct overlay *overlay, struct bytes from, struct byte
                          store_row_fn *each, void *context, struct error *err)
 {
     struct merge merge = { .each = each, .context = context };
-    add_layer(&merge, overlay->changes, from, to);
+    settle_all(overlay);
+    add_layer(&merge, overlay->changes.values, from, to);
     add_layer(&merge, overlay->active, from, to);
     add_layer(&merge, overlay->frozen, from, to);
     TRY(overlay->partition->type->scan(overlay->partition, from, to, on_stored_row, &merge, err));
@@ -264,52 +302,56 @@ static bool keep_fetched(void *context, struct bytes key, struct bytes value)
 
 /* ---- the transaction ----------------------------------------------------------------------- */
 
-void overlay_changes(struct overlay *overlay, const struct store_row **rows, size_t *count)
+void overlay_changes(struct overlay *overlay, const struct row_change **changes, size_t *count)
 {
-    *rows = row_map_rows(overlay->changes);
-    *count = row_map_count(overlay->changes);
+    *changes = row_changes_all(&overlay->changes);
+    *count = row_changes_count(&overlay->changes);
 }
 
 uint64_t overlay_changes_bytes(const struct overlay *overlay)
 {
-    return row_map_bytes(overlay->changes);
+    return row_map_bytes(overlay->changes.values);
 }
 
 void overlay_commit(struct overlay *overlay)
 {
     enum { AHEAD = 8 };
     uint32_t hashes[AHEAD];
-    const size_t count = row_map_count(overlay->changes);
+    const size_t count = row_changes_count(&overlay->changes);
     for (size_t i = 0; i < count + AHEAD; i++) {
-        if (i >= AHEAD && i - AHEAD < count)
-            merge_committed(overlay, hashes[i % AHEAD], row_map_row(overlay->changes, i - AHEAD));
+        if (i >= AHEAD && i - AHEAD < count) {
+            const struct row_change change = row_changes_at(&overlay->changes, i - AHEAD);
+            merge_committed(overlay, hashes[i % AHEAD], &change);
+        }
         if (i < count)
-            hashes[i % AHEAD] = row_map_expect(overlay->active, row_map_row(overlay->changes, i).key);
+            hashes[i % AHEAD] = row_map_expect(overlay->active, row_changes_at(&overlay->changes, i).key);
     }
-    clear_changes(overlay);
+    row_changes_clear(&overlay->changes);
 }
 
 void overlay_abort(struct overlay *overlay)
 {
-    clear_changes(overlay);
+    row_changes_clear(&overlay->changes);
 }
 
-/* One large transaction of each of many tasks must not add up. */
-static void clear_changes(struct overlay *overlay)
+static void grow_committed(struct overlay *overlay, uint32_t hash, const struct row_change *change)
 {
-    row_map_clear(overlay->changes);
-    if (row_map_footprint(overlay->changes) <= CHANGES_KEPT_BYTES)
+    row_map_grow_expected(overlay->active, hash, change->key, change->position, change->value);
+    if (!is_cached(change->key))
         return;
-    row_map_destroy(&overlay->changes);
-    row_map_create(&overlay->changes, CHANGES_BLOCK_BYTES);
+    struct bytes whole;
+    ENSURE(row_map_get(overlay->active, change->key, &whole));
+    row_cache_update(overlay->cache, change->key, whole);
 }
 
 /* The cache would otherwise answer with the old value once the layers above it are gone. */
-static void merge_committed(struct overlay *overlay, uint32_t hash, struct store_row row)
+static void merge_committed(struct overlay *overlay, uint32_t hash, const struct row_change *change)
 {
-    row_map_put_expected(overlay->active, hash, row.key, row.value);
-    if (is_cached(row.key))
-        row_cache_update(overlay->cache, row.key, row.value);
+    if (change->position > 0)
+        return grow_committed(overlay, hash, change);
+    row_map_put_expected(overlay->active, hash, change->key, change->value);
+    if (is_cached(change->key))
+        row_cache_update(overlay->cache, change->key, change->value);
 }
 
 /* ---- checkpoints --------------------------------------------------------------------------- */
@@ -317,8 +359,27 @@ static void merge_committed(struct overlay *overlay, uint32_t hash, struct store
 void overlay_replay(struct overlay *overlay, struct bytes key, struct bytes value)
 {
     ensure_ours(key);
-    ENSURE(row_map_count(overlay->changes) == 0);
-    merge_committed(overlay, row_map_expect(overlay->active, key), (struct store_row){ key, value });
+    ENSURE(row_changes_count(&overlay->changes) == 0);
+    const struct row_change change = { key, value, 0 };
+    merge_committed(overlay, row_map_expect(overlay->active, key), &change);
+}
+
+enum status overlay_replay_append(struct overlay *overlay, struct bytes key, size_t position, struct bytes more,
+                                  bool *fits, struct error *err)
+{
+    struct bytes before;
+    ensure_ours(key);
+    ENSURE(row_changes_count(&overlay->changes) == 0 && position > 0);
+    TRY(overlay_get(overlay, key, &before, err));
+    *fits = before.data != NULL && before.size == position;
+    if (!*fits)
+        return ST_OK;
+    const uint32_t hash = row_map_expect(overlay->active, key);
+    if (row_map_number(overlay->active, hash, key) == ROW_NUMBER_NONE)
+        row_map_put_expected(overlay->active, hash, key, before);
+    const struct row_change change = { key, more, position };
+    merge_committed(overlay, hash, &change);
+    return ST_OK;
 }
 
 uint64_t overlay_active_bytes(const struct overlay *overlay)
@@ -339,6 +400,8 @@ uint64_t overlay_frozen_bytes(const struct overlay *overlay)
 void overlay_freeze(struct overlay *overlay)
 {
     ENSURE(overlay->frozen == NULL);
+    settle_all(overlay); /* what it builds on is frozen now */
+    overlay->epoch++;
     overlay->frozen = TAKE(overlay->active);
     row_map_create(&overlay->active, LAYER_BLOCK_BYTES);
 }
@@ -378,7 +441,8 @@ void overlay_unfreeze(struct overlay *overlay)
 
 void overlay_clear(struct overlay *overlay)
 {
-    row_map_clear(overlay->changes);
+    overlay->epoch++;
+    row_changes_clear(&overlay->changes);
     replace_layer(&overlay->active);
     row_map_destroy(&overlay->frozen);
     row_cache_clear(overlay->cache);
@@ -386,7 +450,7 @@ void overlay_clear(struct overlay *overlay)
 
 uint64_t overlay_footprint(const struct overlay *overlay)
 {
-    return row_map_footprint(overlay->changes) + row_map_footprint(overlay->active) +
+    return row_changes_footprint(&overlay->changes) + row_map_footprint(overlay->active) +
            (overlay->frozen == NULL ? 0 : row_map_footprint(overlay->frozen)) +
            row_cache_bytes(overlay->cache) + overlay->fetched.capacity +
            overlay->missing_capacity * sizeof *overlay->missing;

@@ -26,6 +26,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "state/row_change.h"
 #include "state/store.h"
 
 struct overlay;
@@ -52,6 +53,17 @@ MUST_CHECK enum status overlay_get(struct overlay *overlay, struct bytes key, st
  * records). ST_TOO_LARGE: the row, or its key (OVERLAY_KEY_BYTES_MAX), is; nothing was changed. */
 MUST_CHECK enum status overlay_put(struct overlay *overlay, struct bytes key, struct bytes value,
                                    struct error *err);
+/*
+ * The same for a row of `position` bytes that gets longer by `more`, where only that is to be written to the tail.
+ * The caller has put the whole row in this epoch. false: it must put the whole row again (it was changed by this
+ * transaction already, or would be too large).
+ */
+bool overlay_append(struct overlay *overlay, struct bytes key, size_t position, struct bytes more);
+/*
+ * Counts checkpoints, from 1. A row that the task puts whole is in the tail after the last one, so what follows it in
+ * the same epoch may build on it: whoever replays the tail from a checkpoint comes past the whole row first.
+ */
+uint64_t overlay_epoch(const struct overlay *overlay);
 /* A tombstone is kept even when nobody holds the key: a restore must see it. */
 void overlay_delete(struct overlay *overlay, struct bytes key);
 /* Ascending over from <= key < to over all layers, tombstones applied. `each` must not change
@@ -66,7 +78,7 @@ MUST_CHECK enum status overlay_prefetch(struct overlay *overlay, const struct by
 /* --- what the worker uses: the transaction --------------------------------------------------- */
 
 /* The rows changed in this transaction, in the order in which their keys first were. Valid until the next call. */
-void overlay_changes(struct overlay *overlay, const struct store_row **rows, size_t *count);
+void overlay_changes(struct overlay *overlay, const struct row_change **changes, size_t *count);
 uint64_t overlay_changes_bytes(const struct overlay *overlay);
 void overlay_commit(struct overlay *overlay); /* merge into active and the cache */
 void overlay_abort(struct overlay *overlay);
@@ -76,6 +88,9 @@ void overlay_abort(struct overlay *overlay);
 /* Replay of a tail row at open: into `active`, over what is there. Only with no transaction
  * values. */
 void overlay_replay(struct overlay *overlay, struct bytes key, struct bytes value);
+/* The same of a row that grew. *fits false: it is not so long, so this is not the state that the tail belongs to. */
+MUST_CHECK enum status overlay_replay_append(struct overlay *overlay, struct bytes key, size_t position,
+                                             struct bytes more, bool *fits, struct error *err);
 uint64_t overlay_active_bytes(const struct overlay *overlay); /* keys, values and bookkeeping */
 size_t overlay_active_count(const struct overlay *overlay);
 uint64_t overlay_frozen_bytes(const struct overlay *overlay);

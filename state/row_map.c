@@ -5,7 +5,7 @@
 #include "state/row_index.h"
 #include "state/row_slab.h"
 
-enum { STORE_COUNT = 256, NODES_MIN = 16 };
+enum { STORE_COUNT = 256, NODES_MIN = 16, GROWTH_SHARE = 4 };
 
 struct row_map {
     struct row_slab slab;
@@ -14,12 +14,10 @@ struct row_map {
     size_t count;
     size_t capacity;
     struct row_order *orders[STORE_COUNT]; /* by the key's first byte; NULL: no row */
-    struct store_row *rows;                /* what row_map_rows gave */
-    size_t rows_capacity;
 };
 
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value);
-static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
+static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value, size_t capacity);
+static uint32_t add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 static void replace_value(struct row_map *map, uint32_t number, struct bytes value);
 static void enter_store(struct row_map_cursor *cursor, struct bytes from);
 
@@ -44,16 +42,20 @@ void row_map_destroy(struct row_map **map)
     row_slab_fini(&(*map)->slab);
     row_index_fini(&(*map)->index);
     mem_free((*map)->nodes);
-    mem_free((*map)->rows);
     mem_free(*map);
     *map = NULL;
+}
+
+uint32_t row_map_number(const struct row_map *map, uint32_t hash, struct bytes key)
+{
+    return map->count == 0 ? ROW_NUMBER_NONE : row_index_find(&map->index, map->nodes, hash, key);
 }
 
 bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *value)
 {
     if (map->count == 0)
         return false;
-    const uint32_t number = row_index_find(&map->index, map->nodes, row_index_hash(key), key);
+    const uint32_t number = row_map_number(map, row_index_hash(key), key);
     if (number == ROW_NUMBER_NONE)
         return false;
     *value = row_node_value(map->nodes[number]);
@@ -67,19 +69,35 @@ uint32_t row_map_expect(const struct row_map *map, struct bytes key)
     return hash;
 }
 
-void row_map_put(struct row_map *map, struct bytes key, struct bytes value)
+uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value)
 {
-    row_map_put_expected(map, row_index_hash(key), key, value);
+    return row_map_put_expected(map, row_index_hash(key), key, value);
 }
 
-void row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
+uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
 {
     ENSURE(key.size > 0 && key.size <= ROW_PART_BYTES_MAX && value.size <= ROW_PART_BYTES_MAX);
     const uint32_t number = row_index_find(&map->index, map->nodes, hash, key);
     if (number == ROW_NUMBER_NONE)
-        add_row(map, hash, key, value);
-    else
-        replace_value(map, number, value);
+        return add_row(map, hash, key, value);
+    replace_value(map, number, value);
+    return number;
+}
+
+void row_map_grow_expected(struct row_map *map, uint32_t hash, struct bytes key, size_t position, struct bytes more)
+{
+    const uint32_t number = row_map_number(map, hash, key);
+    ENSURE(number != ROW_NUMBER_NONE);
+    struct row_node *node = map->nodes[number];
+    const size_t size = position + more.size;
+    ENSURE(node->value_size != ROW_VALUE_NONE && node->value_size == position && size <= ROW_PART_BYTES_MAX);
+    if (size > node->capacity) {
+        /* With room for what follows: it will grow again. */
+        map->nodes[number] = create_node(map, row_node_key(node), row_node_value(node), size + size / GROWTH_SHARE);
+        row_slab_give(&map->slab, node, row_node_size(node->key_size, node->capacity));
+        node = map->nodes[number];
+    }
+    row_node_grow(node, more);
 }
 
 size_t row_map_count(const struct row_map *map)
@@ -115,22 +133,11 @@ uint64_t row_map_bytes(const struct row_map *map)
 uint64_t row_map_footprint(const struct row_map *map)
 {
     uint64_t bytes = mem_size(map) + row_slab_footprint(&map->slab) +
-                     row_index_footprint(&map->index) + mem_size_of(map->capacity * sizeof *map->nodes) + mem_size_of(map->rows_capacity * sizeof *map->rows);
+                     row_index_footprint(&map->index) + mem_size_of(map->capacity * sizeof *map->nodes);
     for (size_t i = 0; i < STORE_COUNT; i++)
         if (map->orders[i] != NULL)
             bytes += mem_size(map->orders[i]) + row_order_footprint(map->orders[i]);
     return bytes;
-}
-
-const struct store_row *row_map_rows(struct row_map *map)
-{
-    if (map->rows_capacity < map->count) {
-        map->rows = mem_resize_array(map->rows, map->capacity, sizeof *map->rows);
-        map->rows_capacity = map->capacity;
-    }
-    for (size_t i = 0; i < map->count; i++)
-        map->rows[i] = row_map_row(map, i);
-    return map->rows;
 }
 
 void row_map_seek(struct row_map_cursor *cursor, struct row_map *map, struct bytes from,
@@ -185,7 +192,7 @@ static void enter_store(struct row_map_cursor *cursor, struct bytes from)
         cursor->node = NULL;
 }
 
-static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
+static uint32_t add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
 {
     ENSURE(map->count < ROW_NUMBER_NONE);
     if (map->count == map->capacity) {
@@ -193,7 +200,7 @@ static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct
         map->nodes = mem_resize_array(map->nodes, map->capacity, sizeof(struct row_node *));
     }
     const uint32_t number = (uint32_t)map->count;
-    map->nodes[number] = create_node(map, key, value);
+    map->nodes[number] = create_node(map, key, value, value.size);
     map->count++;
     row_index_add(&map->index, hash, number);
 
@@ -203,6 +210,7 @@ static void add_row(struct row_map *map, uint32_t hash, struct bytes key, struct
         row_order_init(*order);
     }
     row_order_push(*order, number);
+    return number;
 }
 
 static void replace_value(struct row_map *map, uint32_t number, struct bytes value)
@@ -212,16 +220,16 @@ static void replace_value(struct row_map *map, uint32_t number, struct bytes val
         row_node_set_value(node, value);
         return;
     }
-    map->nodes[number] = create_node(map, row_node_key(node), value);
+    map->nodes[number] = create_node(map, row_node_key(node), value, value.size);
     row_slab_give(&map->slab, node, row_node_size(node->key_size, node->capacity));
 }
 
 /* What rounding up gives is capacity. */
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value)
+static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value, size_t capacity)
 {
     size_t granted = 0;
     struct row_node *node =
-        row_slab_take(&map->slab, row_node_size(key.size, value.size), &granted);
+        row_slab_take(&map->slab, row_node_size(key.size, capacity), &granted);
     row_node_init(node, key, value, granted - row_node_size(key.size, 0));
     return node;
 }

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "state/row_index.h"
 #include "state/row_order.h"
 #include "state/store.h"
 
@@ -32,10 +33,14 @@ void row_map_destroy(struct row_map **map);
  * the key is put again. */
 bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *value);
 /* Copies; the key is not empty; both may be views of rows of this map. */
-void row_map_put(struct row_map *map, struct bytes key, struct bytes value);
+uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value); /* its number */
 /* The same in two steps: what expect gave starts on its way into the processor's cache, and put needs it. */
 uint32_t row_map_expect(const struct row_map *map, struct bytes key);
-void row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
+uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
+/* The row is there, not deleted, and `position` bytes long: `more` comes behind them. It is no view of this map. */
+void row_map_grow_expected(struct row_map *map, uint32_t hash, struct bytes key, size_t position, struct bytes more);
+/* ROW_NUMBER_NONE: the map says nothing about the key. */
+uint32_t row_map_number(const struct row_map *map, uint32_t hash, struct bytes key);
 size_t row_map_count(const struct row_map *map);
 struct store_row row_map_row(const struct row_map *map, size_t number);
 /* Keeps the memory for the next rows. */
@@ -46,9 +51,6 @@ void row_map_clear(struct row_map *map);
 uint64_t row_map_bytes(const struct row_map *map);
 /* Bytes asked of the allocator. */
 uint64_t row_map_footprint(const struct row_map *map);
-
-/* All rows in the order in which their keys came; valid until the next put or clear. */
-const struct store_row *row_map_rows(struct row_map *map);
 
 /* Ascending over from <= key < to; to none: to the end. The map must not change meanwhile. */
 struct row_map_cursor {

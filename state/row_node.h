@@ -52,6 +52,15 @@ static inline void row_node_set_value(struct row_node *node, struct bytes value)
     node->value_size = value.data == NULL ? ROW_VALUE_NONE : (uint32_t)value.size;
 }
 
+/* `more` comes behind the value, and must fit. */
+static inline void row_node_grow(struct row_node *node, struct bytes more)
+{
+    ENSURE(node->value_size != ROW_VALUE_NONE && node->value_size + more.size <= node->capacity);
+    if (more.size > 0)
+        memcpy(node->data + node->key_size + node->value_size, more.data, more.size);
+    node->value_size += (uint32_t)more.size;
+}
+
 /* Of memory that holds row_node_size(key.size, capacity) bytes. */
 static inline void row_node_init(struct row_node *node, struct bytes key, struct bytes value,
                                  size_t capacity)

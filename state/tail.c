@@ -5,9 +5,16 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { FORMAT = 1, VARINT_BYTES_MAX = 10 };
+enum { FORMAT = 2, VARINT_BYTES_MAX = 10 };
 
-enum entry_kind { ENTRY_PUT, ENTRY_DELETE, ENTRY_FRAGMENT, ENTRY_LAST_FRAGMENT, ENTRY_KIND_COUNT };
+enum entry_kind {
+    ENTRY_PUT,
+    ENTRY_DELETE,
+    ENTRY_FRAGMENT,
+    ENTRY_LAST_FRAGMENT,
+    ENTRY_APPEND,
+    ENTRY_KIND_COUNT
+};
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
@@ -27,13 +34,12 @@ struct packer {
 };
 
 static enum status pack(struct packer *packer, struct error *err);
-static enum status pack_row(struct packer *packer, const struct store_row *row, struct error *err);
-static enum status pack_fragments(struct packer *packer, const struct store_row *row,
-                                  struct error *err);
+static enum status pack_change(struct packer *packer, const struct row_change *change, struct error *err);
+static enum status pack_fragments(struct packer *packer, const struct row_change *row, struct error *err);
+static enum status pack_appends(struct packer *packer, const struct row_change *row, struct error *err);
 static void begin_record(struct packer *packer);
 static enum status end_record(struct packer *packer, struct error *err);
-static void add_entry(struct packer *packer, enum entry_kind kind, struct bytes key,
-                      struct bytes value);
+static void add_entry(struct packer *packer, enum entry_kind kind, const struct row_change *change);
 
 enum status tail_write(const struct tail_transaction *transaction, size_t record_bytes_max,
                        tail_emit_fn *emit, void *context, struct error *err)
@@ -61,8 +67,8 @@ enum status tail_write(const struct tail_transaction *transaction, size_t record
 static enum status pack(struct packer *packer, struct error *err)
 {
     begin_record(packer);
-    for (size_t i = 0; i < packer->transaction->row_count; i++)
-        TRY(pack_row(packer, &packer->transaction->rows[i], err));
+    for (size_t i = 0; i < packer->transaction->change_count; i++)
+        TRY(pack_change(packer, &packer->transaction->changes[i], err));
     return end_record(packer, err);
 }
 
@@ -79,43 +85,77 @@ static size_t run_size(struct bytes b)
     return varint_size(b.size) + b.size;
 }
 
-static size_t entry_size(enum entry_kind kind, struct bytes key, struct bytes value)
+static size_t entry_size(enum entry_kind kind, const struct row_change *change)
 {
-    return 1 + run_size(key) + (kind == ENTRY_DELETE ? 0 : run_size(value));
+    return 1 + run_size(change->key) + (kind == ENTRY_APPEND ? varint_size(change->position) : 0) +
+           (kind == ENTRY_DELETE ? 0 : run_size(change->value));
 }
 
-static enum status pack_row(struct packer *packer, const struct store_row *row, struct error *err)
+static enum entry_kind kind_of(const struct row_change *change)
 {
-    const enum entry_kind kind = row->value.data == NULL ? ENTRY_DELETE : ENTRY_PUT;
-    const size_t size = entry_size(kind, row->key, row->value);
+    return change->value.data == NULL ? ENTRY_DELETE : change->position > 0 ? ENTRY_APPEND : ENTRY_PUT;
+}
+
+static enum status pack_change(struct packer *packer, const struct row_change *change, struct error *err)
+{
+    const enum entry_kind kind = kind_of(change);
+    const size_t size = entry_size(kind, change);
     if (packer->size + size > packer->record_bytes_max && packer->entry_count > 0) {
         TRY(end_record(packer, err));
         begin_record(packer);
     }
     if (packer->size + size > packer->record_bytes_max)
-        return pack_fragments(packer, row, err);
-    add_entry(packer, kind, row->key, row->value);
+        return kind == ENTRY_APPEND ? pack_appends(packer, change, err) : pack_fragments(packer, change, err);
+    add_entry(packer, kind, change);
     return ST_OK;
 }
 
-/* Starts in an empty record; the last fragment shares its record with the rows behind it. */
-static enum status pack_fragments(struct packer *packer, const struct store_row *row,
-                                  struct error *err)
+/* Of a value, in this record. */
+static size_t room_for(const struct packer *packer, struct bytes key)
 {
-    const size_t overhead = 1 + run_size(row->key) + VARINT_BYTES_MAX;
+    const size_t overhead = 1 + run_size(key) + 2 * VARINT_BYTES_MAX;
+    /* A key that fills a record was refused when the row was put. */
+    ENSURE(packer->size + overhead < packer->record_bytes_max);
+    return packer->record_bytes_max - packer->size - overhead;
+}
+
+static struct bytes split_off(struct bytes *rest, size_t size)
+{
+    const struct bytes first = bytes_of(rest->data, size);
+    *rest = bytes_of(rest->data + size, rest->size - size);
+    return first;
+}
+
+/* Starts in an empty record; the last fragment shares its record with the rows behind it. */
+static enum status pack_fragments(struct packer *packer, const struct row_change *row, struct error *err)
+{
+    struct row_change part = { .key = row->key };
     struct bytes rest = row->value;
-    for (;;) {
-        /* A key that fills a record was refused when the row was put. */
-        ENSURE(packer->size + overhead < packer->record_bytes_max);
-        const size_t room = packer->record_bytes_max - packer->size - overhead;
-        if (rest.size <= room)
-            break;
-        add_entry(packer, ENTRY_FRAGMENT, row->key, bytes_of(rest.data, room));
-        rest = bytes_of(rest.data + room, rest.size - room);
+    for (size_t room; (room = room_for(packer, row->key)) < rest.size;) {
+        part.value = split_off(&rest, room);
+        add_entry(packer, ENTRY_FRAGMENT, &part);
         TRY(end_record(packer, err));
         begin_record(packer);
     }
-    add_entry(packer, ENTRY_LAST_FRAGMENT, row->key, rest);
+    part.value = rest;
+    add_entry(packer, ENTRY_LAST_FRAGMENT, &part);
+    return ST_OK;
+}
+
+/* The same with entries that stand for themselves, one behind the other. */
+static enum status pack_appends(struct packer *packer, const struct row_change *row, struct error *err)
+{
+    struct row_change part = *row;
+    struct bytes rest = row->value;
+    for (size_t room; (room = room_for(packer, row->key)) < rest.size;) {
+        part.value = split_off(&rest, room);
+        add_entry(packer, ENTRY_APPEND, &part);
+        part.position += room;
+        TRY(end_record(packer, err));
+        begin_record(packer);
+    }
+    part.value = rest;
+    add_entry(packer, ENTRY_APPEND, &part);
     return ST_OK;
 }
 
@@ -160,17 +200,18 @@ static enum status end_record(struct packer *packer, struct error *err)
     return packer->emit(packer->context, buffer_view(&packer->record), err);
 }
 
-static void add_entry(struct packer *packer, enum entry_kind kind, struct bytes key,
-                      struct bytes value)
+static void add_entry(struct packer *packer, enum entry_kind kind, const struct row_change *change)
 {
-    packer->size += entry_size(kind, key, value);
+    packer->size += entry_size(kind, change);
     packer->entry_count++;
     if (packer->emit == NULL)
         return;
     buffer_put_u8(&packer->record, (uint8_t)kind);
-    buffer_put_run(&packer->record, key);
+    buffer_put_run(&packer->record, change->key);
+    if (kind == ENTRY_APPEND)
+        buffer_put_varint(&packer->record, change->position);
     if (kind != ENTRY_DELETE)
-        buffer_put_run(&packer->record, value);
+        buffer_put_run(&packer->record, change->value);
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -184,8 +225,7 @@ struct record_header {
 
 struct entry {
     enum entry_kind kind;
-    struct bytes key;
-    struct bytes value; /* none: deleted */
+    struct row_change change;
 };
 
 struct tail_reader {
@@ -209,7 +249,7 @@ static enum status read_inputs(struct tail_reader *reader, struct reader *in, st
 static enum status check_entries(struct tail_reader *reader, struct bytes entries, uint32_t count,
                                  struct error *err);
 static enum status finish(struct tail_reader *reader, struct error *err);
-static void deliver(struct tail_reader *reader);
+static enum status deliver(struct tail_reader *reader, struct error *err);
 static enum status damaged(struct error *err, const char *where);
 
 void tail_reader_create(struct tail_reader **out, const struct tail_reader_events *events)
@@ -328,23 +368,26 @@ static bool read_entry(struct entry *out, struct reader *in)
     if (kind >= ENTRY_KIND_COUNT)
         return false;
     out->kind = (enum entry_kind)kind;
-    out->key = reader_run(in);
-    out->value = kind == ENTRY_DELETE ? BYTES_NONE : reader_run(in);
-    return !in->failed && out->key.size > 0 && out->key.data[0] != 0x00;
+    struct row_change *change = &out->change;
+    change->key = reader_run(in);
+    change->position = kind == ENTRY_APPEND ? reader_varint(in) : 0;
+    change->value = kind == ENTRY_DELETE ? BYTES_NONE : reader_run(in);
+    return !in->failed && change->key.size > 0 && change->key.data[0] != 0x00 &&
+           (kind != ENTRY_APPEND || (change->position > 0 && change->position <= UINT32_MAX));
 }
 
 /* Whether the entry may follow what was read before it. */
 static bool continues(struct tail_reader *reader, const struct entry *entry)
 {
-    if (entry->kind == ENTRY_PUT || entry->kind == ENTRY_DELETE)
+    if (entry->kind != ENTRY_FRAGMENT && entry->kind != ENTRY_LAST_FRAGMENT)
         return !reader->in_fragments;
-    if (reader->in_fragments && !bytes_equal(buffer_view(&reader->fragment_key), entry->key))
+    if (reader->in_fragments && !bytes_equal(buffer_view(&reader->fragment_key), entry->change.key))
         return false;
     if (!reader->in_fragments && entry->kind == ENTRY_LAST_FRAGMENT)
         return false;
     reader->in_fragments = entry->kind == ENTRY_FRAGMENT;
     buffer_clear(&reader->fragment_key);
-    buffer_put_bytes(&reader->fragment_key, entry->key);
+    buffer_put_bytes(&reader->fragment_key, entry->change.key);
     return true;
 }
 
@@ -370,11 +413,11 @@ static enum status finish(struct tail_reader *reader, struct error *err)
     const struct tail_reader_events *events = &reader->events;
     if (events->wanted != NULL && !events->wanted(events->context, &metadata))
         return ST_OK;
-    deliver(reader);
+    TRY(deliver(reader, err));
     return events->done(events->context, &metadata, reader->inputs, reader->input_count, err);
 }
 
-static void deliver(struct tail_reader *reader)
+static enum status deliver(struct tail_reader *reader, struct error *err)
 {
     struct reader in = reader_of(buffer_view(&reader->entries));
     struct entry entry;
@@ -382,14 +425,15 @@ static void deliver(struct tail_reader *reader)
     while (reader_left(&in) > 0) {
         ENSURE(read_entry(&entry, &in)); /* it was checked */
         if (entry.kind == ENTRY_FRAGMENT || entry.kind == ENTRY_LAST_FRAGMENT)
-            buffer_put_bytes(&reader->fragments, entry.value);
+            buffer_put_bytes(&reader->fragments, entry.change.value);
         if (entry.kind == ENTRY_FRAGMENT)
             continue;
         if (entry.kind == ENTRY_LAST_FRAGMENT)
-            entry.value = buffer_view(&reader->fragments);
-        reader->events.row(reader->events.context, entry.key, entry.value);
+            entry.change.value = buffer_view(&reader->fragments);
+        TRY(reader->events.row(reader->events.context, &entry.change, err));
         buffer_clear(&reader->fragments);
     }
+    return ST_OK;
 }
 
 static enum status damaged(struct error *err, const char *where)

@@ -1,17 +1,19 @@
 /*
- * tail: the write-ahead log's records. One transaction of a task writes the absolute new value of
- * every row that it changed, packed into one Kafka record or a few of at most TAIL_RECORD_BYTES; a
+ * tail: the write-ahead log's records. One transaction of a task writes the new value of every row
+ * that it changed, or what is new at the end of one, packed into one Kafka record or a few of at most TAIL_RECORD_BYTES; a
  * row larger than that is split into fragments over consecutive records.
  *
  * A record (value; the key is empty):
- *     u8 format = 1 | BE32 part | BE32 part count | run metadata text (commit_metadata.h)
+ *     u8 format = 2 | BE32 part | BE32 part count | run metadata text (commit_metadata.h)
  *     | BE32 entry count | inputs, in part 0 only | entries
  * Inputs:
  *     varint count | each: run topic | varint partition | zigzag next offset
  * An entry:
- *     u8 kind (0 put, 1 delete, 2 fragment, 3 last fragment) | run key | run value, not for delete
- * The fragments of a row follow each other, with nothing between them. The counts make every
- * truncation visible. To change it: raise `format`, read both.
+ *     u8 kind (0 put, 1 delete, 2 fragment, 3 last fragment, 4 append) | run key
+ *     | varint position, for append only | run value, not for delete
+ * The fragments of a row follow each other, with nothing between them. What is appended goes behind the first
+ * `position` bytes of the row (row_change.h); a large one is several entries. The counts make every truncation
+ * visible. To change it: raise `format`, read both; format 1 has no appends.
  */
 #ifndef WEIR_STATE_TAIL_H
 #define WEIR_STATE_TAIL_H
@@ -23,7 +25,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "state/commit_metadata.h"
-#include "state/store.h"
+#include "state/row_change.h"
 
 enum { TAIL_RECORD_BYTES = 900 * 1000 };
 
@@ -38,8 +40,8 @@ struct tail_transaction {
     const struct commit_metadata *metadata;
     const struct tail_input *inputs;
     size_t input_count;
-    const struct store_row *rows;
-    size_t row_count;
+    const struct row_change *changes;
+    size_t change_count;
 };
 
 /* Calls `emit` once per record, in order; a transaction without rows gives one record.
@@ -57,7 +59,7 @@ MUST_CHECK enum status tail_write(const struct tail_transaction *transaction,
  */
 struct tail_reader;
 struct tail_reader_events {
-    void (*row)(void *context, struct bytes key, struct bytes value);
+    enum status (*row)(void *context, const struct row_change *change, struct error *err);
     /* all rows of metadata->seq were delivered */
     enum status (*done)(void *context, const struct commit_metadata *metadata,
                         const struct tail_input *inputs, size_t input_count, struct error *err);

@@ -109,7 +109,7 @@ __attribute__((noinline)) static void commit(struct bench *bench)
     const struct commit_metadata metadata = { .seq = ++bench->seq };
     struct tail_transaction tail = { .metadata = &metadata };
     must(bench, task_prepare_commit(bench->task, &bench->err));
-    overlay_changes(bench->overlay, &tail.rows, &tail.row_count);
+    overlay_changes(bench->overlay, &tail.changes, &tail.change_count);
     must(bench, tail_write(&tail, 0, take_record, bench, &bench->err));
     bench->alerts += outputs_count(task_outputs(bench->task));
     overlay_commit(bench->overlay);

@@ -32,19 +32,20 @@ struct follower {
 
     struct map *batch; /* key -> struct bytes, the newest value */
     struct arena *arena;
+    struct buffer row, grown; /* scratch */
     uint64_t batch_bytes;
     uint64_t rows, reloads;
 };
 
 static bool wanted(void *context, const struct commit_metadata *metadata);
-static void take_row(void *context, struct bytes key, struct bytes value);
+static enum status take_change(void *context, const struct row_change *change, struct error *err);
 static enum status transaction_done(void *context, const struct commit_metadata *metadata,
                                     const struct tail_input *inputs, size_t input_count,
                                     struct error *err);
 
 static void begin_tail(struct follower *follower)
 {
-    const struct tail_reader_events events = { take_row, transaction_done, wanted, follower };
+    const struct tail_reader_events events = { take_change, transaction_done, wanted, follower };
     tail_reader_destroy(&follower->tail);
     tail_reader_create(&follower->tail, &events);
     follower->source = FOLLOWER_READS_TAIL;
@@ -140,6 +141,8 @@ void follower_destroy(struct follower **follower_ref)
         follower->store->type->partition_close(follower->store);
     tail_reader_destroy(&follower->tail);
     map_destroy(&follower->batch);
+    buffer_fini(&follower->row);
+    buffer_fini(&follower->grown);
     arena_destroy(&follower->arena);
     mem_free(follower);
 }
@@ -224,9 +227,42 @@ static bool wanted(void *context, const struct commit_metadata *metadata)
     return metadata->seq == follower->seq + 1;
 }
 
-static void take_row(void *context, struct bytes key, struct bytes value)
+/* The row as it is now: collected, else in the store. */
+static enum status find_row(struct follower *follower, struct bytes key, struct bytes *out, struct error *err)
 {
-    collect(context, key, value);
+    const struct bytes *collected = map_find(follower->batch, key);
+    bool found;
+    *out = collected == NULL ? BYTES_NONE : *collected;
+    if (collected != NULL)
+        return ST_OK;
+    buffer_clear(&follower->row);
+    TRY(follower->store->type->get(follower->store, key, &follower->row, &found, err));
+    if (found)
+        *out = buffer_view(&follower->row);
+    return ST_OK;
+}
+
+static enum status append(struct follower *follower, const struct row_change *change, struct error *err)
+{
+    struct bytes before;
+    TRY(find_row(follower, change->key, &before, err));
+    if (before.data == NULL || before.size != change->position) {
+        follower->gap = true;
+        return ST_OK;
+    }
+    buffer_clear(&follower->grown);
+    buffer_put_bytes(&follower->grown, before);
+    buffer_put_bytes(&follower->grown, change->value);
+    collect(follower, change->key, buffer_view(&follower->grown));
+    return ST_OK;
+}
+
+static enum status take_change(void *context, const struct row_change *change, struct error *err)
+{
+    if (change->position > 0)
+        return append(context, change, err);
+    collect(context, change->key, change->value);
+    return ST_OK;
 }
 
 static enum status transaction_done(void *context, const struct commit_metadata *metadata,

@@ -11,7 +11,7 @@
  * It reads what is committed only, and needs no offsets of the group: an end mark that can be read
  * belongs to a checkpoint that is complete, and says which seq that is. Rows from the changelog may
  * be newer than that, which is harmless: whoever takes over replays the tail to the committed seq,
- * and the tail's values are absolute. Why the changelog must be read to its end as well stands in
+ * and comes past a whole value of each row that it appends to. Why the changelog must be read to its end as well stands in
  * docs/exactly-once.md.
  *
  * Rows are collected and written sorted, together with the position (seq, nonce) of the last

@@ -15,11 +15,12 @@ struct reading {
     int64_t progress_us;
 };
 
-static void ignore_row(void *context, struct bytes key, struct bytes value)
+static enum status ignore_row(void *context, const struct row_change *change, struct error *err)
 {
     (void)context;
-    (void)key;
-    (void)value;
+    (void)change;
+    (void)err;
+    return ST_OK;
 }
 
 static bool want_all(void *context, const struct commit_metadata *metadata)

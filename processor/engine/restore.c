@@ -219,11 +219,22 @@ static bool tail_wanted(void *context, const struct commit_metadata *metadata)
     return !restore->gap && metadata->seq > restore->base_seq && metadata->seq <= target->seq;
 }
 
-static void tail_row(void *context, struct bytes key, struct bytes value)
+static enum status tail_append(struct restore *restore, const struct row_change *change, struct error *err)
+{
+    bool fits;
+    TRY(overlay_replay_append(restore->options.overlay, change->key, change->position, change->value, &fits, err));
+    restore->gap |= !fits;
+    return ST_OK;
+}
+
+static enum status tail_row(void *context, const struct row_change *change, struct error *err)
 {
     struct restore *restore = context;
-    overlay_replay(restore->options.overlay, key, value);
     atomic_fetch_add_explicit(&restore->rows, 1, memory_order_relaxed);
+    if (change->position > 0)
+        return tail_append(restore, change, err);
+    overlay_replay(restore->options.overlay, change->key, change->value);
+    return ST_OK;
 }
 
 static enum status tail_done(void *context, const struct commit_metadata *metadata, const struct tail_input *inputs,
@@ -237,7 +248,7 @@ static enum status tail_done(void *context, const struct commit_metadata *metada
     if (metadata->nonce != restore->options.target.nonce)
         return FAIL(err, ST_CORRUPT, "the tail of partition %" PRId32 " holds another transaction %" PRIu64
                     " than the committed one", restore->options.partition, metadata->seq);
-    restore->reached = true;
+    restore->reached = !restore->gap;
     return ST_OK;
 }
 

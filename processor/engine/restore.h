@@ -98,8 +98,6 @@ struct restore {
     uint64_t next_seq; /* of the tail's next transaction; 0: not known yet */
     bool gap;
     bool reached;
-    enum status tail_failure;
-    struct error tail_error;
 };
 
 /* Takes the reader. */

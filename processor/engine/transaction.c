@@ -162,10 +162,10 @@ static enum status produce_tail(struct lane *lane, struct error *err)
     for (size_t i = 0; i < lane->input_count; i++)
         inputs[i] = (struct tail_input){ bytes_of_string(topics->items[lane->inputs[i].topic].name), lane->partition,
                                          lane->inputs[i].position };
-    const struct store_row *rows;
-    size_t row_count;
-    overlay_changes(lane->overlay, &rows, &row_count);
-    const struct tail_transaction tail = { &lane->pending, inputs, lane->input_count, rows, row_count };
+    const struct row_change *changes;
+    size_t change_count;
+    overlay_changes(lane->overlay, &changes, &change_count);
+    const struct tail_transaction tail = { &lane->pending, inputs, lane->input_count, changes, change_count };
     const enum status st = tail_write(&tail, 0, emit_tail, lane, err);
     mem_free(inputs);
     return st;

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { ROWS_MAX = 1024, RECORD_BYTES_MAX = 1 << 20 };
 
 struct copy {
-    struct buffer rows; /* runs key, optional runs value */
+    struct buffer rows; /* run key, varint position, optional run value */
     size_t count;
     bool is_done;
 };
@@ -26,13 +26,16 @@ struct round_trip {
     struct tail_reader *reader;
 };
 
-static void keep_row(void *context, struct bytes key, struct bytes value)
+static enum status keep_row(void *context, const struct row_change *change, struct error *err)
 {
     struct copy *copy = context;
+    (void)err;
     ENSURE(!copy->is_done);
-    buffer_put_run(&copy->rows, key);
-    buffer_put_optional_run(&copy->rows, value);
+    buffer_put_run(&copy->rows, change->key);
+    buffer_put_varint(&copy->rows, change->position);
+    buffer_put_optional_run(&copy->rows, change->value);
     copy->count++;
+    return ST_OK;
 }
 
 static enum status keep_done(void *context, const struct commit_metadata *metadata,
@@ -51,20 +54,21 @@ static enum status feed_again(void *context, struct bytes record, struct error *
     return tail_reader_feed(context, record, err);
 }
 
-static void read_row(void *context, struct bytes key, struct bytes value)
+static enum status read_row(void *context, const struct row_change *change, struct error *err)
 {
-    keep_row(&((struct round_trip *)context)->read, key, value);
+    return keep_row(&((struct round_trip *)context)->read, change, err);
 }
 
 static enum status read_done(void *context, const struct commit_metadata *metadata,
                              const struct tail_input *inputs, size_t input_count, struct error *err)
 {
     struct round_trip *trip = context;
-    static struct store_row rows[ROWS_MAX];
+    static struct row_change rows[ROWS_MAX];
     struct reader in = reader_of(buffer_view(&trip->read.rows));
     const bool fits = trip->read.count <= ROWS_MAX && input_count < 10;
     for (size_t i = 0; fits && i < trip->read.count; i++) {
         rows[i].key = reader_run(&in);
+        rows[i].position = reader_varint(&in);
         rows[i].value = reader_optional_run(&in);
     }
     const struct tail_transaction transaction = { metadata, inputs, input_count, rows,

@@ -20,13 +20,33 @@ struct fold {
     bool bad;
 };
 
-static void fold_row(void *context, struct bytes key, struct bytes value)
+static void fold_row(struct fold *fold, struct bytes key, struct bytes value)
 {
-    struct fold *fold = context;
     if (value.data == NULL)
         map_remove(fold->rows, key);
     else
         *(struct bytes *)map_insert(fold->rows, key, NULL) = arena_copy(fold->arena, value);
+}
+
+static enum status fold_change(void *context, const struct row_change *change, struct error *err)
+{
+    struct fold *fold = context;
+    (void)err;
+    if (change->position == 0) {
+        fold_row(fold, change->key, change->value);
+        return ST_OK;
+    }
+    struct bytes *row = map_find(fold->rows, change->key);
+    if (row == NULL || row->size != change->position) {
+        fold->bad = true;
+        return ST_OK;
+    }
+    const size_t size = change->position + change->value.size;
+    uint8_t *whole = arena_alloc(fold->arena, size);
+    memcpy(whole, row->data, change->position);
+    memcpy(whole + change->position, change->value.data, change->value.size);
+    *row = bytes_of(whole, size);
+    return ST_OK;
 }
 
 static void fold_changelog(void *context, const struct log_record *record,
@@ -86,7 +106,7 @@ bool ledger_judge_fold(struct journal_check *check, const struct commit_metadata
 {
     struct ledger *ledger = check->ledger;
     struct fold fold = { .after = metadata->checkpoint.seq, .next = metadata->checkpoint.seq + 1 };
-    const struct tail_reader_events events = { fold_row, fold_done, fold_wanted, &fold };
+    const struct tail_reader_events events = { fold_change, fold_done, fold_wanted, &fold };
     map_create(&fold.rows, sizeof(struct bytes));
     arena_create(&fold.arena, LEDGER_ARENA_BLOCK);
     tail_reader_create(&fold.tail, &events);

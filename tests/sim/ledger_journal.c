@@ -104,19 +104,19 @@ static void adopt(struct journal_check *check)
  * in turn. */
 struct row_compare {
     struct journal_check *check;
-    struct store_row *rows;
+    struct row_change *rows; /* whole */
     size_t count, found;
     const char *difference;
 };
 
 static int by_key(const void *a, const void *b)
 {
-    return bytes_compare(((const struct store_row *)a)->key, ((const struct store_row *)b)->key);
+    return bytes_compare(((const struct row_change *)a)->key, ((const struct row_change *)b)->key);
 }
 
 static void sort_reference_rows(struct row_compare *compare)
 {
-    const struct store_row *rows;
+    const struct row_change *rows;
     overlay_changes(compare->check->reference.overlay, &rows, &compare->count);
     compare->rows = mem_copy(rows, compare->count * sizeof *rows);
     qsort(compare->rows, compare->count, sizeof *compare->rows, by_key);
@@ -129,23 +129,33 @@ static bool row_wanted(void *context, const struct commit_metadata *metadata)
     return true;
 }
 
-static void compare_row(void *context, struct bytes key, struct bytes value)
+/* What was before the position is judged with all rows (ledger_fold.c). */
+static bool is_its_end(const struct row_change *change, struct bytes whole)
+{
+    if (change->position == 0)
+        return bytes_equal(change->value, whole);
+    return whole.data != NULL && change->position <= whole.size &&
+           bytes_equal(change->value, bytes_of(whole.data + change->position, whole.size - change->position));
+}
+
+static enum status compare_row(void *context, const struct row_change *change, struct error *err)
 {
     struct row_compare *compare = context;
+    (void)err;
     if (compare->difference != NULL)
-        return;
-    const struct store_row wanted = { key, BYTES_NONE };
-    const struct store_row *row = bsearch(&wanted, compare->rows, compare->count, sizeof *compare->rows, by_key);
+        return ST_OK;
+    const struct row_change *row = bsearch(change, compare->rows, compare->count, sizeof *compare->rows, by_key);
     if (row == NULL)
         compare->difference = "its tail has another row than the reference";
-    else if (!bytes_equal(value, row->value))
+    else if (!is_its_end(change, row->value))
         compare->difference = "its tail has another value than the reference";
     compare->found++; /* a row that is there twice would make them too many */
     if (compare->difference != NULL && compare->check->ledger->verdict[0] == '\0')
         snprintf(compare->check->ledger->verdict, LEDGER_VERDICT_SIZE,
                  "partition %d seq %" PRIu64 ": %s (row kind %d, %zu bytes, value %zu bytes)",
                  compare->check->partition, compare->check->entry.seq, compare->difference,
-                 key.data[0], key.size, value.size);
+                 change->key.data[0], change->key.size, change->value.size);
+    return ST_OK;
 }
 
 static enum status row_done(void *context, const struct commit_metadata *metadata,
@@ -182,7 +192,7 @@ static void compare_tail(struct journal_check *check, struct bytes record)
 
 static void add_to_state(struct journal_check *check)
 {
-    const struct store_row *rows;
+    const struct row_change *rows;
     size_t count;
     overlay_changes(check->reference.overlay, &rows, &count);
     for (size_t i = 0; i < count; i++) {

@@ -238,11 +238,12 @@ static bool every_transaction(void *context, const struct commit_metadata *metad
     return true;
 }
 
-static void no_row(void *context, struct bytes key, struct bytes value)
+static enum status no_row(void *context, const struct row_change *change, struct error *err)
 {
     (void)context;
-    (void)key;
-    (void)value;
+    (void)change;
+    (void)err;
+    return ST_OK;
 }
 
 static enum status take_positions(void *context, const struct commit_metadata *metadata,

@@ -10,6 +10,7 @@
 #include "processor/engine/topics.h"
 #include "state/changelog.h"
 #include "state/commit_metadata.h"
+#include "state/row_change.h"
 #include "state/store.h"
 
 enum { FAKE_TAIL, FAKE_CHANGELOG, FAKE_TOPICS, FAKE_PARTITIONS = 3 };
@@ -44,6 +45,9 @@ enum status fake_log_open_reader(void *log, struct log_reader **out, struct erro
 void fake_log_transaction(struct fake_log *log, int32_t partition,
                           const struct commit_metadata *metadata, const struct store_row *rows,
                           size_t count);
+/* The same with rows that grow. */
+void fake_log_changes(struct fake_log *log, int32_t partition, const struct commit_metadata *metadata,
+                      const struct row_change *changes, size_t count);
 void fake_log_end_mark(struct fake_log *log, int32_t partition,
                        const struct state_identity *identity, uint64_t number, uint64_t seq);
 

@@ -188,16 +188,25 @@ static enum status emit(void *context, struct bytes record, struct error *err)
     return ST_OK;
 }
 
-/* A transaction that sets one row; it becomes the committed one. */
-static void commit(struct world *w, struct bytes key, struct bytes value)
+/* A transaction that changes one row; it becomes the committed one. */
+static void commit_change(struct world *w, struct row_change change)
 {
     w->options.target.seq++;
     w->options.target.nonce = 100 + w->options.target.seq;
     w->options.target.incarnation = 7;
     const struct tail_input input = { BYTES_LITERAL("in"), 0, w->input.position };
-    const struct store_row row = { key, value };
-    const struct tail_transaction transaction = { &w->options.target, &input, 1, &row, 1 };
+    const struct tail_transaction transaction = { &w->options.target, &input, 1, &change, 1 };
     cr_assert_eq(tail_write(&transaction, 0, emit, w, NULL), ST_OK);
+}
+
+static void commit(struct world *w, struct bytes key, struct bytes value)
+{
+    commit_change(w, (struct row_change){ key, value, 0 });
+}
+
+static void commit_append(struct world *w, struct bytes key, size_t position, struct bytes more)
+{
+    commit_change(w, (struct row_change){ key, more, position });
 }
 
 static enum status restore(struct world *w, struct restore *restore, struct error *err)
@@ -218,6 +227,64 @@ static void expect_row(struct world *w, struct bytes key, struct bytes wanted)
     cr_assert_eq(overlay_get(w->overlay, key, &value, NULL), ST_OK);
     cr_assert(bytes_equal(value, wanted));
     cr_assert_eq(value.data == NULL, wanted.data == NULL);
+}
+
+/* --- rows that grow -------------------------------------------------------------------------------------------------------- */
+
+Test(restore, a_row_that_grew)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("one"));
+    commit_append(&w, BYTES_LITERAL("\1a"), 3, BYTES_LITERAL(" two"));
+    commit_append(&w, BYTES_LITERAL("\1a"), 7, BYTES_LITERAL(" three"));
+    cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+    expect_row(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("one two three"));
+    tear_down(&w);
+}
+
+static void write_local_row(struct world *w, uint64_t seq, struct bytes key, struct bytes value)
+{
+    struct buffer position;
+    const struct store_position record = { w->options.identity, seq, 100 + seq };
+    const struct store_row row = { key, value };
+    buffer_init(&position);
+    store_position_write(&position, &record);
+    cr_assert_eq(w->partition->type->write(w->partition, &row, 1, buffer_view(&position), NULL), ST_OK);
+    buffer_fini(&position);
+}
+
+/* They are not what their position says. */
+Test(restore, local_rows_that_are_shorter_or_longer_than_what_is_appended_to)
+{
+    static const struct bytes damaged[] = { BYTES_LITERAL("one"), BYTES_LITERAL("one two t"), BYTES_NONE };
+    for (size_t i = 0; i < sizeof damaged / sizeof damaged[0]; i++) {
+        struct world w;
+        struct restore r;
+        struct error err = { 0 };
+        set_up(&w);
+        commit(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("one two"));
+        write_local_row(&w, 1, BYTES_LITERAL("\1a"), damaged[i]);
+        commit_append(&w, BYTES_LITERAL("\1a"), 7, BYTES_LITERAL(" three"));
+        w.options.target.checkpoint.seq = 1;
+        cr_assert_eq(restore(&w, &r, &err), ST_OK, "%s", err.text);
+        cr_assert(r.from_changelog);
+        expect_row(&w, BYTES_LITERAL("\1a"), BYTES_LITERAL("one two three"));
+        tear_down(&w);
+    }
+}
+
+Test(restore, a_tail_that_appends_to_nothing)
+{
+    struct world w;
+    struct restore r;
+    struct error err = { 0 };
+    set_up(&w);
+    commit_append(&w, BYTES_LITERAL("\1a"), 3, BYTES_LITERAL("more"));
+    cr_assert_eq(restore(&w, &r, &err), ST_CORRUPT);
+    tear_down(&w);
 }
 
 /* --- local rows ------------------------------------------------------------------------------------------------------------ */

@@ -13,22 +13,27 @@
 #include "processor/engine/standby.h"
 #include "state/overlay.h"
 
-enum { KEYS = 12, SECOND = 1000 * 1000 };
+enum { KEYS = 12, ROW_MAX = 64, SECOND = 1000 * 1000 };
 
 /* --- a naive owner of partition 0 ---------------------------------------------------------------- */
+
+struct owned_row {
+    uint8_t bytes[ROW_MAX];
+    size_t size; /* 0: there is none */
+};
 
 struct owner {
     struct fake_log *log;
     struct state_identity identity;
     struct commit_metadata committed;
-    uint32_t versions[KEYS]; /* 0: no row */
-    bool dirty[KEYS];
-    uint32_t next_version;
+    struct owned_row rows[KEYS];
+    bool dirty[KEYS]; /* put since the last checkpoint began */
+    uint64_t appends;
     int64_t tail_offset; /* where the last transaction lies */
     /* the checkpoint that is being written */
     bool running;
     bool frozen[KEYS];
-    uint32_t frozen_versions[KEYS];
+    struct owned_row frozen_rows[KEYS];
     struct commit_checkpoint target;
 };
 
@@ -39,9 +44,33 @@ static struct bytes key_of(int number, uint8_t buffer[2])
     return bytes_of(buffer, 2);
 }
 
-static struct bytes value_of(const uint32_t *version)
+static struct bytes value_of(const struct owned_row *row)
 {
-    return *version == 0 ? BYTES_NONE : bytes_of(version, sizeof *version);
+    return row->size == 0 ? BYTES_NONE : bytes_of(row->bytes, row->size);
+}
+
+static void add_noise(struct owned_row *row, struct prng *prng, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        row->bytes[row->size++] = (uint8_t)prng_next(prng);
+}
+
+/* A row that was put since the last checkpoint began may grow instead. */
+static struct row_change change_row(struct owner *owner, int k, struct prng *prng)
+{
+    enum { PUT_MAX = 12, GROWTH_MAX = 4 };
+    struct owned_row *row = &owner->rows[k];
+    const size_t before = row->size;
+    if (owner->dirty[k] && before > 0 && before + GROWTH_MAX <= ROW_MAX && prng_chance(prng, 2, 3)) {
+        owner->appends++;
+        add_noise(row, prng, 1 + (size_t)prng_below(prng, GROWTH_MAX));
+        return (struct row_change){ .value = bytes_of(row->bytes + before, row->size - before), .position = before };
+    }
+    owner->dirty[k] = true;
+    row->size = 0;
+    if (!prng_chance(prng, 1, 5))
+        add_noise(row, prng, 1 + (size_t)prng_below(prng, PUT_MAX));
+    return (struct row_change){ .value = value_of(row) };
 }
 
 static void owner_init(struct owner *owner, struct fake_log *log)
@@ -65,7 +94,7 @@ static void slice(struct owner *owner, int rows_max, struct commit_metadata *met
         uint8_t key[2];
         if (owner->frozen[k] && rows_max > 0) {
             fake_log_append(owner->log, FAKE_CHANGELOG, 0, key_of(k, key),
-                            value_of(&owner->frozen_versions[k]));
+                            value_of(&owner->frozen_rows[k]));
             owner->frozen[k] = false;
             rows_max--;
         }
@@ -80,15 +109,14 @@ static void slice(struct owner *owner, int rows_max, struct commit_metadata *met
 
 static void transaction(struct owner *owner, struct prng *prng, int changes)
 {
-    struct store_row rows[KEYS];
+    struct row_change changed[KEYS];
     uint8_t keys[KEYS][2];
     size_t count = 0;
     for (int k = 0; k < KEYS; k++) {
         if (!prng_chance(prng, (uint64_t)changes, KEYS))
             continue;
-        owner->versions[k] = prng_chance(prng, 1, 5) ? 0 : ++owner->next_version;
-        owner->dirty[k] = true;
-        rows[count++] = (struct store_row){ key_of(k, keys[k]), value_of(&owner->versions[k]) };
+        changed[count] = change_row(owner, k, prng);
+        changed[count++].key = key_of(k, keys[k]);
     }
     struct commit_metadata metadata = owner->committed;
     metadata.seq++;
@@ -97,7 +125,7 @@ static void transaction(struct owner *owner, struct prng *prng, int changes)
         slice(owner, (int)prng_below(prng, 4), &metadata);
     owner->tail_offset = owner->log->partitions[FAKE_TAIL][0].end;
     metadata.tail_offset = owner->tail_offset;
-    fake_log_transaction(owner->log, 0, &metadata, rows, count);
+    fake_log_changes(owner->log, 0, &metadata, changed, count);
     owner->committed = metadata;
 }
 
@@ -107,7 +135,7 @@ static void begin_checkpoint(struct owner *owner)
         return;
     for (int k = 0; k < KEYS; k++) {
         owner->frozen[k] = owner->dirty[k];
-        owner->frozen_versions[k] = owner->versions[k];
+        owner->frozen_rows[k] = owner->rows[k];
         owner->dirty[k] = false;
     }
     owner->target = (struct commit_checkpoint){ owner->committed.seq, owner->tail_offset,
@@ -242,7 +270,7 @@ static void check_rows(struct world *world, struct overlay *overlay, const char 
         uint8_t key[2];
         struct bytes found;
         cr_assert_eq(overlay_get(overlay, key_of(k, key), &found, NULL), ST_OK);
-        cr_assert(bytes_equal(found, value_of(&world->owner.versions[k])),
+        cr_assert(bytes_equal(found, value_of(&world->owner.rows[k])),
                   "%s: key %d at seq %" PRIu64, what, k, world->owner.committed.seq);
     }
 }

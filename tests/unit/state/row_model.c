@@ -67,16 +67,44 @@ struct bytes model_any_limit(struct prng *prng)
     }
 }
 
+/* The highest byte of a version counts how often it has grown. */
+enum { GROWTH_SHIFT = 24, GROWTH_MAX = 100, GROWTH_BYTES_MAX = 8 };
+static const uint32_t FIRST_MASK = (1U << GROWTH_SHIFT) - 1;
+
+uint32_t model_grown(uint32_t version)
+{
+    return version >> GROWTH_SHIFT == GROWTH_MAX ? 0 : version + (1U << GROWTH_SHIFT);
+}
+
+uint32_t model_before_growth(uint32_t version)
+{
+    return version >> GROWTH_SHIFT == 0 ? 0 : version - (1U << GROWTH_SHIFT);
+}
+
+static size_t put_noise(uint8_t *out, struct prng *prng, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        out[i] = (uint8_t)prng_next(prng);
+    return size;
+}
+
 struct bytes model_value(uint32_t version)
 {
-    static uint8_t values[4][MODEL_VALUE_MAX];
+    static uint8_t values[4][MODEL_VALUE_MAX + GROWTH_MAX * GROWTH_BYTES_MAX];
     static unsigned turn;
     if (version == 0)
         return BYTES_NONE;
     turn = (turn + 1) % 4;
-    struct prng prng = prng_of_seed(version);
-    const size_t size = (size_t)prng_below(&prng, prng_chance(&prng, 1, 4) ? MODEL_VALUE_MAX : 40);
-    for (size_t i = 0; i < size; i++)
-        values[turn][i] = (uint8_t)prng_next(&prng);
+    struct prng prng = prng_of_seed(version & FIRST_MASK);
+    const size_t first = (size_t)prng_below(&prng, prng_chance(&prng, 1, 4) ? MODEL_VALUE_MAX : 40);
+    size_t size = put_noise(values[turn], &prng, first);
+    for (uint32_t i = 0; i < version >> GROWTH_SHIFT; i++)
+        size += put_noise(values[turn] + size, &prng, (size_t)prng_below(&prng, GROWTH_BYTES_MAX + 1));
     return bytes_of(values[turn], size);
+}
+
+struct bytes model_end(uint32_t version, size_t position)
+{
+    const struct bytes whole = model_value(version);
+    return bytes_of(whole.data + position, whole.size - position);
 }

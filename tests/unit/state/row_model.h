@@ -27,5 +27,11 @@ struct bytes model_any_limit(struct prng *prng);
 
 /* none for version 0; valid until 4 calls later. */
 struct bytes model_value(uint32_t version);
+/* The version whose value is that of this one (not 0) and a few bytes more; 0: it has grown too often. */
+uint32_t model_grown(uint32_t version);
+/* The one that has grown into this one; 0: it has not grown. */
+uint32_t model_before_growth(uint32_t version);
+/* What has come behind the first `position` bytes. */
+struct bytes model_end(uint32_t version, size_t position);
 
 #endif

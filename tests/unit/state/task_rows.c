@@ -27,18 +27,35 @@ static void digest_bytes(struct task_rows *rows, struct bytes b)
     rows->digest = hash64(bytes_of(parts, sizeof parts));
 }
 
+/* Whole ones, whether they were put or have grown. */
+static void digest_rows(struct task_rows *rows, struct bytes keys)
+{
+    struct reader in = reader_of(keys);
+    while (reader_left(&in) > 0) {
+        const struct bytes key = reader_run(&in);
+        struct bytes value;
+        cr_assert_eq(overlay_get(rows->overlay, key, &value, NULL), ST_OK);
+        digest_bytes(rows, key);
+        digest_bytes(rows, value);
+    }
+}
+
 void task_rows_commit(struct task_rows *rows)
 {
-    const struct store_row *changes;
+    const struct row_change *changes;
+    struct buffer keys;
     size_t count;
+    buffer_init(&keys);
     cr_assert_eq(layouts_prepare(rows->layouts, NULL), ST_OK);
     overlay_changes(rows->overlay, &changes, &count);
     for (size_t i = 0; i < count; i++) {
-        digest_bytes(rows, changes[i].key);
-        digest_bytes(rows, changes[i].value);
+        buffer_put_run(&keys, changes[i].key);
+        rows->appends += changes[i].position > 0;
     }
     overlay_commit(rows->overlay);
     layouts_commit(rows->layouts);
+    digest_rows(rows, buffer_view(&keys));
+    buffer_fini(&keys);
 }
 
 void task_rows_abort(struct task_rows *rows)

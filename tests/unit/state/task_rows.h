@@ -18,6 +18,7 @@ struct task_rows {
     struct overlay *overlay;
     struct layouts *layouts;
     uint64_t digest; /* of every row committed so far, in order */
+    uint64_t appends; /* of those rows: that only grew */
 };
 
 void task_rows_open(struct task_rows *rows, const struct overlay_options *options);

@@ -263,7 +263,7 @@ Test(dedupe, the_ends_of_time_do_no_harm, .init = open_small, .fini = close_smal
 
 Test(dedupe, what_was_aborted_is_not_written_later, .init = open_small, .fini = close_small)
 {
-    const struct store_row *rows;
+    const struct row_change *rows;
     size_t count;
     cr_assert(!is_duplicate(1, 0));
     do_abort(&small);

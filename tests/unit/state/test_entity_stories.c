@@ -228,7 +228,7 @@ Test(entity_stories, the_longest_windows_and_the_farthest_times)
 
 static size_t change_count(struct small *s)
 {
-    const struct store_row *changes;
+    const struct row_change *changes;
     size_t count;
     cr_assert_eq(entity_log_flush(s->log, NULL), ST_OK);
     overlay_changes(s->rows.overlay, &changes, &count);

@@ -28,6 +28,7 @@ struct world {
     bool in_frozen[MODEL_KEYS];
     bool is_frozen;
     size_t frozen_written; /* rows of the frozen map that the store has */
+    uint64_t appends, appends_given, appends_replayed;
 };
 
 #define CHECK(world, condition, what)                                                           \
@@ -56,6 +57,23 @@ static void do_put(struct world *w)
     const uint32_t version = w->next_version++;
     CHECK(w, overlay_put(w->overlay, model_key(key), model_value(version), NULL) == ST_OK, "put");
     w->current.versions[key] = version;
+    note_touched(w, key);
+}
+
+/* Of a row that is whole in this epoch; a second time in a transaction it must be put. */
+static void do_append(struct world *w)
+{
+    const int key = model_any_key(&w->prng);
+    const uint32_t version = w->current.versions[key], grown = version == 0 ? 0 : model_grown(version);
+    if (grown == 0 || w->committed.versions[key] == 0 || !w->in_active[key] || model_value(version).size == 0)
+        return;
+    const size_t position = model_value(version).size;
+    const bool appended = overlay_append(w->overlay, model_key(key), position, model_end(grown, position));
+    CHECK(w, appended == !w->touched[key], "append");
+    if (!appended)
+        return;
+    w->appends++;
+    w->current.versions[key] = grown;
     note_touched(w, key);
 }
 
@@ -118,16 +136,28 @@ static void do_prefetch(struct world *w)
     CHECK(w, overlay_prefetch(w->overlay, keys, count, NULL) == ST_OK, "prefetch");
 }
 
+static void check_change(struct world *w, const struct row_change *change, int key)
+{
+    const uint32_t now = w->current.versions[key];
+    if (change->position == 0) {
+        CHECK(w, bytes_equal(change->value, model_value(now)), "changes: a whole row");
+        return;
+    }
+    CHECK(w, change->position == model_value(w->committed.versions[key]).size, "changes: a position");
+    CHECK(w, bytes_equal(change->value, model_end(now, change->position)), "changes: an end");
+    w->appends_given++;
+}
+
 static void do_commit(struct world *w)
 {
-    const struct store_row *rows;
+    const struct row_change *rows;
     size_t count;
     overlay_changes(w->overlay, &rows, &count);
     CHECK(w, count == w->touched_count, "changes: another number than were made");
     for (size_t i = 0; i < count; i++) {
         const int key = w->touched_first[i];
         CHECK(w, bytes_equal(rows[i].key, model_key(key)), "changes: keys");
-        CHECK(w, bytes_equal(rows[i].value, model_value(w->current.versions[key])), "changes");
+        check_change(w, &rows[i], key);
         w->in_active[key] = true;
         w->touched[key] = false;
     }
@@ -250,6 +280,31 @@ static void change_elsewhere(struct world *w)
     w->stored = (struct row_model){ 0 };
 }
 
+/* As it was put, or as it grew: behind the row in the store if that is as long. */
+static void replay(struct world *w, int key)
+{
+    const uint32_t now = w->committed.versions[key], before = now == 0 ? 0 : model_before_growth(now);
+    const size_t position = before == 0 ? 0 : model_value(before).size;
+    if (position == 0 || prng_chance(&w->prng, 1, 2)) {
+        overlay_replay(w->overlay, model_key(key), model_value(now));
+        return;
+    }
+    bool fits;
+    if (w->stored.versions[key] != before)
+        overlay_replay(w->overlay, model_key(key), model_value(before));
+    const size_t wrong = position > 1 && prng_chance(&w->prng, 1, 2) ? position - 1 : position + 1;
+    CHECK(w,
+          overlay_replay_append(w->overlay, model_key(key), wrong, BYTES_LITERAL("x"), &fits, NULL) == ST_OK,
+          "replay of what does not fit");
+    CHECK(w, !fits, "it cannot fit");
+    CHECK(w,
+          overlay_replay_append(w->overlay, model_key(key), position, model_end(now, position), &fits, NULL) ==
+              ST_OK,
+          "replay of an append");
+    CHECK(w, fits, "it must fit");
+    w->appends_replayed++;
+}
+
 /* The process dies; the tail brings back what the store lacks, and some that it has. */
 static void do_restart(struct world *w)
 {
@@ -272,7 +327,7 @@ static void do_restart(struct world *w)
             continue;
         if (prng_chance(&w->prng, 1, 4)) /* an older one comes first */
             overlay_replay(w->overlay, model_key(key), model_value(w->stored.versions[key]));
-        overlay_replay(w->overlay, model_key(key), model_value(w->committed.versions[key]));
+        replay(w, key);
         w->in_active[key] = true;
     }
 }
@@ -280,7 +335,8 @@ static void do_restart(struct world *w)
 static void do_step(struct world *w)
 {
     static void (*const often[])(struct world *) = { check_get, check_get,   check_get,
-                                                     do_put,    do_put,      do_put,
+                                                     do_put,    do_put,      do_append,
+                                                     do_append, do_append,   do_append,
                                                      do_delete, do_prefetch, check_scan };
     static void (*const rarely[])(struct world *) = {
         do_commit,       do_commit, do_commit, do_abort,    check_counts,      do_freeze,
@@ -302,6 +358,7 @@ static void run(struct world *w, bool on_disk, uint64_t cache_bytes, int steps)
     overlay_create(&w->overlay, w->place.partition, &w->options);
     for (w->step = 0; w->step < steps; w->step++)
         do_step(w);
+    CHECK(w, w->appends > w->appends_given && w->appends_given > 0 && w->appends_replayed > 0, "appends");
     overlay_destroy(&w->overlay);
     place_close(&w->place);
 }

@@ -36,6 +36,17 @@ static void do_put(struct world *w)
     w->model.versions[key] = version;
 }
 
+static void do_grow(struct world *w)
+{
+    const int key = model_any_key(&w->prng);
+    const uint32_t version = w->model.versions[key], grown = version == 0 ? 0 : model_grown(version);
+    if (!w->is_in[key] || grown == 0)
+        return;
+    const size_t size = model_value(version).size;
+    row_map_grow_expected(w->map, row_map_expect(w->map, model_key(key)), model_key(key), size, model_end(grown, size));
+    w->model.versions[key] = grown;
+}
+
 static void check_get(struct world *w)
 {
     const int key = model_any_key(&w->prng);
@@ -47,13 +58,11 @@ static void check_get(struct world *w)
 
 static void check_rows(struct world *w)
 {
-    const struct store_row *rows = row_map_rows(w->map);
     CHECK(w, row_map_count(w->map) == (size_t)w->count, "count");
     for (int i = 0; i < w->count; i++) {
         const struct store_row row = row_map_row(w->map, (size_t)i);
         CHECK(w, bytes_equal(row.key, model_key(w->numbers[i])), "row: key");
         CHECK(w, bytes_equal(row.value, model_value(w->model.versions[w->numbers[i]])), "row");
-        CHECK(w, bytes_equal(rows[i].key, row.key) && bytes_equal(rows[i].value, row.value), "rows");
     }
 }
 
@@ -103,7 +112,8 @@ static void do_clear(struct world *w)
 Test(row_map, agrees_with_an_array)
 {
     static void (*const steps[])(struct world *) = {
-        do_put,     do_put,       do_put,     do_put,     check_get,   check_get,
+        do_put,     do_put,     do_put,     do_put,     check_get,   check_get,
+        do_grow,    do_grow,    do_grow,    do_grow,    do_grow,     do_grow,
         check_rows, check_rows, check_scan, check_scan, check_bytes, do_clear,
     };
     static struct world w = { .next_version = 1 };
@@ -241,7 +251,6 @@ Test(row_map, can_be_read_by_number_while_its_owner_reads)
         row_map_seek(&cursor, map, text_key(key, 2, i), BYTES_NONE);
         (void)row_map_peek(&cursor, &row);
     }
-    (void)row_map_rows(map);
     cr_assert_eq(pthread_join(thread, &sum), 0);
     cr_assert_eq(*(size_t *)sum, 20 * 5000 * 4);
     row_map_destroy(&map);

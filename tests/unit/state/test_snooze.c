@@ -54,7 +54,7 @@ Test(snooze, remembers_per_rule_and_key)
 
 Test(snooze, nothing_to_remember_is_no_row)
 {
-    const struct store_row *rows;
+    const struct row_change *rows;
     size_t count;
     put(1, "user", INT64_MIN, false);
     overlay_changes(overlay, &rows, &count);

@@ -35,7 +35,7 @@ static void topic_clear(struct topic *topic)
 
 struct transaction {
     struct commit_metadata metadata;
-    struct store_row rows[ROWS_MAX];
+    struct row_change rows[ROWS_MAX];
     size_t row_count;
     struct tail_input inputs[INPUTS_MAX];
     size_t input_count;
@@ -54,6 +54,8 @@ static void make_rows(struct transaction *t, struct prng *prng, size_t count, si
                                                               (int)prng_below(prng, 20),
                                                               "--------------------"));
         t->rows[i].value = prng_chance(prng, 1, 5) ? BYTES_NONE : bytes_of(t->noise + start, size);
+        t->rows[i].position =
+            t->rows[i].value.data != NULL && prng_chance(prng, 1, 3) ? (size_t)prng_between(prng, 1, 100000) : 0;
     }
 }
 
@@ -81,8 +83,8 @@ static void write_transaction(struct topic *topic, const struct transaction *t)
         .metadata = &t->metadata,
         .inputs = t->inputs,
         .input_count = t->input_count,
-        .rows = t->rows,
-        .row_count = t->row_count,
+        .changes = t->rows,
+        .change_count = t->row_count,
     };
     cr_assert_eq(tail_write(&written, topic->record_bytes_max, append, topic, NULL), ST_OK);
 }
@@ -93,19 +95,34 @@ struct expected {
     size_t count;
     size_t at;
     size_t row;
+    size_t part; /* of what is appended to the row: it may come in several */
     size_t done;
     uint64_t unwanted_seq;
 };
 
-static void expect_row(void *context, struct bytes key, struct bytes value)
+static enum status expect_row(void *context, const struct row_change *change, struct error *err)
 {
     struct expected *expected = context;
+    (void)err;
     cr_assert_lt(expected->at, expected->count);
     const struct transaction *t = &expected->transactions[expected->at];
     cr_assert_lt(expected->row, t->row_count);
-    cr_assert(bytes_equal(key, t->rows[expected->row].key), "row %zu", expected->row);
-    cr_assert(bytes_equal(value, t->rows[expected->row].value), "row %zu", expected->row);
-    expected->row++;
+    const struct row_change *row = &t->rows[expected->row];
+    cr_assert(bytes_equal(change->key, row->key), "row %zu", expected->row);
+    if (row->position == 0) {
+        cr_assert(change->position == 0 && bytes_equal(change->value, row->value), "row %zu", expected->row);
+        expected->row++;
+        return ST_OK;
+    }
+    cr_assert_eq(change->position, row->position + expected->part, "row %zu", expected->row);
+    cr_assert_leq(expected->part + change->value.size, row->value.size, "row %zu", expected->row);
+    cr_assert(bytes_equal(change->value, bytes_of(row->value.data + expected->part, change->value.size)));
+    expected->part += change->value.size;
+    if (expected->part == row->value.size) {
+        expected->part = 0;
+        expected->row++;
+    }
+    return ST_OK;
 }
 
 static enum status expect_done(void *context, const struct commit_metadata *metadata,
@@ -198,7 +215,7 @@ Test(tail, the_largest_row_fits_by_default)
     struct transaction *t = mem_alloc(sizeof *t);
     t->metadata.seq = 1;
     t->rows[t->row_count++] =
-        (struct store_row){ bytes_of(key, KEY_BYTES), bytes_of(mem_alloc(ROW_BYTES), ROW_BYTES) };
+        (struct row_change){ bytes_of(key, KEY_BYTES), bytes_of(mem_alloc(ROW_BYTES), ROW_BYTES), 0 };
     const struct tail_transaction written = { &t->metadata, NULL, 0, t->rows, t->row_count };
     cr_assert_eq(tail_write(&written, 0, append, &topic, NULL), ST_OK);
     cr_assert_eq(topic.count, 2);
@@ -223,6 +240,8 @@ Test(tail, every_truncation_is_corrupt)
     struct prng prng = prng_from_env("TEST_SEED", 9);
     make_transaction(&transaction, &prng, 1, 30, 2000);
     transaction.rows[10].value = bytes_of(transaction.noise, 2000);
+    transaction.rows[20].value = bytes_of(transaction.noise, 2000);
+    transaction.rows[20].position = 7;
     write_transaction(&topic, &transaction);
     cr_assert_gt(topic.count, 4);
     for (size_t cut = 0; cut < topic.count; cut++) {
@@ -240,11 +259,12 @@ Test(tail, every_truncation_is_corrupt)
     topic_clear(&topic);
 }
 
-static void ignore_row(void *context, struct bytes key, struct bytes value)
+static enum status ignore_row(void *context, const struct row_change *change, struct error *err)
 {
-    (void)key;
-    (void)value;
+    (void)change;
+    (void)err;
     ++*(size_t *)context;
+    return ST_OK;
 }
 
 static enum status ignore_done(void *context, const struct commit_metadata *metadata,
@@ -292,7 +312,7 @@ Test(tail, parts_of_different_transactions_do_not_mix)
         make_transaction(&transactions[i], &prng, i + 1, 0, 0);
         transactions[i].input_count = 0;
         transactions[i].rows[0] =
-            (struct store_row){ BYTES_LITERAL("\1k"), bytes_of(transactions[i].noise, 2200) };
+            (struct row_change){ BYTES_LITERAL("\1k"), bytes_of(transactions[i].noise, 2200), 0 };
         transactions[i].row_count = 1;
         write_transaction(&topic, &transactions[i]);
     }
@@ -334,7 +354,10 @@ static const struct {
     { "an empty value", BYTES_LITERAL("\0\1k\0"), 1, ST_OK, 1 },
     { "a delete", BYTES_LITERAL("\1\1k"), 1, ST_OK, 1 },
     { "fragments", BYTES_LITERAL("\2\1k\1a\2\1k\1b\3\1k\1c"), 3, ST_OK, 1 },
-    { "an unknown kind", BYTES_LITERAL("\4\1k\1v"), 1, ST_CORRUPT, 0 },
+    { "an append", BYTES_LITERAL("\4\1k\5\1v"), 1, ST_OK, 1 },
+    { "an append in front", BYTES_LITERAL("\4\1k\0\1v"), 1, ST_CORRUPT, 0 },
+    { "an append between fragments", BYTES_LITERAL("\2\1k\1v\4\1l\1\1v\3\1k\1v"), 3, ST_CORRUPT, 0 },
+    { "an unknown kind", BYTES_LITERAL("\5\1k\1v"), 1, ST_CORRUPT, 0 },
     { "an empty key", BYTES_LITERAL("\0\0\1v"), 1, ST_CORRUPT, 0 },
     { "a key of the changelog", BYTES_LITERAL("\0\1\0\1v"), 1, ST_CORRUPT, 0 },
     { "more rows than told", BYTES_LITERAL("\1\1k\1\1l"), 1, ST_CORRUPT, 0 },
@@ -349,7 +372,7 @@ Test(tail, what_a_writer_would_not_write_is_corrupt)
 {
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
         size_t rows;
-        cr_expect_eq(feed_entries(made[i].entries, made[i].count, 1, &rows), made[i].expected, "%s",
+        cr_expect_eq(feed_entries(made[i].entries, made[i].count, 2, &rows), made[i].expected, "%s",
                      made[i].name);
         cr_expect_eq(rows, made[i].rows, "%s: %zu rows", made[i].name, rows);
     }
@@ -358,7 +381,8 @@ Test(tail, what_a_writer_would_not_write_is_corrupt)
 Test(tail, a_later_format_is_told_apart)
 {
     size_t rows;
-    cr_expect_eq(feed_entries(BYTES_LITERAL("\1\1k"), 1, 2, &rows), ST_FORMAT_NEWER);
+    cr_expect_eq(feed_entries(BYTES_LITERAL("\1\1k"), 1, 3, &rows), ST_FORMAT_NEWER);
+    cr_expect_eq(feed_entries(BYTES_LITERAL("\1\1k"), 1, 1, &rows), ST_OK);
     cr_expect_eq(feed_entries(BYTES_LITERAL("\1\1k"), 1, 0, &rows), ST_CORRUPT);
 }
 
