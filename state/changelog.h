@@ -24,7 +24,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { STATE_FORMAT_VERSION = 1 };
+enum { STATE_FORMAT_VERSION = 2 };
 
 /* What must match before local state or a changelog may be used. */
 struct state_identity {

@@ -25,6 +25,7 @@ static void add_chunk(struct entity *entity, size_t at, const struct event_chunk
             (entity->chunk_count - at) * sizeof *entity->chunks);
     entity->chunks[at] = *chunk;
     entity->chunk_count++;
+    entity->head_epoch = 0;
 }
 
 /* All that an event always touches lies together: the entity, its windows, its key. */
@@ -70,6 +71,7 @@ void entity_reset(struct entity *entity)
     entity->chunk_count = 1;
     entity->next_number = 0;
     entity->dropped_count = 0;
+    entity->head_epoch = 0;
 }
 
 /* --- events by index -------------------------------------------------------------------------- */
@@ -242,6 +244,7 @@ static void drop_chunks(struct entity *entity, size_t n)
             entity->dropped[entity->dropped_count++] = entity->chunks[i].number;
         event_chunk_fini(&entity->chunks[i]);
     }
+    entity->head_epoch = 0;
     entity->chunk_count -= n;
     memmove(entity->chunks, entity->chunks + n, entity->chunk_count * sizeof *entity->chunks);
 }
@@ -369,6 +372,8 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
                        buffer_view(&scratch->rest));
     note_facts(entity, event, event_chunk_facts(chunk, index - chunk->start));
     const size_t home = (size_t)(chunk - entity->chunks);
+    if (home + 1 < entity->chunk_count)
+        entity->head_epoch = 0; /* it says how many events that chunk has, and until when */
     for (size_t i = home + 1; i < entity->chunk_count; i++)
         entity->chunks[i].start++;
     relieve(entity, home);

@@ -73,6 +73,8 @@ struct entity {
     bool stored;  /* the overlay has a head row */
     uint64_t footprint;
     size_t head_bytes; /* of its head row, when it was last read or written */
+    /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
+    uint64_t head_epoch;
 };
 
 /* What the log gives its entities to work with. */

@@ -10,7 +10,7 @@
 #include "state/entity_windows.h"
 #include "state/keys.h"
 
-enum { HEAD_FORMAT = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
+enum { HEAD_FORMAT = 2, HEAD_FORMAT_COUNTED = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4, ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -113,7 +113,7 @@ static struct bytes chunk_key(const struct entity *entity, uint64_t number)
     return buffer_view(&log->row_key);
 }
 
-static void write_head(const struct entity *entity, struct buffer *out)
+static void write_head(struct entity *entity, struct buffer *out)
 {
     buffer_put_u8(out, HEAD_FORMAT);
     buffer_put_varint(out, entity->next_number);
@@ -127,7 +127,7 @@ static void write_head(const struct entity *entity, struct buffer *out)
         buffer_put_varint(out, (uint64_t)(chunk->last_us - chunk->first_us));
         last_us = chunk->last_us;
     }
-    event_chunk_write(&entity->chunks[entity->chunk_count - 1], entity->log->layout, out);
+    event_chunk_write_open(entity_open_chunk(entity), entity->log->layout, out);
 }
 
 static enum status malformed(struct error *err)
@@ -158,7 +158,8 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
 {
     struct entity_log *log = entity->log;
     struct reader in = reader_of(row);
-    if (reader_u8(&in) != HEAD_FORMAT)
+    const uint8_t format = reader_u8(&in);
+    if (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED)
         return malformed(err);
     entity->next_number = reader_varint(&in);
     const uint64_t sealed = reader_varint(&in);
@@ -181,7 +182,7 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     }
     chunks[sealed].start = start;
     chunks[sealed].fact_words = log->facts.word_count;
-    TRY(event_chunk_read(&chunks[sealed], &in, log->layouts, log->spec->columns,
+    TRY(event_chunk_read(&chunks[sealed], format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, &in, log->layouts, log->spec->columns,
                          log->spec->column_count, log->layout, err));
     if (sealed > 0 && chunks[sealed].count > 0 && chunks[sealed].first_us < last_us)
         return malformed(err);
@@ -198,7 +199,7 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
     struct reader in = reader_of(row);
     const struct event_chunk expected = *chunk;
     chunk->count = 0;
-    enum status st = event_chunk_read(chunk, &in, log->layouts, log->spec->columns,
+    enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, log->layouts, log->spec->columns,
                                       log->spec->column_count, log->layout, err);
     if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
         chunk->last_us == expected.last_us) {
@@ -224,6 +225,34 @@ static enum status write_chunk(struct entity *entity, struct event_chunk *chunk,
     return ST_OK;
 }
 
+static enum status put_head(struct entity *entity, struct error *err)
+{
+    struct entity_log *log = entity->log;
+    buffer_clear(&log->row);
+    write_head(entity, &log->row);
+    TRY(overlay_put(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)), buffer_view(&log->row), err));
+    entity->head_bytes = log->row.size;
+    entity->head_epoch = overlay_epoch(log->overlay);
+    entity->stored = true;
+    return ST_OK;
+}
+
+/* Most transactions only add an event or two at the end: then that is all they write. */
+static bool append_head(struct entity *entity)
+{
+    struct entity_log *log = entity->log;
+    struct event_chunk *open = entity_open_chunk(entity);
+    if (entity->head_epoch != overlay_epoch(log->overlay) || !event_chunk_only_grew(open))
+        return false;
+    buffer_clear(&log->row);
+    event_chunk_write_new(open, &log->row);
+    if (!overlay_append(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)), entity->head_bytes,
+                        buffer_view(&log->row)))
+        return false;
+    entity->head_bytes += log->row.size;
+    return true;
+}
+
 static enum status write_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
@@ -235,13 +264,9 @@ static enum status write_rows(struct entity *entity, struct error *err)
         if (entity->chunks[i].dirty)
             TRY(write_chunk(entity, &entity->chunks[i], err));
     }
-    buffer_clear(&log->row);
-    write_head(entity, &log->row);
-    entity->head_bytes = log->row.size;
-    TRY(overlay_put(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)),
-                    buffer_view(&log->row), err));
+    if (!append_head(entity))
+        TRY(put_head(entity, err));
     entity_open_chunk(entity)->dirty = false;
-    entity->stored = true;
     entity->dirty = false;
     return ST_OK;
 }

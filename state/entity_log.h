@@ -26,9 +26,10 @@
  *
  * Rows (KEY_ENTITY_LOG): [1][stream u8][varint key size][key][0] head, [1][stream][varint key
  * size][key][1][chunk number BE64] chunk.
- * Head: u8 format = 1 | varint next chunk number | varint chunk count, per chunk: varint number,
+ * Head: u8 format = 2 | varint next chunk number | varint chunk count, per chunk: varint number,
  * varint events, zigzag first time - the last chunk's last time, varint last - first time | the
- * open events, as a chunk row (event_chunk.h).
+ * open events (event_chunk.h; format 1 counts them). A transaction that only adds events at the end
+ * appends to it (overlay_append).
  * Events carry their layout number (layouts.h), so that rows written before a change of columns
  * stay readable: a column that did not exist then is null.
  *

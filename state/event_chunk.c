@@ -127,6 +127,8 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
     put_rest(chunk, i, rest);
     chunk->count++;
     chunk->dirty = true;
+    if (i < chunk->written)
+        chunk->written = 0;
     set_extent(chunk);
 }
 
@@ -138,6 +140,8 @@ void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes 
     if (chunk->bytes.size / 2 > chunk->rest_bytes)
         compact(chunk);
     chunk->dirty = true;
+    if (i < chunk->written)
+        chunk->written = 0;
 }
 
 void event_chunk_drop(struct event_chunk *chunk, size_t n)
@@ -151,6 +155,7 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n)
     chunk->count -= n;
     chunk->start += n;
     chunk->dirty = true;
+    chunk->written = 0;
     set_extent(chunk);
     compact(chunk);
 }
@@ -177,27 +182,69 @@ size_t event_chunk_row_size(const struct event_chunk *chunk)
     return HEADER_SIZE + chunk->count * EVENT_OVERHEAD + chunk->rest_bytes;
 }
 
-void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out)
+struct chunk_base {
+    int64_t time_us, offset;
+};
+
+static struct chunk_base base_of(const struct event_chunk *chunk)
 {
-    ENSURE(chunk->loaded);
-    const int64_t base_us = chunk->count > 0 ? chunk->places[0].time_us : 0;
-    const int64_t base_offset = chunk->count > 0 ? chunk->places[0].offset : 0;
-    buffer_put_varint(out, layout);
-    buffer_put_varint(out, chunk->count);
-    buffer_put_zigzag(out, base_us);
-    buffer_put_zigzag(out, base_offset);
-    /* Most of what a commit costs: room is asked for once, and the end is written back once. */
-    buffer_reserve(out, chunk->count * EVENT_HEAD_MAX + chunk->rest_bytes);
+    if (chunk->count == 0)
+        return (struct chunk_base){ 0, 0 };
+    return (struct chunk_base){ chunk->places[0].time_us, chunk->places[0].offset };
+}
+
+/* Most of what a commit costs: room is asked for once, and the end is written back once. */
+static void write_events(const struct event_chunk *chunk, size_t from, struct chunk_base base, struct buffer *out)
+{
+    size_t rest_bytes = 0;
+    for (size_t i = from; i < chunk->count; i++)
+        rest_bytes += chunk->places[i].size;
+    buffer_reserve(out, (chunk->count - from) * EVENT_HEAD_MAX + rest_bytes);
     uint8_t *at = out->data + out->size;
-    for (size_t i = 0; i < chunk->count; i++) {
+    for (size_t i = from; i < chunk->count; i++) {
         const struct event_place *place = &chunk->places[i];
-        at = varint_write(at, zigzag_of(place->time_us - base_us));
-        at = varint_write(at, zigzag_of(place->offset - base_offset));
+        at = varint_write(at, zigzag_of(place->time_us - base.time_us));
+        at = varint_write(at, zigzag_of(place->offset - base.offset));
         at = varint_write(at, place->size);
         memcpy(at, chunk->bytes.data + place->at, place->size);
         at += place->size;
     }
     out->size = (size_t)(at - out->data);
+}
+
+static void write_base(struct chunk_base base, struct buffer *out)
+{
+    buffer_put_zigzag(out, base.time_us);
+    buffer_put_zigzag(out, base.offset);
+}
+
+void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out)
+{
+    ENSURE(chunk->loaded);
+    const struct chunk_base base = base_of(chunk);
+    buffer_put_varint(out, layout);
+    buffer_put_varint(out, chunk->count);
+    write_base(base, out);
+    write_events(chunk, 0, base, out);
+}
+
+void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct buffer *out)
+{
+    ENSURE(chunk->loaded);
+    const struct chunk_base base = base_of(chunk);
+    buffer_put_varint(out, layout);
+    write_base(base, out);
+    write_events(chunk, 0, base, out);
+    chunk->written = chunk->count;
+    chunk->base_us = base.time_us;
+    chunk->base_offset = base.offset;
+}
+
+void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out)
+{
+    ENSURE(chunk->loaded && event_chunk_only_grew(chunk));
+    write_events(chunk, chunk->written, (struct chunk_base){ chunk->base_us, chunk->base_offset }, out);
+    chunk->written = chunk->count;
 }
 
 /* The alerted rules stay as they are, the columns are read by the old layout and written by the
@@ -260,13 +307,14 @@ static enum status read_event(struct event_chunk *chunk, struct reader *in, int6
     return ST_OK;
 }
 
-enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struct layouts *layouts,
-                             const struct layout_column *columns, size_t column_count,
+enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
+                             struct layouts *layouts, const struct layout_column *columns, size_t column_count,
                              uint32_t layout, struct error *err)
 {
     ENSURE(!chunk->loaded);
     const uint64_t found_layout = reader_varint(in);
-    const uint64_t count = reader_varint(in);
+    const bool is_counted = kind == EVENT_CHUNK_SEALED;
+    const uint64_t count = is_counted ? reader_varint(in) : EVENTS_IN_CHUNK_MAX;
     const int64_t base_us = reader_zigzag(in);
     const int64_t base_offset = reader_zigzag(in);
     if (in->failed || count > EVENTS_IN_CHUNK_MAX || found_layout > UINT32_MAX)
@@ -279,7 +327,7 @@ enum status event_chunk_read(struct event_chunk *chunk, struct reader *in, struc
     chunk->loaded = true;
     chunk->count = 0;
     enum status st = ST_OK;
-    for (uint64_t i = 0; i < count && st == ST_OK; i++)
+    for (uint64_t i = 0; i < count && st == ST_OK && (is_counted || reader_left(in) > 0); i++)
         st = read_event(chunk, in, base_us, base_offset, &reading, err);
     mem_free(reading.columns);
     buffer_fini(&reading.converted);

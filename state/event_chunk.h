@@ -4,9 +4,11 @@
  * only its extent. Beside each event lie `fact_words` words that mean nothing here and are not
  * stored (entity_facts.h).
  *
- * The row (of a sealed chunk, and the open events at the end of the head row):
+ * The row of a sealed chunk:
  *     varint layout | varint count | zigzag base time | zigzag base offset
  *     | per event: zigzag time - base, zigzag offset - base, varint size of the rest, the rest
+ * The open events are the end of the head row, and written the same way but without the count, so that an event that
+ * comes last only makes that row longer.
  *     the rest of an event: varint number of rules that alerted, each BE32
  *         | the columns (layouts.h)
  */
@@ -43,6 +45,9 @@ struct event_chunk {
     uint64_t *facts;            /* loaded: fact_words for each place */
     size_t fact_words;          /* set before the first event is put in */
     size_t capacity;
+    /* Of the open chunk: so many of the first events, and what they count from, are as they were written last. */
+    size_t written;
+    int64_t base_us, base_offset;
     size_t rest_bytes; /* of all places; `bytes` also has what was replaced, up to as much again */
     struct buffer bytes;
 };
@@ -69,8 +74,19 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n); /* the first n event
 size_t event_chunk_row_size(const struct event_chunk *chunk);
 
 void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out);
+/* As open events. */
+void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct buffer *out);
+/* Whether what was written is still true of the first `written` events, some of which there are. */
+static inline bool event_chunk_only_grew(const struct event_chunk *chunk)
+{
+    return chunk->written > 0;
+}
+/* What has come since. */
+void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out);
+
 /* Reads until the reader's end. Events of another layout are rewritten to `columns`. ST_CORRUPT. */
-MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, struct reader *in,
+enum event_chunk_kind { EVENT_CHUNK_SEALED, EVENT_CHUNK_OPEN };
+MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
                                         struct layouts *layouts,
                                         const struct layout_column *columns, size_t column_count,
                                         uint32_t layout, struct error *err);

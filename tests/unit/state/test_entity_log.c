@@ -526,7 +526,7 @@ static void world_fini(struct world *w)
 }
 
 /* Returns how many results were compared. */
-static uint64_t live_with(uint64_t seed, uint64_t cache_bytes, bool never_aborts, uint64_t *digest)
+static uint64_t live_with(uint64_t seed, uint64_t cache_bytes, bool never_aborts, uint64_t *digest, uint64_t *appends)
 {
     static struct world w;
     world_init(&w, seed, cache_bytes, never_aborts);
@@ -534,18 +534,19 @@ static uint64_t live_with(uint64_t seed, uint64_t cache_bytes, bool never_aborts
         take_step(&w);
     commit(&w);
     *digest = w.rows.digest;
+    *appends += w.rows.appends;
     const uint64_t results = w.results;
     world_fini(&w);
     return results;
 }
 
-static uint64_t live(uint64_t seed)
+static uint64_t live(uint64_t seed, uint64_t *appends)
 {
     static const uint64_t caches[] = { 0, 30000, UINT64_C(1) << 30 };
     uint64_t digests[3], lagging, results = 0;
     for (int i = 0; i < 3; i++) {
-        results += live_with(seed, caches[i], false, &digests[i]);
-        results += live_with(seed, caches[i], true, &lagging);
+        results += live_with(seed, caches[i], false, &digests[i], appends);
+        results += live_with(seed, caches[i], true, &lagging, appends);
     }
     cr_assert_eq(digests[0], digests[1], "rows depend on the cache: TEST_SEED=%" PRIu64, seed);
     cr_assert_eq(digests[0], digests[2], "rows depend on the cache: TEST_SEED=%" PRIu64, seed);
@@ -555,8 +556,9 @@ static uint64_t live(uint64_t seed)
 Test(entity_log, agrees_with_everything_that_ever_happened, .timeout = 120)
 {
     const struct prng first = prng_from_env("TEST_SEED", 0);
-    uint64_t results = first.seed == 0 ? 0 : live(first.seed);
+    uint64_t appends = 0, results = first.seed == 0 ? 0 : live(first.seed, &appends);
     for (uint64_t seed = 1; first.seed == 0 && (seed <= 20 || results < 300000); seed++)
-        results += live(seed);
+        results += live(seed, &appends);
+    cr_assert_gt(appends, 1000, "rows hardly grow: %" PRIu64, appends);
     cr_log_info("%" PRIu64 " results", results);
 }
