@@ -174,22 +174,27 @@ static inline const struct value *outer_operand(const struct expression *program
     return (const struct value *)((const char *)base + (operand & OPERAND_OFFSET_MASK));
 }
 
-/* Most rules are one comparison: of a count, an amount, a number with a limit. */
-static inline bool is_comparison(const struct expression *program)
+/* Most rules are one comparison: of a count, an amount, a number with a limit, or a text with another. */
+static inline bool compare_once(const struct expression *program, struct expression_context *context, struct value *out)
 {
-    return program->instruction_count == 1 && program->instructions->operation == OPERATION_COMPARE_INT;
+    const struct instruction *in = program->instructions;
+    if (program->instruction_count != 1 ||
+        (in->operation != OPERATION_COMPARE_INT && in->operation != OPERATION_EQUAL_TEXT))
+        return false;
+    const struct value *a = outer_operand(program, context, in->a), *b = outer_operand(program, context, in->b);
+    if (in->operation == OPERATION_COMPARE_INT)
+        operation_compare_int(in, out, a, b, context);
+    else
+        operation_equal_text(in, out, a, b, context);
+    return true;
 }
 
 struct value expression_evaluate(const struct expression *program,
                                  struct expression_context *context)
 {
-    if (is_comparison(program)) {
-        const struct instruction *in = program->instructions;
-        struct value out;
-        operation_compare_int(in, &out, outer_operand(program, context, in->a),
-                              outer_operand(program, context, in->b), context);
+    struct value out;
+    if (compare_once(program, context, &out))
         return out;
-    }
     if (program->instruction_count > 0)
         return run_program(program, context);
     const size_t index = operand_index(program->result);

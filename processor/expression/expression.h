@@ -162,6 +162,28 @@ struct expression_context {
 struct value expression_evaluate(const struct expression *expression,
                                  struct expression_context *context);
 
+/* Which outcomes of a comparison are true: bit 0 less, bit 1 equal, bit 2 greater. */
+enum { OUTCOME_LESS = 1, OUTCOME_EQUAL = 2, OUTCOME_GREATER = 4 };
+/*
+ * A condition's first comparison, where it is one of an integer (or a time, or a duration) in a slot with a constant, and
+ * where the condition is false whenever the comparison is. Rules are many and hardly any holds: asked side by side, most
+ * of them need no evaluation.
+ */
+struct expression_screen {
+    int64_t limit;
+    uint32_t slot;
+    uint8_t outcomes;
+};
+/* false: the condition has none. */
+bool expression_screen(const struct expression *condition, struct expression_screen *out);
+/* false: the condition is false (and not null). */
+static inline bool expression_screen_passes(const struct expression_screen *screen, const struct value *slots)
+{
+    const struct value *v = &slots[screen->slot];
+    const unsigned outcome = v->i < screen->limit ? OUTCOME_LESS : v->i > screen->limit ? OUTCOME_GREATER : OUTCOME_EQUAL;
+    return v->kind == VALUE_NULL || (screen->outcomes & outcome) != 0;
+}
+
 /*
  * The operands of a condition, for explanations: every comparison, `in` and bare boolean that
  * decides it, left to right. `not` is carried inwards, so that each operand reads as it helps the

@@ -33,9 +33,6 @@ enum operation {
     OPERATION_COUNT
 };
 
-/* Which outcomes of a comparison are true: bit 0 less, bit 1 equal, bit 2 greater. */
-enum { OUTCOME_LESS = 1, OUTCOME_EQUAL = 2, OUTCOME_GREATER = 4 };
-
 struct instruction {
     uint8_t operation; /* enum operation */
     uint8_t kind;      /* of the result of *_INT: INT, TIMESTAMP or DURATION */

@@ -8,18 +8,19 @@ enum status decision_truth(struct event *event, const struct value *slots, int64
                            uint64_t *truth, struct error *err)
 {
     struct step_context *context = event->context;
-    const struct plan *plan = context->plan;
+    const struct plan_stream *stream = event->stream->plan;
     struct table_lookup tables = { .context = context, .as_of_us = time_us };
     struct expression_context expression = step_expression_context(slots, &tables, err);
-    memset(truth, 0, rule_words(plan) * sizeof *truth);
-    for (size_t i = 0; i < plan->rule_count; i++) {
-        if (plan->rules[i].stream != event->stream->plan->number)
+    memset(truth, 0, rule_words(context->plan) * sizeof *truth);
+    const struct plan_condition *end = stream->conditions + stream->condition_count;
+    for (const struct plan_condition *condition = stream->conditions; condition < end; condition++) {
+        if (condition->is_screened && !expression_screen_passes(&condition->screen, slots))
             continue;
-        const struct value holds = expression_evaluate(plan->rules[i].when, &expression);
+        const struct value holds = expression_evaluate(condition->when, &expression);
         if (holds.kind == VALUE_BOOL && holds.b)
-            rule_add(truth, i);
+            rule_add(truth, condition->rule);
         else if (value_is_null(&holds) && count_unknown)
-            context->counters->rule_unknown[i]++;
+            context->counters->rule_unknown[condition->rule]++;
     }
     return step_expression_finish(context, &expression);
 }

@@ -252,3 +252,19 @@ void load_rule_explanations(struct frame *frame)
         load_aggregates(frame, &frame->loader->plan->rules[i]);
     }
 }
+
+void load_rule_conditions(struct loader *loader, struct plan_stream *stream)
+{
+    const struct plan *plan = loader->plan;
+    stream->conditions = arena_alloc_zeroed(loader->arena, (plan->rule_count + 1) * sizeof stream->conditions[0]);
+    stream->condition_count = 0;
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        const struct plan_rule *rule = &plan->rules[i];
+        if (rule->stream != stream->number || rule->when == NULL)
+            continue;
+        struct plan_condition *condition = &stream->conditions[stream->condition_count++];
+        condition->rule = (uint32_t)i;
+        condition->when = rule->when;
+        condition->is_screened = expression_screen(rule->when, &condition->screen);
+    }
+}

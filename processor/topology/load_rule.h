@@ -14,4 +14,7 @@ void load_rule_programs(struct frame *frame, const struct yaml_node *rules);
  */
 void load_rule_explanations(struct frame *frame);
 
+/* plan_stream's conditions, when the programs are the ones that run. */
+void load_rule_conditions(struct loader *loader, struct plan_stream *stream);
+
 #endif

@@ -63,6 +63,14 @@ struct plan_feature {
     bool sensitive; /* computed from a sensitive column: never shown */
 };
 
+/* A rule's condition, and what can be asked before it. */
+struct plan_condition {
+    struct expression_screen screen;
+    bool is_screened;
+    uint32_t rule;
+    const struct expression *when;
+};
+
 struct plan_stream {
     const char *name;
     int number; /* 0.. in file order; entity logs and dedupe rows carry it */
@@ -105,6 +113,8 @@ struct plan_stream {
     size_t aggregate_count;
     struct plan_feature *features; /* in dependency order; only those of this stream */
     size_t feature_count;
+    struct plan_condition *conditions; /* of the rules of this stream, in the order of the rules */
+    size_t condition_count;
 };
 
 enum table_scope { TABLE_COPARTITIONED, TABLE_EVERYWHERE };

@@ -100,6 +100,7 @@ static void compile_to_run(struct frame *frame, const struct yaml_node *root,
     ENSURE(loader_errors(loader) == errors);
     frame_finish(frame);
     load_rule_explanations(frame);
+    load_rule_conditions(loader, frame->stream);
     settle_retention(loader, frame->stream, stream);
     plan_digest(loader->plan);
 }

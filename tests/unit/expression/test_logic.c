@@ -175,3 +175,47 @@ Test(logic, the_slots_that_are_read_are_known)
     expression_destroy(&expression);
     world_fini(&world);
 }
+
+Test(logic, a_screen_is_the_comparison_that_decides_alone)
+{
+    static const struct {
+        const char *text;
+        bool has, passes; /* n is 7 */
+    } cases[] = {
+        { "n > 7", true, false },
+        { "n >= 7", true, true },
+        { "n == 8", true, false },
+        { "n != 7", true, false },
+        { "7 < n", true, false },
+        { "6 < n", true, true },
+        { "n > 7 and yes", true, false },
+        { "n > 7 and yes and amount > 10 and n > 1", true, false },
+        { "n > 7 and (yes or no)", true, false },
+        { "n_null > 7 and yes", true, true },
+        { "n > 7 or yes", false, true },
+        { "n > 7 and yes or yes", false, true },
+        { "(n > 7 or yes) and yes", false, true },
+        { "not (n > 7 and yes)", false, true },
+        { "not (n > 7) and yes", false, true },
+        { "yes and n > 7", false, true },
+        { "n > n_null", false, true },
+        { "n + 1 > 7", false, true },
+        { "if(n > 7, yes, yes)", false, true },
+        { "amount > 10 and yes", false, true },
+        { "n", false, true },
+    };
+    struct world world;
+    world_init(&world);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct expression *expression = world_compile(&world, cases[i].text);
+        struct expression_screen screen;
+        cr_assert_not_null(expression, "%s: %s", cases[i].text, world.err.text);
+        const bool has = expression_screen(expression, &screen);
+        cr_expect_eq(has, cases[i].has, "%s", cases[i].text);
+        if (has)
+            cr_expect_eq(expression_screen_passes(&screen, world.slots), cases[i].passes, "%s", cases[i].text);
+        world_evaluate(&world, expression); /* which compares */
+        expression_destroy(&expression);
+    }
+    world_fini(&world);
+}

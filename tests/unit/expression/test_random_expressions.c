@@ -382,5 +382,6 @@ Test(random_expressions, mean_the_same_compiled_and_naive)
     cr_expect_lt(totals.null, totals.compiled / 2);
     cr_expect_gt(totals.overflows, totals.compiled / 100);
     cr_expect_gt(totals.divisions_by_zero, totals.compiled / 200);
+    cr_expect_gt(world.screened, 20, "%zu", world.screened);
     world_fini(&world);
 }

@@ -280,7 +280,13 @@ struct value world_evaluate(struct world *world, const struct expression *expres
                                                   .lookup = lookup,
                                                   .tables = world,
                                                   .err = &world->err };
-    return expression_evaluate(expression, &world->context);
+    const struct value v = expression_evaluate(expression, &world->context);
+    struct expression_screen screen;
+    if (expression_screen(expression, &screen) && !expression_screen_passes(&screen, world->slots)) {
+        cr_assert(v.kind == VALUE_BOOL && !v.b, "its screen says that it is false");
+        world->screened++;
+    }
+    return v;
 }
 
 static void put_counters(struct buffer *out, const struct expression_context *context)

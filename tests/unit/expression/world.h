@@ -21,6 +21,7 @@ struct world {
     size_t aggregate_count;
     struct aggregate_call last_call; /* its pointers are valid during the call only */
     size_t lookup_count;
+    size_t screened; /* evaluations that the condition's screen had made needless */
 };
 
 void world_init(struct world *world);
