@@ -1,13 +1,20 @@
 /*
  * job_task: the benchmark's job through a task, from Avro bodies to the records of the tail, without Kafka and disk:
- * the same work each time, for counting instructions (bench/instructions.py). `job_task TOPOLOGY SCHEMAS EVENTS`
+ * the same work each time, for counting instructions (bench/instructions.py) and for seeing what an event costs when
+ * there is more of everything (bench/job/growth.py).
  *
- * A transaction ends every BATCH events: the task writes its rows, they are packed for the tail, and merged.
- * Prints how many alerts the task has put out and how many the oracle expects: 1 when they differ.
+ *     job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM uniform|mandelbrot|zipf RULES]
+ *
+ * A transaction ends every BATCH events: the task writes its rows, they are packed for the tail, and merged. Payments
+ * are made before, outside of what is timed; the first WARM of them are not timed either. RULES are the bits of the
+ * oracle's rules that the topology has.
+ * Prints how many alerts the task has put out and how many the oracle expects: 1 when they differ. Then the processor
+ * time of an event, and the bytes of memory that the task has at the end.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/ensure.h"
 #include "base/memory.h"
@@ -16,7 +23,18 @@
 #include "processor/topology/topology.h"
 #include "state/tail.h"
 
-enum { USERS = 1000, BATCH = 1000, CACHE_BYTES = 256 << 20 };
+enum { USERS = 1000, STEP_MS = 1000, BATCH = 1000, ALL_RULES = (1 << JOB_RULES) - 1 };
+/* All is in memory; rows that a checkpoint would write are dropped, as nobody reads them again. */
+static const uint64_t CACHE_BYTES = UINT64_C(1) << 40;
+static const uint64_t CHECKPOINT_BYTES = 64 << 20;
+
+struct payments {
+    struct buffer bytes;
+    struct payment {
+        size_t key_at, value_at, end;
+        int64_t event_ms;
+    } items[BATCH];
+};
 
 struct bench {
     struct plan *plan;
@@ -28,7 +46,10 @@ struct bench {
     struct store_partition *partition;
     struct overlay *overlay;
     struct task *task;
-    uint64_t seq, tail_bytes, alerts, expected;
+    uint64_t seq, offset, tail_bytes, alerts, expected;
+    uint32_t rules;
+    int64_t timed_ns;
+    struct payments payments;
     struct error err;
 };
 
@@ -114,53 +135,96 @@ __attribute__((noinline)) static void commit(struct bench *bench)
     bench->alerts += outputs_count(task_outputs(bench->task));
     overlay_commit(bench->overlay);
     task_commit(bench->task);
+    if (overlay_active_bytes(bench->overlay) < CHECKPOINT_BYTES)
+        return;
+    overlay_freeze(bench->overlay);
+    overlay_thaw(bench->overlay);
 }
 
-static void run(struct bench *bench, uint64_t events)
+static void make_payments(struct bench *bench, struct job *job, size_t count)
 {
-    const struct job_options options = {
-        .seed = 1, .users = USERS, .distribution = JOB_MANDELBROT,
-        .start_ms = JOB_START_MS, .step_ms = 1000,
-        .attack_every = JOB_ATTACK_EVERY, .blocked_every = JOB_BLOCKED_EVERY,
-    };
-    struct job *job = NULL;
-    struct buffer key, value;
-    buffer_init(&key);
-    buffer_init(&value);
-    job_create(&job, &options);
-    for (uint64_t i = 0; i < events; i++) {
+    struct payments *payments = &bench->payments;
+    buffer_clear(&payments->bytes);
+    for (size_t i = 0; i < count; i++) {
         struct job_event event;
+        struct payment *payment = &payments->items[i];
         job_next(job, &event);
-        buffer_clear(&key);
-        buffer_clear(&value);
-        job_key(&key, &event);
-        job_value(&value, &event, bench->schema_id);
-        bench->expected += (uint64_t)__builtin_popcount(event.alerts);
+        payment->event_ms = event.event_ms;
+        payment->key_at = payments->bytes.size;
+        job_key(&payments->bytes, &event);
+        payment->value_at = payments->bytes.size;
+        job_value(&payments->bytes, &event, bench->schema_id);
+        payment->end = payments->bytes.size;
+        bench->expected += (uint64_t)__builtin_popcount(event.alerts & bench->rules);
+    }
+}
+
+static void process_payments(struct bench *bench, size_t count)
+{
+    const struct payments *payments = &bench->payments;
+    for (size_t i = 0; i < count; i++) {
+        const struct payment *payment = &payments->items[i];
+        const uint8_t *bytes = payments->bytes.data;
         const struct input_record input = {
-            .topic = "transactions", .offset = (int64_t)i, .timestamp_ms = event.event_ms,
-            .reference_ms = event.event_ms, .key = buffer_view(&key), .value = buffer_view(&value),
+            .topic = "transactions", .offset = (int64_t)bench->offset++, .timestamp_ms = payment->event_ms,
+            .reference_ms = payment->event_ms,
+            .key = bytes_of(bytes + payment->key_at, payment->value_at - payment->key_at),
+            .value = bytes_of(bytes + payment->value_at, payment->end - payment->value_at),
         };
         must(bench, task_process(bench->task, &input, &bench->err));
-        if (i % BATCH == BATCH - 1)
-            commit(bench);
     }
-    job_destroy(&job);
-    buffer_fini(&key);
-    buffer_fini(&value);
+    commit(bench);
+}
+
+static int64_t processor_ns(void)
+{
+    struct timespec t;
+    ENSURE(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* The first `warm` events are not timed. */
+static void run(struct bench *bench, struct job *job, uint64_t events, uint64_t warm)
+{
+    for (uint64_t done = 0; done < events;) {
+        const size_t count = events - done < BATCH ? (size_t)(events - done) : BATCH;
+        make_payments(bench, job, count);
+        const int64_t before_ns = processor_ns();
+        process_payments(bench, count);
+        if (done >= warm)
+            bench->timed_ns += processor_ns() - before_ns;
+        done += count;
+    }
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "job_task TOPOLOGY SCHEMAS EVENTS\n");
+    if (argc != 4 && argc != 9) {
+        fprintf(stderr, "job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM DISTRIBUTION RULES]\n");
         return 2;
     }
-    struct bench bench = { .seq = 0 };
+    const bool given = argc == 9;
+    const struct job_options options = {
+        .seed = 1,
+        .users = given ? (uint32_t)strtoul(argv[4], NULL, 10) : USERS,
+        .distribution = given ? job_users_of(argv[7]) : JOB_MANDELBROT,
+        .start_ms = JOB_START_MS,
+        .step_ms = given ? strtod(argv[5], NULL) : STEP_MS,
+        .attack_every = JOB_ATTACK_EVERY,
+        .blocked_every = JOB_BLOCKED_EVERY,
+    };
+    const uint64_t events = strtoull(argv[3], NULL, 10), warm = given ? strtoull(argv[6], NULL, 10) : 0;
+    struct bench bench = { .rules = given ? (uint32_t)strtoul(argv[8], NULL, 0) : ALL_RULES };
+    struct job *job = NULL;
+    job_create(&job, &options);
     open_bench(&bench, argv[1], argv[2]);
-    run(&bench, strtoull(argv[3], NULL, 10));
-    commit(&bench);
+    run(&bench, job, events, warm / BATCH * BATCH);
     printf("%" PRIu64 " alerts, %" PRIu64 " expected, %" PRIu64 " bytes for the tail\n", bench.alerts,
            bench.expected, bench.tail_bytes);
+    printf("%.1f ns per event, %" PRIu64 " bytes of memory\n",
+           (double)bench.timed_ns / (double)(events - warm / BATCH * BATCH), task_footprint(bench.task));
     close_bench(&bench);
+    buffer_fini(&bench.payments.bytes);
+    job_destroy(&job);
     return bench.alerts == bench.expected ? 0 : 1;
 }
