@@ -72,6 +72,16 @@ static int codes_for(struct entity_facts *facts, size_t window, const struct cod
     return (int)facts->code_count++;
 }
 
+/* Of those with a state: which takes one number of 64 bits from an event, and nothing else. */
+static bool takes_numbers(const struct aggregate_spec *aggregate)
+{
+    const bool takes = aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX ||
+                       aggregate->kind == AGGREGATE_STDDEV;
+    const enum value_kind kind = aggregate->argument_type.kind;
+    return takes && aggregate->group_count == 0 &&
+           (kind == VALUE_INT || kind == VALUE_DECIMAL || kind == VALUE_TIMESTAMP || kind == VALUE_DURATION);
+}
+
 static void place(struct entity_facts *facts, const struct entity_log_spec *spec, size_t window,
                   size_t i, size_t *stated)
 {
@@ -87,6 +97,8 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     }
     if (member == 0 || !is_tallied(spec, aggregate)) {
         facts->stated[(*stated)++] = i;
+        if (member != 0 && takes_numbers(aggregate))
+            facts->number_of[i] = word_of(facts, aggregate->argument, false);
         return;
     }
     const bool sums = is_summed(aggregate) && !facts->looked_up[i];
@@ -112,6 +124,7 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     facts->tally_of = mem_alloc_array(aggregates, sizeof *facts->tally_of);
     facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
     facts->looked_up = mem_alloc_array(aggregates, sizeof *facts->looked_up);
+    facts->number_of = mem_alloc_array(aggregates, sizeof *facts->number_of);
     facts->stated = mem_alloc_array(aggregates, sizeof *facts->stated);
     facts->first_stated = mem_alloc_array(windows, sizeof *facts->first_stated);
     size_t stated = 0;
@@ -140,6 +153,7 @@ void entity_facts_fini(struct entity_facts *facts)
     mem_free(facts->tally_of);
     mem_free(facts->member_of);
     mem_free(facts->looked_up);
+    mem_free(facts->number_of);
     mem_free(facts->stated);
     mem_free(facts->first_stated);
 }

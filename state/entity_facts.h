@@ -56,6 +56,7 @@ struct entity_facts {
     int *code_of; /* per aggregate, or TALLY_NONE */
     uint64_t *member_of; /* per aggregate: its class's bit; 0: there are too many classes */
     bool *looked_up;     /* per aggregate: its members are counted only (entity_members.h) */
+    size_t *number_of;   /* per aggregate with a state: the word of its number, from which it needs no decoding; or 0 */
     size_t *stated;      /* aggregates with a state, by window, as the tallies are */
     size_t *first_stated;
 };

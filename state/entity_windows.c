@@ -73,6 +73,17 @@ static void fini_others(struct coded *coded)
     coded->others = NULL;
 }
 
+static void clear_others(struct coded *coded)
+{
+    enum { KEPT_BYTES = 512 };
+    if (coded->others == NULL)
+        return;
+    if (nested_bytes(coded->others) <= KEPT_BYTES) /* the window will need it again */
+        aggregate_state_clear(coded->others);
+    else
+        fini_others(coded);
+}
+
 void entity_windows_fini(struct entity *entity)
 {
     for (size_t c = 0; c < entity->log->facts.code_count; c++) {
@@ -108,7 +119,7 @@ static void clear_coded(struct entity *entity, struct coded *coded)
     if (coded->count == 0)
         return;
     entity->nested_bytes -= coded_bytes(coded);
-    fini_others(coded);
+    clear_others(coded);
     code_counts_clear(&coded->codes);
     coded->count = 0;
     entity->nested_bytes += coded_bytes(coded);
@@ -174,6 +185,15 @@ static struct aggregate_state *group_state(struct entity *entity, size_t i, stru
     return create ? map_insert(entity->groups[i], key, NULL) : map_find(entity->groups[i], key);
 }
 
+static void count_value(const struct aggregate_spec *aggregate, struct aggregate_state *state,
+                        const struct value *argument, bool add, struct buffer *scratch)
+{
+    if (add)
+        aggregate_state_add(state, aggregate, argument, scratch);
+    else
+        aggregate_state_remove(state, aggregate, argument, scratch);
+}
+
 /* Of what is looked up only the number of members is kept. */
 static void count_member(const struct entity_log_spec *spec, const struct aggregate_spec *aggregate,
                          struct aggregate_state *state, const struct value *measures, bool add,
@@ -182,10 +202,20 @@ static void count_member(const struct entity_log_spec *spec, const struct aggreg
     const struct value *argument = aggregate->argument < 0 ? NULL : &measures[aggregate->argument];
     if (entity_is_looked_up(spec, aggregate))
         state->count += add ? 1 : -1;
-    else if (add)
-        aggregate_state_add(state, aggregate, argument, scratch);
     else
-        aggregate_state_remove(state, aggregate, argument, scratch);
+        count_value(aggregate, state, argument, add, scratch);
+}
+
+/* The event's number, as its column or measure has it. */
+static void count_number(const struct aggregate_spec *aggregate, struct aggregate_state *state, uint64_t word,
+                         bool add, struct buffer *scratch)
+{
+    struct value number;
+    if (aggregate->argument_type.kind == VALUE_DECIMAL)
+        value_set_decimal(&number, (int64_t)word, aggregate->argument_type.scale);
+    else
+        value_set_integer(&number, aggregate->argument_type.kind, (int64_t)word);
+    count_value(aggregate, state, &number, add, scratch);
 }
 
 static void count_in_group(struct entity *entity, size_t i, const struct value *measures, bool add)
@@ -209,8 +239,9 @@ static void count_in_group(struct entity *entity, size_t i, const struct value *
 /* To the window's states. Aggregates whose class says that the event is no member need no look at
  * it. */
 static enum status pass_states(struct entity *entity, size_t window, uint64_t index,
-                               uint64_t members, bool add, struct error *err)
+                               const uint64_t *words, bool add, struct error *err)
 {
+    const uint64_t members = words[0];
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     const struct entity_facts *facts = &entity->log->facts;
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
@@ -219,6 +250,10 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
+        if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
+            count_number(aggregate, &entity->states[i], words[facts->number_of[i]], add, &scratch->value);
+            continue;
+        }
         TRY(entity_measure(entity, index, err));
         if (facts->member_of[i] == 0 && !entity_is_member(aggregate, scratch->measures))
             continue;
@@ -332,7 +367,7 @@ static inline enum status pass(struct entity *entity, size_t window,
         TRY(pass_codes(entity, window, chunk->start + i, words, add, err));
     if (facts->first_stated[window] == facts->first_stated[window + 1])
         return ST_OK;
-    return pass_states(entity, window, chunk->start + i, members, add, err);
+    return pass_states(entity, window, chunk->start + i, words, add, err);
 }
 
 static inline enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
