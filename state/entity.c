@@ -127,7 +127,7 @@ enum status entity_place_of(struct entity *entity, uint64_t index, const struct 
 {
     struct event_chunk *chunk;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    *out = &chunk->places[index - chunk->start];
+    *out = event_chunk_place(chunk, index - chunk->start);
     return ST_OK;
 }
 
@@ -162,8 +162,8 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
     edge->from_us = home > 0 ? entity->chunks[home - 1].last_us : INT64_MIN;
     edge->until_us = chunk->count > 0 ? chunk->first_us : INT64_MAX;
     if (before > 0) {
-        edge->from_us = chunk->places[before - 1].time_us;
-        edge->until_us = before < chunk->count ? chunk->places[before].time_us : INT64_MAX;
+        edge->from_us = event_chunk_place(chunk, before - 1)->time_us;
+        edge->until_us = before < chunk->count ? event_chunk_place(chunk, before)->time_us : INT64_MAX;
     }
     return ST_OK;
 }
@@ -406,7 +406,7 @@ enum status entity_event_at(struct entity *entity, size_t position, struct entit
     struct event_chunk *chunk;
     const uint64_t index = entity_first_index(entity) + position;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    const struct event_place *place = &chunk->places[index - chunk->start];
+    const struct event_place *place = event_chunk_place(chunk, index - chunk->start);
     TRY(entity_decode(entity, event_chunk_rest(chunk, index - chunk->start), columns, err));
     for (size_t i = 0; i < spec->column_count; i++)
         columns[i] = entity_keep_value(&columns[i], arena);

@@ -299,8 +299,9 @@ static void prefetch_events(const struct entity *entity)
     const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
     if (open->count == 0)
         return;
-    __builtin_prefetch(&open->places[open->count - 1]);
-    __builtin_prefetch(event_chunk_facts(open, open->count - 1));
+    /* What was last, and where the next one will be. */
+    __builtin_prefetch(event_chunk_place(open, open->count - 1));
+    __builtin_prefetch(event_chunk_place(open, open->count));
     __builtin_prefetch(open->bytes.data + open->bytes.size);
 }
 

@@ -407,7 +407,7 @@ static enum status step_begin(struct entity *entity, struct window_edges *edges,
     if (++begin->index == entity_end_index(entity))
         return ST_OK;
     TRY(low_chunk(entity, edges, begin->index, &chunk, err));
-    begin->until_us = chunk->places[begin->index - chunk->start].time_us;
+    begin->until_us = event_chunk_place(chunk, begin->index - chunk->start)->time_us;
     return ST_OK;
 }
 

@@ -8,7 +8,6 @@
 void event_chunk_fini(struct event_chunk *chunk)
 {
     mem_free(chunk->places);
-    mem_free(chunk->facts);
     buffer_fini(&chunk->bytes);
     *chunk = (struct event_chunk){ .count = 0 };
 }
@@ -18,7 +17,7 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
     size_t low = 0, high = chunk->count;
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (chunk->places[middle].time_us <= time_us)
+        if (event_chunk_place(chunk, middle)->time_us <= time_us)
             low = middle + 1;
         else
             high = middle;
@@ -34,43 +33,31 @@ static void reserve(struct event_chunk *chunk, size_t count)
     size_t capacity = chunk->capacity == 0 ? 4 : chunk->capacity;
     while (capacity < count)
         capacity += capacity / 2;
-    chunk->places = mem_resize_array(chunk->places, capacity, sizeof *chunk->places);
-    if (chunk->fact_words > 0)
-        chunk->facts = mem_resize_array(chunk->facts, capacity * chunk->fact_words,
-                                        sizeof *chunk->facts);
+    chunk->places = mem_resize_array(chunk->places, capacity, event_chunk_place_words(chunk) * sizeof *chunk->places);
     chunk->capacity = capacity;
 }
 
-static size_t facts_size(const struct event_chunk *chunk, size_t events)
-{
-    return events * chunk->fact_words * sizeof *chunk->facts;
-}
-
-/* Moves the places and facts of all events from `from` on. */
+/* Moves all events from `from` on. */
 static void move_events(struct event_chunk *chunk, size_t to, size_t from)
 {
-    const size_t count = chunk->count - from;
-    if (count == 0)
-        return;
-    memmove(chunk->places + to, chunk->places + from, count * sizeof *chunk->places);
-    if (chunk->fact_words > 0)
-        memmove(event_chunk_facts(chunk, to), event_chunk_facts(chunk, from),
-                facts_size(chunk, count));
+    if (from < chunk->count)
+        memmove(event_chunk_place(chunk, to), event_chunk_place(chunk, from),
+                (chunk->count - from) * event_chunk_place_words(chunk) * sizeof *chunk->places);
 }
 
 static void set_extent(struct event_chunk *chunk)
 {
     if (chunk->count == 0)
         return;
-    chunk->first_us = chunk->places[0].time_us;
-    chunk->last_us = chunk->places[chunk->count - 1].time_us;
+    chunk->first_us = event_chunk_place(chunk, 0)->time_us;
+    chunk->last_us = event_chunk_place(chunk, chunk->count - 1)->time_us;
 }
 
 /* The rests lie in the order of the events, as they do until a late one comes or one is replaced. */
 static bool is_in_order(const struct event_chunk *chunk)
 {
     for (size_t i = 1; i < chunk->count; i++) {
-        if (chunk->places[i].at < chunk->places[i - 1].at)
+        if (event_chunk_place(chunk, i)->at < event_chunk_place(chunk, i - 1)->at)
             return false;
     }
     return true;
@@ -83,7 +70,7 @@ static void close_gaps(struct event_chunk *chunk)
     uint8_t *data = chunk->bytes.data;
     size_t size = 0;
     for (size_t i = 0; i < chunk->count; i++) {
-        struct event_place *place = &chunk->places[i];
+        struct event_place *place = event_chunk_place(chunk, i);
         memmove(data + size, data + place->at, place->size);
         place->at = (uint32_t)size;
         size += place->size;
@@ -102,7 +89,7 @@ static void compact(struct event_chunk *chunk)
     for (size_t i = 0; i < chunk->count; i++) {
         const uint32_t at = (uint32_t)bytes.size;
         buffer_put_bytes(&bytes, event_chunk_rest(chunk, i));
-        chunk->places[i].at = at;
+        event_chunk_place(chunk, i)->at = at;
     }
     buffer_fini(&chunk->bytes);
     chunk->bytes = bytes;
@@ -111,8 +98,9 @@ static void compact(struct event_chunk *chunk)
 static void put_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
 {
     ENSURE(chunk->bytes.size + rest.size <= UINT32_MAX);
-    chunk->places[i].at = (uint32_t)chunk->bytes.size;
-    chunk->places[i].size = (uint32_t)rest.size;
+    struct event_place *place = event_chunk_place(chunk, i);
+    place->at = (uint32_t)chunk->bytes.size;
+    place->size = (uint32_t)rest.size;
     chunk->rest_bytes += rest.size;
     buffer_put_bytes(&chunk->bytes, rest);
 }
@@ -123,7 +111,9 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
     ENSURE(chunk->loaded && i <= chunk->count);
     reserve(chunk, chunk->count + 1);
     move_events(chunk, i + 1, i);
-    chunk->places[i] = (struct event_place){ .time_us = time_us, .offset = offset };
+    struct event_place *place = event_chunk_place(chunk, i);
+    place->time_us = time_us;
+    place->offset = offset;
     put_rest(chunk, i, rest);
     chunk->count++;
     chunk->dirty = true;
@@ -135,7 +125,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
 {
     ENSURE(chunk->loaded && i < chunk->count);
-    chunk->rest_bytes -= chunk->places[i].size;
+    chunk->rest_bytes -= event_chunk_place(chunk, i)->size;
     put_rest(chunk, i, rest);
     if (chunk->bytes.size / 2 > chunk->rest_bytes)
         compact(chunk);
@@ -150,7 +140,7 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n)
     if (n == 0)
         return;
     for (size_t i = 0; i < n; i++)
-        chunk->rest_bytes -= chunk->places[i].size;
+        chunk->rest_bytes -= event_chunk_place(chunk, i)->size;
     move_events(chunk, 0, n);
     chunk->count -= n;
     chunk->start += n;
@@ -167,11 +157,12 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     into->start = chunk->start;
     into->fact_words = chunk->fact_words;
     reserve(into, n);
-    for (size_t i = 0; i < n; i++)
-        event_chunk_insert(into, i, chunk->places[i].time_us, chunk->places[i].offset,
-                           event_chunk_rest(chunk, i));
-    if (n > 0 && chunk->fact_words > 0)
-        memcpy(into->facts, chunk->facts, facts_size(chunk, n));
+    for (size_t i = 0; i < n; i++) {
+        const struct event_place *place = event_chunk_place(chunk, i);
+        event_chunk_insert(into, i, place->time_us, place->offset, event_chunk_rest(chunk, i));
+        if (chunk->fact_words > 0)
+            memcpy(event_chunk_facts(into, i), place->facts, chunk->fact_words * sizeof *place->facts);
+    }
     event_chunk_drop(chunk, n);
 }
 
@@ -190,7 +181,7 @@ static struct chunk_base base_of(const struct event_chunk *chunk)
 {
     if (chunk->count == 0)
         return (struct chunk_base){ 0, 0 };
-    return (struct chunk_base){ chunk->places[0].time_us, chunk->places[0].offset };
+    return (struct chunk_base){ event_chunk_place(chunk, 0)->time_us, event_chunk_place(chunk, 0)->offset };
 }
 
 /* Most of what a commit costs: room is asked for once, and the end is written back once. */
@@ -198,11 +189,11 @@ static void write_events(const struct event_chunk *chunk, size_t from, struct ch
 {
     size_t rest_bytes = 0;
     for (size_t i = from; i < chunk->count; i++)
-        rest_bytes += chunk->places[i].size;
+        rest_bytes += event_chunk_place(chunk, i)->size;
     buffer_reserve(out, (chunk->count - from) * EVENT_HEAD_MAX + rest_bytes);
     uint8_t *at = out->data + out->size;
     for (size_t i = from; i < chunk->count; i++) {
-        const struct event_place *place = &chunk->places[i];
+        const struct event_place *place = event_chunk_place(chunk, i);
         at = varint_write(at, zigzag_of(place->time_us - base.time_us));
         at = varint_write(at, zigzag_of(place->offset - base.offset));
         at = varint_write(at, place->size);
@@ -340,6 +331,6 @@ enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind ki
 
 uint64_t event_chunk_footprint(const struct event_chunk *chunk)
 {
-    return mem_size_of(chunk->capacity * sizeof *chunk->places) + mem_size_of(facts_size(chunk, chunk->capacity)) +
+    return mem_size_of(chunk->capacity * event_chunk_place_words(chunk) * sizeof *chunk->places) +
            mem_size_of(chunk->bytes.capacity);
 }

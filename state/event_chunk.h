@@ -32,7 +32,10 @@ struct event_place {
     int64_t time_us;
     int64_t offset;
     uint32_t at, size; /* the rest, in the chunk's bytes */
+    uint64_t facts[];  /* fact_words of them */
 };
+enum { EVENT_PLACE_WORDS = 3 };
+_Static_assert(sizeof(struct event_place) == EVENT_PLACE_WORDS * sizeof(uint64_t), "places lie side by side, with facts");
 
 struct event_chunk {
     uint64_t number; /* names the row; the open chunk has none */
@@ -41,8 +44,7 @@ struct event_chunk {
     size_t count;
     bool loaded, dirty;
     bool stored;                /* the overlay has a row of this number */
-    struct event_place *places; /* loaded: `count` of them, in order */
-    uint64_t *facts;            /* loaded: fact_words for each place */
+    uint64_t *places;           /* loaded: `count` of them, in order (event_chunk_place) */
     size_t fact_words;          /* set before the first event is put in */
     size_t capacity;
     /* Of the open chunk: so many of the first events, and what they count from, are as they were written last. */
@@ -59,13 +61,22 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
                         struct bytes rest);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
+static inline size_t event_chunk_place_words(const struct event_chunk *chunk)
+{
+    return EVENT_PLACE_WORDS + chunk->fact_words;
+}
+static inline struct event_place *event_chunk_place(const struct event_chunk *chunk, size_t i)
+{
+    return (struct event_place *)(void *)(chunk->places + i * event_chunk_place_words(chunk));
+}
 static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
 {
-    return bytes_of(chunk->bytes.data + chunk->places[i].at, chunk->places[i].size);
+    const struct event_place *place = event_chunk_place(chunk, i);
+    return bytes_of(chunk->bytes.data + place->at, place->size);
 }
 static inline uint64_t *event_chunk_facts(const struct event_chunk *chunk, size_t i)
 {
-    return chunk->facts + i * chunk->fact_words;
+    return event_chunk_place(chunk, i)->facts;
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);

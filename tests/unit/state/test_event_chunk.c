@@ -92,8 +92,8 @@ static void check_equal(struct world *w, const struct event_chunk *chunk, size_t
     CHECK(w, chunk->count == count && chunk->loaded, "count");
     for (size_t i = 0; i < count; i++) {
         const struct event_place *place = &w->model.places[from + i];
-        CHECK(w, chunk->places[i].time_us == place->time_us, "time");
-        CHECK(w, chunk->places[i].offset == place->offset, "offset");
+        CHECK(w, event_chunk_place(chunk, i)->time_us == place->time_us, "time");
+        CHECK(w, event_chunk_place(chunk, i)->offset == place->offset, "offset");
         CHECK(w,
               bytes_equal(event_chunk_rest(chunk, i),
                           bytes_of(w->model.rests[from + i], place->size)),
@@ -107,7 +107,7 @@ static void check_equal(struct world *w, const struct event_chunk *chunk, size_t
     CHECK(w, chunk->rest_bytes == rest_bytes, "bytes");
     CHECK(w, chunk->bytes.size <= 2 * rest_bytes + REST_MAX,
           "what was replaced takes too much room");
-    CHECK(w, event_chunk_footprint(chunk) >= rest_bytes + count * sizeof *chunk->places,
+    CHECK(w, event_chunk_footprint(chunk) >= rest_bytes + count * sizeof(struct event_place),
           "footprint");
 }
 
