@@ -186,15 +186,19 @@ static uint64_t code_word(const struct value *argument, struct buffer *scratch)
 {
     enum { CODE_BYTES = 7 };
     uint64_t code = 0;
-    const bool is_text = argument->kind == VALUE_STRING || argument->kind == VALUE_BYTES;
-    if (argument->kind == VALUE_NULL || (is_text && argument->text.size >= CODE_BYTES))
+    if (argument->kind == VALUE_NULL)
         return 0;
-    buffer_clear(scratch);
-    value_write(scratch, argument);
-    if (scratch->size > CODE_BYTES)
+    struct bytes form = argument->text;
+    if (argument->kind != VALUE_STRING && argument->kind != VALUE_BYTES) {
+        buffer_clear(scratch);
+        value_write(scratch, argument);
+        form = buffer_view(scratch);
+    }
+    if (form.size > CODE_BYTES)
         return 0;
-    memcpy(&code, scratch->data, scratch->size);
-    return code | (uint64_t)(scratch->size + 1) << 8 * CODE_BYTES;
+    if (form.size > 0)
+        memcpy(&code, form.data, form.size);
+    return code | (uint64_t)(form.size + 1) << 8 * CODE_BYTES;
 }
 
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,

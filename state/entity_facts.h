@@ -6,8 +6,9 @@
  *     word 0          bit c: the event is a member of class c (a condition that is true, an argument
  *                     that is not null); FACT_WIDE: one of its numbers does not fit a word
  *     word n, n > 0   a number that sums are made of, unscaled; 0 when null or when it does not fit;
- *                     or the code of a value that is counted once: its stored form (value_write) of at most seven
- *                     bytes, with its size + 1 in the highest; 0 when null or when it does not fit
+ *                     or the code of a value that is counted once: a text, or the stored form (value_write) of
+ *                     anything else, of at most seven bytes, with the size + 1 in the highest; 0 when null or when it
+ *                     does not fit
  *
  * Aggregates that count and sum the same over the same window share one tally: avg and sum of an
  * amount are one sum and one count. distinct() of short values has their codes (code_counts.h). What neither
