@@ -2,18 +2,21 @@
 with the local state kept and with it lost, in turns, on the state of many users.
 
     restart.py [--events N] [--users N] [--distribution ...] [--commit-ms MS] [--runs N] [--only weir|rival]
-               [--json FILE]
+               [--json FILE] [--evidence]
 
 The job's input is drained first, and its alerts must be the oracle's. Then a feeder goes on paying, in every partition,
 amounts that alert at once; the process is killed and started again. Both are static members, so that their partitions
 are theirs at once. The process has one core, the broker the other. Seconds are taken from the start of the process to
-the first alert that a reader of committed records sees, and to the first one of the last partition.
+the first alert that a reader of committed records sees, and to the first one of the last partition. With --evidence the
+figures are left in docs/evidence/restart.json.
 """
 
 import io
 import json
 import pathlib
+import re
 import shutil
+import statistics
 import sys
 import tempfile
 import threading
@@ -25,7 +28,8 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench"), str(ROOT / "be
 import fastavro  # noqa: E402
 import process  # noqa: E402
 from cluster import Cluster, wait_until  # noqa: E402
-from drain import BROKER_CORE, PARTITIONS, World, job_parser, prepare, spread  # noqa: E402
+from drain import BROKER_CORE, PARTITIONS, Weir, World, job_parser, prepare, spread  # noqa: E402
+from evidence import leave_evidence  # noqa: E402
 
 SCHEMA = fastavro.parse_schema(json.loads((ROOT / "bench/job/job-transaction.avsc").read_text()))
 USERS_FED = 200  # enough for every partition to have some
@@ -121,7 +125,16 @@ def come_back(world, subject, feeder, state_is_kept):
     watch.consumer.close()
     return {"who": subject.name, "state": "kept" if state_is_kept else "lost",
             "first_alert_s": min(watch.first_s.values()), "last_partition_s": max(watch.first_s.values()),
-            "cpu_s": process.cpu_seconds(subject.running.pid)}
+            "cpu_s": process.cpu_seconds(subject.running.pid), **restored(subject, state_is_kept)}
+
+
+def restored(subject, state_is_kept):
+    """What weir says of loading the changelog: rows of all partitions, and how many a second."""
+    if state_is_kept or not isinstance(subject, Weir):
+        return {}
+    found = re.findall(r"event=lane\.restored .* rows=(\d+) from=changelog ms=(\d+)", subject.running.output())[-PARTITIONS:]
+    rows, longest_ms = sum(int(each[0]) for each in found), max(int(each[1]) for each in found)
+    return {"rows": rows, "rows_per_s": rows * 1000 / longest_ms}
 
 
 def gone(subject):
@@ -151,8 +164,21 @@ def done(world, subject):
     return sum(world.cluster.committed_offsets(subject.group, world.payments).values())
 
 
+def medians(found):
+    """{who: {state: {figure: [median, least, most]}}}"""
+    out = {}
+    for each in found:
+        runs = [other for other in found if (other["who"], other["state"]) == (each["who"], each["state"])]
+        out.setdefault(each["who"], {})[each["state"]] = {
+            figure: [round(of(other[figure] for other in runs), 2) for of in (statistics.median, min, max)]
+            for figure in each if figure not in ("who", "state", "load")}
+    return out
+
+
 def main():
-    given, subjects = prepare(job_parser(__doc__.splitlines()[0], users=1_000_000, hours=20, runs=3, distribution="uniform"))
+    parser = job_parser(__doc__.splitlines()[0], users=1_000_000, hours=20, runs=3, distribution="uniform")
+    parser.add_argument("--evidence", action="store_true")
+    given, subjects = prepare(parser)
     found = []
     for number in range(given.runs):
         for kind in subjects:
@@ -168,6 +194,9 @@ def main():
             runs = [each for each in found if each["who"] == kind.name and each["state"] == state]
             for figure in ("first_alert_s", "last_partition_s", "cpu_s"):
                 print(f"{kind.name:6} {state} {figure:18} {'%.2f [%.2f-%.2f]' % spread(runs, figure)}")
+    if given.evidence:
+        leave_evidence("restart", f"./dev bench restart {' '.join(sys.argv[1:])}".strip(), users=given.users,
+                       events=given.events, runs=given.runs, loads=[each["load"] for each in found], medians=medians(found))
     if given.json:
         given.json.write_text(json.dumps({"given": vars(given) | {"json": None}, "runs": found}, indent=1))
 

@@ -147,6 +147,15 @@ def soak_outcome(figures):
             f" {thirds('changelog')} MB of changelog")
 
 
+def restart_outcome(figures):
+    def seconds(who, state):
+        return "%.1f [%.1f-%.1f] s" % tuple(figures["medians"][who][state]["first_alert_s"])
+    rows = figures["medians"]["weir"]["lost"]["rows_per_s"][0]
+    return (f"{figures['users']:,} users, kill -9, {figures['runs']} runs: alerts again after {seconds('weir', 'kept')} with local"
+            f" state (Kafka Streams {seconds('rival', 'kept')}), {seconds('weir', 'lost')} without"
+            f" ({seconds('rival', 'lost')}), which is {rows:,.0f} rows a second on one core")
+
+
 def simulation_outcome(figures):
     return f"{figures['seeds']:,} seeds, {figures['commits']:,} commits, {figures['crashes']:,} crashes; {figures['failed']} failed"
 
@@ -172,6 +181,7 @@ LONG_RUNS = [
     ("image", "the image on a real broker", image_outcome),
     (r"chaos[\w-]*", "`./dev chaos`", chaos_outcome),
     ("soak", "half the load, with faults", soak_outcome),
+    ("restart", "`./dev bench restart`", restart_outcome),
     (r"simulation[\w-]*", "simulated clusters", simulation_outcome),
     ("mutants", "the protocol broken on purpose", mutants_outcome),
     ("conformance", "the simulated cluster against Kafka", conformance_outcome),
