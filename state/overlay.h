@@ -4,8 +4,8 @@
  *     values of this transaction -> values since the last checkpoint (active) -> frozen values
  *         -> cache -> store
  *
- * The four calls get, put, delete, scan are all that a store of a task (entity log, table, dedupe,
- * timers ...) needs; the tail, the changelog, RocksDB and recovery work on rows without knowing
+ * The five calls get, put, append, delete, scan are all that a store of a task (entity log, table,
+ * dedupe, timers ...) needs; the tail, the changelog, RocksDB and recovery work on rows without knowing
  * what they mean.
  *
  * The store never sees uncommitted values: abort throws the first layer away, commit merges it into

@@ -198,17 +198,6 @@ static enum status append_tail(void *context, struct bytes record, struct error 
     return ST_OK;
 }
 
-void fake_log_transaction(struct fake_log *log, int32_t partition,
-                          const struct commit_metadata *metadata, const struct store_row *rows,
-                          size_t count)
-{
-    struct row_change *changes = mem_alloc_array(count + 1, sizeof *changes);
-    for (size_t i = 0; i < count; i++)
-        changes[i] = (struct row_change){ rows[i].key, rows[i].value, 0 };
-    fake_log_changes(log, partition, metadata, changes, count);
-    mem_free(changes);
-}
-
 void fake_log_changes(struct fake_log *log, int32_t partition, const struct commit_metadata *metadata,
                       const struct row_change *changes, size_t count)
 {

@@ -11,7 +11,6 @@
 #include "state/changelog.h"
 #include "state/commit_metadata.h"
 #include "state/row_change.h"
-#include "state/store.h"
 
 enum { FAKE_TAIL, FAKE_CHANGELOG, FAKE_TOPICS, FAKE_PARTITIONS = 3 };
 
@@ -42,10 +41,7 @@ void fake_log_compact(struct fake_log *log, int32_t partition);
 /* standby_options.open_reader; the context is the log. */
 enum status fake_log_open_reader(void *log, struct log_reader **out, struct error *err);
 
-void fake_log_transaction(struct fake_log *log, int32_t partition,
-                          const struct commit_metadata *metadata, const struct store_row *rows,
-                          size_t count);
-/* The same with rows that grow. */
+/* One transaction's records of the tail. */
 void fake_log_changes(struct fake_log *log, int32_t partition, const struct commit_metadata *metadata,
                       const struct row_change *changes, size_t count);
 void fake_log_end_mark(struct fake_log *log, int32_t partition,
