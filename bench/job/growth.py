@@ -37,8 +37,11 @@ def put_behind(text, heading, lines):
 
 
 def windows(span):
-    return put_behind(JOB, "features", [f"n_w: count(over {span})", f"s_w: sum(amount_cents over {span})",
-                                        f"d_w: distinct(country over {span})"])
+    """A month of events is remembered either way."""
+    text = JOB.replace("    accept_late: 1m\n", "    accept_late: 1m\n    remember: { for: 30d }\n")
+    assert text != JOB
+    return put_behind(text, "features", [f"n_w: count(over {span})", f"s_w: sum(amount_cents over {span})",
+                                         f"d_w: distinct(country over {span})"])
 
 
 def features(count):

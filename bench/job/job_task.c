@@ -159,16 +159,23 @@ static void make_payments(struct bench *bench, struct job *job, size_t count)
     }
 }
 
+static struct bytes key_of(const struct payments *payments, const struct payment *payment)
+{
+    return bytes_of(payments->bytes.data + payment->key_at, payment->value_at - payment->key_at);
+}
+
 static void process_payments(struct bench *bench, size_t count)
 {
     const struct payments *payments = &bench->payments;
     for (size_t i = 0; i < count; i++) {
         const struct payment *payment = &payments->items[i];
         const uint8_t *bytes = payments->bytes.data;
+        if (i + TASK_AHEAD < count) /* as a worker does */
+            task_look_ahead(bench->task, 0, key_of(payments, payment + TASK_AHEAD));
         const struct input_record input = {
             .topic = "transactions", .offset = (int64_t)bench->offset++, .timestamp_ms = payment->event_ms,
             .reference_ms = payment->event_ms,
-            .key = bytes_of(bytes + payment->key_at, payment->value_at - payment->key_at),
+            .key = key_of(payments, payment),
             .value = bytes_of(bytes + payment->value_at, payment->end - payment->value_at),
         };
         must(bench, task_process(bench->task, &input, &bench->err));
