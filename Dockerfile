@@ -5,6 +5,7 @@ RUN apt-get update \
         gcc g++ libc6-dev cmake ninja-build pkg-config \
         librdkafka-dev librocksdb-dev libavro-dev libjansson-dev libcurl4-openssl-dev \
         libsimdjson-dev libfyaml-dev libmicrohttpd-dev libxxhash-dev libsleef-dev zlib1g-dev \
+        libdeflate-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -16,7 +17,7 @@ FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates librdkafka1 librocksdb9.10 libavro24 libjansson4 libcurl4t64 \
-        libsimdjson25 libfyaml0 libmicrohttpd12t64 libsleef3 zlib1g \
+        libsimdjson25 libfyaml0 libmicrohttpd12t64 libsleef3 zlib1g libdeflate0 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o 65532 -g 65532 /var/lib/weir
 COPY --from=build /out/ /

@@ -1,5 +1,6 @@
 #include "schemas/avro_codec.h"
 
+#include <libdeflate.h>
 #include <zlib.h>
 
 #include "base/ensure.h"
@@ -8,25 +9,47 @@
 const char avro_file_magic[4] = { 'O', 'b', 'j', 1 };
 
 /* Python's writers (avro, fastavro) leave three of the four bytes of zlib's checksum behind a block. */
-enum { RAW_DEFLATE = -15, PIECE_BYTES = 1 << 16, SNAPPY_CRC_BYTES = 4, CHECKSUM_LEFT_MAX = 3 };
+enum {
+    RAW_DEFLATE = -15,
+    PIECE_BYTES = 1 << 16,
+    ROOM_FOR_EACH_BYTE = 4,
+    SNAPPY_CRC_BYTES = 4,
+    CHECKSUM_LEFT_MAX = 3
+};
+
+static size_t room_within(size_t room)
+{
+    return room < AVRO_BLOCK_BYTES_MAX ? room : AVRO_BLOCK_BYTES_MAX;
+}
+
+/* libdeflate wants all of the room at once and nobody says how much it must be: a guess, and twice as much each time. */
+static enum libdeflate_result inflate_whole(struct buffer *out, struct bytes packed, size_t *taken)
+{
+    struct libdeflate_decompressor *decompressor = libdeflate_alloc_decompressor();
+    ENSURE(decompressor != NULL);
+    enum libdeflate_result outcome;
+    size_t room = room_within(PIECE_BYTES + ROOM_FOR_EACH_BYTE * packed.size), size = 0;
+    for (;;) {
+        buffer_reserve(out, room);
+        outcome = libdeflate_deflate_decompress_ex(decompressor, packed.data, packed.size, out->data + out->size, room,
+                                                   taken, &size);
+        if (outcome != LIBDEFLATE_INSUFFICIENT_SPACE || room == AVRO_BLOCK_BYTES_MAX)
+            break;
+        room = room_within(2 * room);
+    }
+    out->size += outcome == LIBDEFLATE_SUCCESS ? size : 0;
+    libdeflate_free_decompressor(decompressor);
+    return outcome;
+}
 
 static enum status deflate_unpack(struct buffer *out, struct bytes packed, struct error *err)
 {
-    z_stream stream = { .next_in = (Bytef *)packed.data, .avail_in = (uInt)packed.size };
+    size_t taken = 0;
     ENSURE(packed.size <= AVRO_BLOCK_BYTES_MAX);
-    ENSURE(inflateInit2(&stream, RAW_DEFLATE) == Z_OK);
-    int outcome = Z_OK;
-    while (outcome == Z_OK && out->size <= AVRO_BLOCK_BYTES_MAX) {
-        buffer_reserve(out, PIECE_BYTES);
-        stream.next_out = out->data + out->size;
-        stream.avail_out = PIECE_BYTES;
-        outcome = inflate(&stream, Z_NO_FLUSH);
-        out->size += PIECE_BYTES - stream.avail_out;
-    }
-    inflateEnd(&stream);
-    if (outcome == Z_OK)
+    const enum libdeflate_result outcome = inflate_whole(out, packed, &taken);
+    if (outcome == LIBDEFLATE_INSUFFICIENT_SPACE)
         return FAIL(err, ST_CORRUPT, "a block has more than %d bytes", AVRO_BLOCK_BYTES_MAX);
-    if (outcome != Z_STREAM_END || stream.avail_in > CHECKSUM_LEFT_MAX)
+    if (outcome != LIBDEFLATE_SUCCESS || packed.size - taken > CHECKSUM_LEFT_MAX)
         return FAIL(err, ST_CORRUPT, "a block does not inflate");
     return ST_OK;
 }

@@ -241,19 +241,40 @@ static enum status read_datum(struct avro_input *input, struct bytes *datum, str
     return ST_OK;
 }
 
+/* To the next datum. */
+static enum status reach_datum(struct avro_input *input, bool *end, struct error *err)
+{
+    *end = false;
+    while (input->datums_left == 0 && !*end)
+        TRY(read_block(input, end, err));
+    return ST_OK;
+}
+
+enum status avro_input_fault(const struct avro_input *input, struct error *err)
+{
+    return error_prefix(err, "%s: block %lld", input->path, (long long)input->block);
+}
+
 enum status avro_input_next(struct avro_input *input, struct bytes *datum, bool *end,
                             struct error *err)
 {
     struct error unread;
     if (err == NULL)
         err = &unread;
-    *end = false;
-    enum status status = ST_OK;
-    while (status == ST_OK && input->datums_left == 0 && !*end)
-        status = read_block(input, end, err);
+    enum status status = reach_datum(input, end, err);
     if (status == ST_OK && !*end)
         status = read_datum(input, datum, err);
-    if (status == ST_OK)
-        return ST_OK;
-    return error_prefix(err, "%s: block %lld", input->path, (long long)input->block);
+    return status == ST_OK ? ST_OK : avro_input_fault(input, err);
+}
+
+enum status avro_input_next_block(struct avro_input *input, struct bytes *datums, int64_t *count, bool *end,
+                                  struct error *err)
+{
+    ENSURE(input->datums_left == 0);
+    if (reach_datum(input, end, err) != ST_OK)
+        return avro_input_fault(input, err);
+    *datums = *end ? BYTES_NONE : input->rest;
+    *count = input->datums_left;
+    input->datums_left = 0;
+    return ST_OK;
 }

@@ -35,5 +35,13 @@ const struct schema *avro_input_root(const struct avro_input *input);
  */
 MUST_CHECK enum status avro_input_next(struct avro_input *input, struct bytes *datum, bool *end,
                                        struct error *err);
+/*
+ * All datums of the next block, one behind the other, for who knows where each ends; at a block's start only. Valid
+ * until the next call. count > 0 unless `end`.
+ */
+MUST_CHECK enum status avro_input_next_block(struct avro_input *input, struct bytes *datums, int64_t *count,
+                                             bool *end, struct error *err);
+/* "PATH: block N: " before what was found wrong with a datum of that block. */
+enum status avro_input_fault(const struct avro_input *input, struct error *err);
 
 #endif

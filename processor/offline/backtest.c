@@ -43,6 +43,8 @@ struct backtest {
     struct file_source *source;
     struct decoder *file_decoder; /* of the file in hand; NULL: an export */
     bool warming_up;              /* the record in hand lies before the range */
+    const char *last_topic;       /* of an export's record, and its input */
+    int last_input;
     uint64_t files_before; /* records of the files before, so that events are numbered over all */
 };
 
@@ -110,15 +112,21 @@ static enum status make_task(struct backtest *backtest, struct lane *lane, struc
     return st;
 }
 
+static struct lane *find_lane(const struct backtest *backtest, int32_t partition)
+{
+    for (size_t i = 0; i < backtest->lane_count; i++) {
+        if (backtest->lanes[i].partition == partition)
+            return &backtest->lanes[i];
+    }
+    return NULL;
+}
+
 static enum status open_lane(struct backtest *backtest, int32_t partition, struct lane **out,
                              struct error *err)
 {
-    for (size_t i = 0; i < backtest->lane_count; i++) {
-        if (backtest->lanes[i].partition == partition) {
-            *out = &backtest->lanes[i];
-            return ST_OK;
-        }
-    }
+    *out = find_lane(backtest, partition);
+    if (*out != NULL)
+        return ST_OK;
     if (backtest->lane_count == PARTITIONS_MAX)
         return FAIL(err, ST_INVALID, "more than %d partitions", PARTITIONS_MAX);
     backtest->lanes =
@@ -250,10 +258,8 @@ static void add_counters(struct backtest_result *result, const struct plan *plan
 
 /* --- records ---------------------------------------------------------------------------------------------------------------- */
 
-static int find_input(const struct plan *plan, const char *topic)
+static int find_topic(const struct plan *plan, const char *topic)
 {
-    if (topic == NULL)
-        return 0;
     for (size_t i = 0; i < plan->stream_count; i++) {
         if (strcmp(plan->streams[i].topic, topic) == 0)
             return (int)i;
@@ -263,6 +269,18 @@ static int find_input(const struct plan *plan, const char *topic)
             return (int)(plan->stream_count + i);
     }
     return -1;
+}
+
+/* The number of the topic's input; -1: the topology does not read it. */
+static int find_input(struct backtest *backtest, const char *topic)
+{
+    if (topic == NULL)
+        return 0;
+    if (topic != backtest->last_topic) {
+        backtest->last_topic = topic;
+        backtest->last_input = find_topic(backtest->plan, topic);
+    }
+    return backtest->last_input;
 }
 
 static const char *topic_name(const struct plan *plan, int source)
@@ -318,7 +336,7 @@ static enum status take_record(struct backtest *backtest, const struct file_reco
                                struct error *err)
 {
     const struct plan *plan = backtest->plan;
-    const int source = find_input(plan, record->topic);
+    const int source = find_input(backtest, record->topic);
     if (source < 0)
         return ST_OK; /* an export may hold more than this topology reads */
     const bool is_export = record->topic != NULL;
@@ -348,6 +366,25 @@ static enum status take_record(struct backtest *backtest, const struct file_reco
     return ST_OK;
 }
 
+/* As a worker does: what a record needs is fetched while others are processed. */
+static void announce(struct backtest *backtest, const struct file_record *record)
+{
+    struct lane *lane = find_lane(backtest, record->partition);
+    if (lane != NULL && record->topic != NULL)
+        task_look_ahead(lane->task, find_input(backtest, record->topic), record->key);
+}
+
+static enum status take_records(struct backtest *backtest, const struct file_record *records, size_t count,
+                                struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + TASK_AHEAD < count)
+            announce(backtest, &records[i + TASK_AHEAD]);
+        TRY(take_record(backtest, &records[i], err));
+    }
+    return ST_OK;
+}
+
 static enum status run_file(struct backtest *backtest, const char *path, struct error *err)
 {
     TRY(file_source_open(&backtest->source, path, err));
@@ -358,14 +395,14 @@ static enum status run_file(struct backtest *backtest, const char *path, struct 
         backtest->label_column = file_source_csv_column(backtest->source, backtest->options->label);
     backtest->result->labelled |= backtest->label_column >= 0;
     const uint64_t before = backtest->result->records;
-    for (bool end = false;;) {
-        struct file_record record;
-        TRY(file_source_next(backtest->source, &record, &end, err));
-        if (end)
-            break;
-        TRY(take_record(backtest, &record, err));
+    for (bool end = false; !end;) {
+        const struct file_record *records;
+        size_t count;
+        TRY(file_source_next(backtest->source, &records, &count, &end, err));
+        TRY(take_records(backtest, records, count, err));
     }
     TRY(commit_all(backtest, err));
+    backtest->last_topic = NULL; /* the next file has its own */
     backtest->files_before += backtest->result->records - before;
     decoder_destroy(&backtest->file_decoder);
     file_source_close(&backtest->source);

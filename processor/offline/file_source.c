@@ -33,7 +33,7 @@ void export_schema_write(struct buffer *out, int32_t partitions)
         partitions_attribute, partitions);
 }
 
-enum { LINE_BYTES_MAX = 16 << 20, READ_BYTES = 256 * 1024, TOPIC_MAX = 256 };
+enum { LINE_BYTES_MAX = 16 << 20, READ_BYTES = 256 * 1024, TOPIC_MAX = 256, TOPICS_MAX = 256, RECORDS_AT_ONCE = 256 };
 
 /* Lines of a text, packed or not; a block is read at a time. */
 struct line_reader {
@@ -49,8 +49,13 @@ struct file_source {
     struct line_reader lines;
     struct avro_input *avro;
     struct buffer header;
-    char topic[TOPIC_MAX];
     int64_t next_offset;
+    struct file_record records[RECORDS_AT_ONCE];
+    /* an export: */
+    struct bytes block; /* what is left of it */
+    int64_t block_count;
+    char *topics[TOPICS_MAX]; /* that were named so far */
+    size_t topic_count;
 };
 
 /* --- lines --------------------------------------------------------------------------------------------------------------- */
@@ -195,6 +200,8 @@ void file_source_close(struct file_source **source_ref)
         gzclose(source->lines.file);
     mem_free(source->lines.block);
     avro_input_close(&source->avro);
+    for (size_t i = 0; i < source->topic_count; i++)
+        mem_free(source->topics[i]);
     buffer_fini(&source->header);
     mem_free(source->path);
     mem_free(source);
@@ -264,39 +271,71 @@ static struct bytes read_optional_run(struct reader *in)
     return reader_zigzag(in) == 0 ? BYTES_NONE : read_run(in);
 }
 
-static enum status read_export(struct file_source *source, struct bytes datum,
-                               struct file_record *out, struct error *err)
+/* NULL: no topic has such a name, or there are too many. */
+static const char *find_topic(struct file_source *source, struct bytes name)
 {
-    struct reader in = reader_of(datum);
-    const struct bytes topic = read_run(&in);
-    out->partition = (int32_t)reader_zigzag(&in);
-    out->offset = reader_zigzag(&in);
-    out->timestamp_ms = reader_zigzag(&in);
-    out->key = read_optional_run(&in);
-    out->value = read_optional_run(&in);
-    out->warm_up = reader_u8(&in) != 0;
-    if (!reader_done(&in) || topic.size >= sizeof source->topic || out->partition < 0 ||
-        out->offset < 0)
-        return FAIL(err, ST_CORRUPT, "%s: a record is malformed", source->path);
-    memcpy(source->topic, topic.data, topic.size);
-    source->topic[topic.size] = '\0';
-    out->topic = source->topic;
-    return ST_OK;
+    for (size_t i = 0; i < source->topic_count; i++) {
+        if (bytes_equal(bytes_of_string(source->topics[i]), name))
+            return source->topics[i];
+    }
+    if (source->topic_count == TOPICS_MAX || name.size >= TOPIC_MAX)
+        return NULL;
+    char *topic = mem_alloc_array(name.size + 1, 1);
+    if (name.size > 0)
+        memcpy(topic, name.data, name.size);
+    return source->topics[source->topic_count++] = topic;
 }
 
-enum status file_source_next(struct file_source *source, struct file_record *out, bool *end,
+/* false: malformed. */
+static bool read_exported(struct file_source *source, struct reader *in, struct file_record *out)
+{
+    const struct bytes topic = read_run(in);
+    const int64_t partition = reader_zigzag(in);
+    out->offset = reader_zigzag(in);
+    out->timestamp_ms = reader_zigzag(in);
+    out->key = read_optional_run(in);
+    out->value = read_optional_run(in);
+    out->warm_up = reader_u8(in) != 0;
+    if (in->failed || partition < 0 || partition > INT32_MAX || out->offset < 0)
+        return false;
+    out->partition = (int32_t)partition;
+    out->topic = find_topic(source, topic);
+    return out->topic != NULL;
+}
+
+static enum status next_exported(struct file_source *source, size_t *count, bool *end, struct error *err)
+{
+    if (source->block_count == 0)
+        TRY(avro_input_next_block(source->avro, &source->block, &source->block_count, end, err));
+    struct reader in = reader_of(source->block);
+    for (*count = 0; *count < RECORDS_AT_ONCE && source->block_count > 0; source->block_count--) {
+        if (!read_exported(source, &in, &source->records[(*count)++])) {
+            (void)FAIL(err, ST_CORRUPT, "a record is malformed");
+            return avro_input_fault(source->avro, err);
+        }
+    }
+    source->block = bytes_of(in.at, reader_left(&in));
+    if (source->block_count > 0 || source->block.size == 0)
+        return ST_OK;
+    (void)FAIL(err, ST_CORRUPT, "%zu bytes follow the last record", source->block.size);
+    return avro_input_fault(source->avro, err);
+}
+
+enum status file_source_next(struct file_source *source, const struct file_record **records, size_t *count, bool *end,
                              struct error *err)
 {
-    *out = (struct file_record){ .timestamp_ms = -1 };
-    if (source->avro != NULL)
-        TRY(avro_input_next(source->avro, &out->value, end, err));
-    else
-        TRY(next_line(source, &out->value, end, err));
-    if (*end)
-        return ST_OK;
+    *records = source->records;
+    *end = false;
     if (source->format == FILE_EXPORT)
-        return read_export(source, out->value, out, err);
-    out->offset = source->next_offset++;
+        return next_exported(source, count, end, err);
+    struct file_record *one = &source->records[0];
+    *one = (struct file_record){ .timestamp_ms = -1, .offset = source->next_offset };
+    if (source->avro != NULL)
+        TRY(avro_input_next(source->avro, &one->value, end, err));
+    else
+        TRY(next_line(source, &one->value, end, err));
+    *count = !*end;
+    source->next_offset += !*end;
     return ST_OK;
 }
 

@@ -18,12 +18,12 @@
 enum file_format { FILE_CSV, FILE_JSON_LINES, FILE_AVRO, FILE_EXPORT };
 
 struct file_record {
-    const char *topic; /* NULL: not an export; it is the first stream's */
+    const char *topic; /* NULL: not an export; it is the first stream's. The same name is the same pointer. */
     int32_t partition;
     int64_t offset;          /* else the number of the record in the file, from 0 */
     int64_t timestamp_ms;    /* -1: none */
     bool warm_up;            /* of an export: it lies before the range, for what looks back */
-    struct bytes key, value; /* valid until the next record */
+    struct bytes key, value;
 };
 
 struct file_source;
@@ -35,7 +35,11 @@ enum file_format file_source_format(const struct file_source *source);
 MUST_CHECK enum status file_source_decoder(struct file_source *source,
                                            const struct plan_stream *stream, struct decoder **out,
                                            struct error *err);
-MUST_CHECK enum status file_source_next(struct file_source *source, struct file_record *out,
+/*
+ * The next ones: of an export as many as lie together in the file, within bounds, else one. At least one unless `end`.
+ * Valid until the next call.
+ */
+MUST_CHECK enum status file_source_next(struct file_source *source, const struct file_record **records, size_t *count,
                                         bool *end, struct error *err);
 /* The index of a CSV column, or -1. */
 int file_source_csv_column(const struct file_source *source, const char *name);

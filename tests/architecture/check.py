@@ -36,6 +36,7 @@ LIBRARIES = {
     r"avro(/|\.h)": (["schemas"], None),
     r"libfyaml": (["processor/topology"], 1),
     r"simdjson": (["schemas"], 1),
+    r"libdeflate": (["schemas"], 1),
     r"curl/": (["schemas"], 1),
     r"microhttpd": (["processor/ops"], None),
     r"sleef": (["processor/expression"], 1),

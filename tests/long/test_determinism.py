@@ -24,7 +24,7 @@ HANDBOOK_DAYS = 60
 WITHOUT_FMA = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2,-AVX512F"}
 
 LIBRARIES = ("gcc libc6 libsleef3 libjansson4 libfyaml0 librdkafka1 'librocksdb9*' 'libavro2*'"
-             " 'libsimdjson2*'")
+             " 'libsimdjson2*' libdeflate0")
 
 GENERATED = ["generate", "card-fraud-local.yaml", "--seed", str(SEED), "--start",
              "2026-01-05T00:00:00Z", "--batch", str(PAYMENTS), "--attack-every", "200", "--poison",

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LIBRARIES = ["librdkafka1", "librocksdb*", "libavro2*", "libsimdjson*", "libjansson4", "libfyaml0",
+LIBRARIES = ["librdkafka1", "librocksdb*", "libavro2*", "libsimdjson*", "libjansson4", "libfyaml0", "libdeflate0",
              "libmicrohttpd12*", "libsleef3", "libc6", "gcc-1*"]
 
 

@@ -12,19 +12,39 @@
 #include "schemas/avro_output.h"
 #include "schemas/avro_writer.h"
 
+/* Record by record: those that came together, one after the other. */
+struct one_by_one {
+    struct file_source *source;
+    const struct file_record *records;
+    size_t count;
+};
+
+static enum status next(struct one_by_one *from, struct file_record *record, bool *end, struct error *err)
+{
+    *end = false;
+    if (from->count == 0)
+        TRY(file_source_next(from->source, &from->records, &from->count, end, err));
+    cr_expect_eq(from->count == 0, *end);
+    if (*end)
+        return ST_OK;
+    *record = *from->records++;
+    from->count--;
+    return ST_OK;
+}
+
 /* The values of all records with `|` between them, or "! " and what is wrong. */
 static const char *read_all(const char *path)
 {
     static char text[4096];
-    struct file_source *source = NULL;
+    struct one_by_one from = { .source = NULL };
     struct file_record record;
     struct error err = { .status = ST_OK };
     size_t size = 0;
     bool end = false;
     text[0] = '\0';
-    enum status st = file_source_open(&source, path, &err);
+    enum status st = file_source_open(&from.source, path, &err);
     for (int64_t n = 0; st == ST_OK; n++) {
-        st = file_source_next(source, &record, &end, &err);
+        st = next(&from, &record, &end, &err);
         if (st != ST_OK || end)
             break;
         cr_expect_eq(record.offset, n);
@@ -35,7 +55,7 @@ static const char *read_all(const char *path)
     }
     if (st != ST_OK)
         snprintf(text, sizeof text, "! %s: %s", status_name(st), err.text);
-    file_source_close(&source);
+    file_source_close(&from.source);
     return text;
 }
 
@@ -98,18 +118,18 @@ Test(file_source, a_packed_file_that_is_cut_short_is_refused)
     }
     const char *path = folder_write(&folder, "a.jsonl.gz", buffer_view(&text));
     cr_assert_eq(truncate(path, 50000), 0);
-    struct file_source *source = NULL;
+    struct one_by_one from = { .source = NULL };
     struct file_record record;
     struct error err;
     bool end = false;
     size_t count = 0;
-    cr_assert_eq(file_source_open(&source, path, &err), ST_OK);
+    cr_assert_eq(file_source_open(&from.source, path, &err), ST_OK);
     enum status st;
-    while ((st = file_source_next(source, &record, &end, &err)) == ST_OK && !end)
+    while ((st = next(&from, &record, &end, &err)) == ST_OK && !end)
         count++;
     cr_expect_eq(st, ST_CORRUPT, "after %zu lines", count);
     cr_expect(strstr(err.text, "cut short") != NULL, "%s", err.text);
-    file_source_close(&source);
+    file_source_close(&from.source);
     buffer_fini(&text);
     folder_remove(&folder);
 }
@@ -124,20 +144,20 @@ Test(file_source, lines_longer_than_a_block_come_whole)
     for (int i = 0; i < LONG; i++)
         buffer_put_u8(&text, (uint8_t)('a' + i % 26));
     buffer_put_string(&text, "\nlast\n");
-    struct file_source *source = NULL;
+    struct one_by_one from = { .source = NULL };
     struct file_record record;
     struct error err;
     bool end;
     cr_assert_eq(
-        file_source_open(&source, folder_write(&folder, "a.jsonl", buffer_view(&text)), &err),
+        file_source_open(&from.source, folder_write(&folder, "a.jsonl", buffer_view(&text)), &err),
         ST_OK);
     static const size_t sizes[] = { 5, LONG, 4 };
     for (size_t i = 0; i < 3; i++) {
-        cr_assert_eq(file_source_next(source, &record, &end, &err), ST_OK);
+        cr_assert_eq(next(&from, &record, &end, &err), ST_OK);
         cr_assert(!end && record.value.size == sizes[i], "line %zu: %zu", i, record.value.size);
     }
     cr_expect(record.value.data[0] == 'l');
-    file_source_close(&source);
+    file_source_close(&from.source);
     buffer_fini(&text);
     folder_remove(&folder);
 }
@@ -145,22 +165,22 @@ Test(file_source, lines_longer_than_a_block_come_whole)
 Test(file_source, finds_a_column_of_csv)
 {
     struct folder folder = folder_make();
-    struct file_source *source = NULL;
+    struct one_by_one from = { .source = NULL };
     struct error err;
     cr_assert_eq(
-        file_source_open(&source,
+        file_source_open(&from.source,
                          folder_write_text(&folder, "a.csv", "\xef\xbb\xbfid,\"fraud\",x\n"), &err),
         ST_OK);
-    cr_expect_eq(file_source_csv_column(source, "fraud"), 1);
-    cr_expect_eq(file_source_csv_column(source, "id"), 0,
+    cr_expect_eq(file_source_csv_column(from.source, "fraud"), 1);
+    cr_expect_eq(file_source_csv_column(from.source, "id"), 0,
                  "a byte order mark is no part of the first name");
-    cr_expect_eq(file_source_csv_column(source, "frau"), -1);
-    file_source_close(&source);
+    cr_expect_eq(file_source_csv_column(from.source, "frau"), -1);
+    file_source_close(&from.source);
     cr_assert_eq(
-        file_source_open(&source, folder_write_text(&folder, "a.jsonl", "id,fraud\n"), &err),
+        file_source_open(&from.source, folder_write_text(&folder, "a.jsonl", "id,fraud\n"), &err),
         ST_OK);
-    cr_expect_eq(file_source_csv_column(source, "fraud"), -1);
-    file_source_close(&source);
+    cr_expect_eq(file_source_csv_column(from.source, "fraud"), -1);
+    file_source_close(&from.source);
     folder_remove(&folder);
 }
 
@@ -223,19 +243,19 @@ Test(file_source, gives_back_exported_records_as_they_lay_in_kafka)
     };
     enum { COUNT = sizeof records / sizeof records[0] };
     struct folder folder = folder_make();
-    struct file_source *source = NULL;
+    struct one_by_one from = { .source = NULL };
     struct error err;
-    cr_assert_eq(file_source_open(&source, write_export(&folder, 4, records, COUNT), &err), ST_OK,
+    cr_assert_eq(file_source_open(&from.source, write_export(&folder, 4, records, COUNT), &err), ST_OK,
                  "%s", err.text);
-    cr_expect_eq(file_source_format(source), FILE_EXPORT);
+    cr_expect_eq(file_source_format(from.source), FILE_EXPORT);
     int64_t partitions = 0;
-    cr_expect(file_source_export_partitions(source, &partitions));
+    cr_expect(file_source_export_partitions(from.source, &partitions));
     cr_expect_eq(partitions, 4);
     struct file_record found;
     bool end;
     for (size_t i = 0; i < COUNT; i++) {
         const struct exported *expected = &records[i];
-        cr_assert_eq(file_source_next(source, &found, &end, &err), ST_OK, "%s", err.text);
+        cr_assert_eq(next(&from, &found, &end, &err), ST_OK, "%s", err.text);
         cr_assert_not(end);
         cr_expect_str_eq(found.topic, expected->topic);
         cr_expect(found.partition == expected->partition && found.offset == expected->offset &&
@@ -245,9 +265,37 @@ Test(file_source, gives_back_exported_records_as_they_lay_in_kafka)
         cr_expect(is_text(found.key, expected->key) && is_text(found.value, expected->value),
                   "record %zu", i);
     }
-    cr_assert_eq(file_source_next(source, &found, &end, &err), ST_OK);
+    cr_assert_eq(next(&from, &found, &end, &err), ST_OK);
     cr_expect(end);
-    file_source_close(&source);
+    file_source_close(&from.source);
+    folder_remove(&folder);
+}
+
+/* Several at once, from blocks that hold more than that and do not end where that many do. */
+Test(file_source, many_exported_records_come_in_order)
+{
+    enum { COUNT = 20000 };
+    struct exported *records = mem_alloc_array(COUNT, sizeof *records);
+    for (int64_t i = 0; i < COUNT; i++)
+        records[i] = (struct exported){ i % 3 == 0 ? "users" : "payments", (int)(i % 5), i, i, "key", "value", false };
+    struct folder folder = folder_make();
+    struct one_by_one from = { .source = NULL };
+    struct file_record found;
+    struct error err;
+    bool end;
+    cr_assert_eq(file_source_open(&from.source, write_export(&folder, 5, records, COUNT), &err), ST_OK, "%s", err.text);
+    size_t most = 0;
+    for (int64_t i = 0; i < COUNT; i++) {
+        cr_assert(next(&from, &found, &end, &err) == ST_OK && !end, "%s", err.text);
+        cr_expect(found.offset == i && found.partition == i % 5 && is_text(found.value, "value"));
+        cr_expect_str_eq(found.topic, records[i].topic);
+        most = from.count + 1 > most ? from.count + 1 : most;
+    }
+    cr_expect_gt(most, 1);
+    cr_assert_eq(next(&from, &found, &end, &err), ST_OK);
+    cr_expect(end);
+    file_source_close(&from.source);
+    mem_free(records);
     folder_remove(&folder);
 }
 
@@ -259,14 +307,14 @@ Test(file_source, refuses_exported_records_from_nowhere)
     };
     struct folder folder = folder_make();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct file_source *source = NULL;
+        struct one_by_one from = { .source = NULL };
         struct file_record found;
         struct error err;
         bool end;
-        cr_assert_eq(file_source_open(&source, write_export(&folder, 1, &rows[i], 1), &err), ST_OK,
+        cr_assert_eq(file_source_open(&from.source, write_export(&folder, 1, &rows[i], 1), &err), ST_OK,
                      "%s", err.text);
-        cr_expect_eq(file_source_next(source, &found, &end, &err), ST_CORRUPT, "row %zu", i);
-        file_source_close(&source);
+        cr_expect_eq(next(&from, &found, &end, &err), ST_CORRUPT, "row %zu", i);
+        file_source_close(&from.source);
     }
     folder_remove(&folder);
 }

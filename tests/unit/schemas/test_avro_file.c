@@ -94,6 +94,32 @@ Test(avro_file, reads_back_what_it_wrote)
     drop(path);
 }
 
+/* So much smaller packed that nobody would guess how large it is. */
+Test(avro_file, a_datum_of_one_letter_comes_back)
+{
+    enum { LETTERS = 3000000 };
+    char *path = temporary_path();
+    struct avro_output *writer = NULL;
+    struct avro_input *reader = NULL;
+    struct error err;
+    struct buffer datum;
+    buffer_init(&datum);
+    buffer_put_zigzag(&datum, 7);
+    buffer_put_zigzag(&datum, LETTERS);
+    memset(buffer_extend(&datum, LETTERS), 'x', LETTERS);
+    cr_assert_eq(avro_output_create(&writer, path, bytes_of_string(schema), "deflate", &err), ST_OK, "%s", err.text);
+    cr_assert_eq(avro_output_append(writer, buffer_view(&datum), &err), ST_OK, "%s", err.text);
+    cr_assert_eq(avro_output_finish(&writer, &err), ST_OK, "%s", err.text);
+    struct bytes found;
+    bool end;
+    cr_assert_eq(avro_input_open(&reader, path, &err), ST_OK, "%s", err.text);
+    cr_assert_eq(avro_input_next(reader, &found, &end, &err), ST_OK, "%s", err.text);
+    cr_expect(!end && bytes_equal(found, buffer_view(&datum)));
+    avro_input_close(&reader);
+    buffer_fini(&datum);
+    drop(path);
+}
+
 Test(avro_file, keeps_the_text_of_the_schema)
 {
     char *path = temporary_path();
