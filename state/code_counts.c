@@ -91,6 +91,11 @@ void code_counts_remove(struct code_counts *counts, uint64_t code)
     vacate(counts, (size_t)(slot - counts->slots));
 }
 
+bool code_counts_has(const struct code_counts *counts, uint64_t code)
+{
+    return counts->slot_count > 0 && slot_of(counts, code)->code == code;
+}
+
 size_t code_counts_footprint(const struct code_counts *counts)
 {
     return mem_size_of(counts->slot_count * sizeof *counts->slots);

@@ -4,6 +4,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "state/entity_ids.h"
 #include "state/entity_windows.h"
 
 enum {
@@ -54,6 +55,7 @@ void entity_destroy(struct entity **entity_ref)
 {
     struct entity *entity = TAKE(*entity_ref);
     entity_windows_fini(entity);
+    code_counts_fini(&entity->ids);
     for (size_t i = 0; i < entity->chunk_count; i++)
         event_chunk_fini(&entity->chunks[i]);
     mem_free(entity->chunks);
@@ -64,6 +66,7 @@ void entity_destroy(struct entity **entity_ref)
 void entity_reset(struct entity *entity)
 {
     entity_windows_clear(entity);
+    code_counts_fini(&entity->ids);
     for (size_t i = 0; i < entity->chunk_count; i++)
         event_chunk_fini(&entity->chunks[i]);
     entity->chunks[0] =
@@ -371,6 +374,7 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset,
                        buffer_view(&scratch->rest));
     note_facts(entity, event, event_chunk_facts(chunk, index - chunk->start));
+    entity_ids_inserted(entity, event_chunk_facts(chunk, index - chunk->start));
     const size_t home = (size_t)(chunk - entity->chunks);
     if (home + 1 < entity->chunk_count)
         entity->head_epoch = 0; /* it says how many events that chunk has, and until when */
@@ -467,7 +471,7 @@ void entity_measure_footprint(struct entity *entity)
 {
     uint64_t bytes = mem_size_of(block_size(entity->log, entity->key_size)) +
                      mem_size_of(entity->chunk_count * sizeof *entity->chunks) + mem_size(entity->dropped) +
-                     entity_windows_footprint(entity);
+                     entity_windows_footprint(entity) + code_counts_footprint(&entity->ids);
     for (size_t i = 0; i < entity->chunk_count; i++)
         bytes += event_chunk_footprint(&entity->chunks[i]);
     entity->footprint = bytes;

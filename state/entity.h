@@ -66,6 +66,7 @@ struct entity {
     struct coded *coded;
     struct aggregate_state *states; /* per aggregate: without groups; NULL if none has one */
     struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
+    struct code_counts ids;         /* of the hashes of ids, or empty (entity_ids.c) */
     uint64_t nested_bytes;          /* held by the groups' states, the tallies and the codes */
 
     bool touched; /* in this transaction */

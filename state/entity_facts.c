@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/ensure.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "state/entity_members.h"
 
@@ -23,13 +24,13 @@ static uint64_t class_of(struct entity_facts *facts, const struct aggregate_spec
     return UINT64_C(1) << c;
 }
 
-static size_t word_of(struct entity_facts *facts, int argument, bool is_code)
+static size_t word_of(struct entity_facts *facts, int argument, enum fact_kind kind)
 {
     for (size_t word = 1; word < facts->word_count; word++) {
-        if (facts->words[word - 1].argument == argument && facts->words[word - 1].is_code == is_code)
+        if (facts->words[word - 1].argument == argument && facts->words[word - 1].kind == kind)
             return word;
     }
-    facts->words[facts->word_count - 1] = (struct fact_word){ argument, is_code };
+    facts->words[facts->word_count - 1] = (struct fact_word){ argument, kind };
     return facts->word_count++;
 }
 
@@ -91,20 +92,20 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     facts->looked_up[i] = entity_is_looked_up(spec, aggregate);
     facts->tally_of[i] = facts->code_of[i] = TALLY_NONE;
     if (member != 0 && aggregate->kind == AGGREGATE_DISTINCT && aggregate->group_count == 0 && !facts->looked_up[i]) {
-        const struct code_spec codes = { member, word_of(facts, aggregate->argument, true), i };
+        const struct code_spec codes = { member, word_of(facts, aggregate->argument, FACT_CODE), i };
         facts->code_of[i] = codes_for(facts, window, &codes);
         return;
     }
     if (member == 0 || !is_tallied(spec, aggregate)) {
         facts->stated[(*stated)++] = i;
         if (member != 0 && takes_numbers(aggregate))
-            facts->number_of[i] = word_of(facts, aggregate->argument, false);
+            facts->number_of[i] = word_of(facts, aggregate->argument, FACT_NUMBER);
         return;
     }
     const bool sums = is_summed(aggregate) && !facts->looked_up[i];
     const struct tally_spec tally = {
         .member = member,
-        .word = sums ? word_of(facts, aggregate->argument, false) : 0,
+        .word = sums ? word_of(facts, aggregate->argument, FACT_NUMBER) : 0,
         .argument = aggregate->argument,
     };
     facts->tally_of[i] = tally_for(facts, window, &tally);
@@ -115,7 +116,7 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     const size_t aggregates = spec->aggregate_count + 1, windows = spec->window_count + 1;
     *facts = (struct entity_facts){ .word_count = 1 };
     facts->classes = mem_alloc_array(aggregates, sizeof *facts->classes);
-    facts->words = mem_alloc_array(aggregates, sizeof *facts->words);
+    facts->words = mem_alloc_array(aggregates + 1, sizeof *facts->words);
     facts->codes = mem_alloc_array(aggregates, sizeof *facts->codes);
     facts->first_code = mem_alloc_array(windows, sizeof *facts->first_code);
     facts->code_of = mem_alloc_array(aggregates, sizeof *facts->code_of);
@@ -139,6 +140,8 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     }
     facts->first_tally[spec->window_count] = facts->tally_count;
     facts->first_code[spec->window_count] = facts->code_count;
+    if (spec->finds_ids)
+        facts->id_word = word_of(facts, spec->id, FACT_ID);
 }
 
 void entity_facts_fini(struct entity_facts *facts)
@@ -182,23 +185,43 @@ static uint64_t number_word(const struct value *argument, uint64_t *wide)
     return 0;
 }
 
+static struct bytes form_of(const struct value *argument, struct buffer *scratch)
+{
+    if (argument->kind == VALUE_STRING || argument->kind == VALUE_BYTES)
+        return argument->text;
+    buffer_clear(scratch);
+    value_write(scratch, argument);
+    return buffer_view(scratch);
+}
+
 static uint64_t code_word(const struct value *argument, struct buffer *scratch)
 {
     enum { CODE_BYTES = 7 };
     uint64_t code = 0;
     if (argument->kind == VALUE_NULL)
         return 0;
-    struct bytes form = argument->text;
-    if (argument->kind != VALUE_STRING && argument->kind != VALUE_BYTES) {
-        buffer_clear(scratch);
-        value_write(scratch, argument);
-        form = buffer_view(scratch);
-    }
+    const struct bytes form = form_of(argument, scratch);
     if (form.size > CODE_BYTES)
         return 0;
     if (form.size > 0)
         memcpy(&code, form.data, form.size);
     return code | (uint64_t)(form.size + 1) << 8 * CODE_BYTES;
+}
+
+uint64_t entity_facts_id(const struct value *id, struct buffer *scratch)
+{
+    const uint64_t hash = hash64(form_of(id, scratch));
+    return hash == 0 ? 1 : hash;
+}
+
+static uint64_t word_value(enum fact_kind kind, const struct value *argument, uint64_t *members, struct buffer *scratch)
+{
+    switch (kind) {
+    case FACT_NUMBER: return number_word(argument, members);
+    case FACT_CODE: return code_word(argument, scratch);
+    case FACT_ID: return argument->kind == VALUE_NULL ? 0 : entity_facts_id(argument, scratch);
+    }
+    UNREACHABLE();
 }
 
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
@@ -209,7 +232,7 @@ void entity_facts_of(const struct entity_facts *facts, const struct value *measu
         members |= (uint64_t)is_member(&facts->classes[c], measures) << c;
     for (size_t word = 1; word < facts->word_count; word++) {
         const struct value *argument = &measures[facts->words[word - 1].argument];
-        words[word] = facts->words[word - 1].is_code ? code_word(argument, scratch) : number_word(argument, &members);
+        words[word] = word_value(facts->words[word - 1].kind, argument, &members, scratch);
     }
     words[0] = members;
 }

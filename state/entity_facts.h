@@ -8,7 +8,7 @@
  *     word n, n > 0   a number that sums are made of, unscaled; 0 when null or when it does not fit;
  *                     or the code of a value that is counted once: a text, or the stored form (value_write) of
  *                     anything else, of at most seven bytes, with the size + 1 in the highest; 0 when null or when it
- *                     does not fit
+ *                     does not fit; or the hash of the event's id, by which most others are told apart from it
  *
  * Aggregates that count and sum the same over the same window share one tally: avg and sum of an
  * amount are one sum and one count. distinct() of short values has their codes (code_counts.h). What neither
@@ -37,6 +37,8 @@ struct code_spec {
     size_t aggregate; /* the first of those that it is for */
 };
 
+enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
+
 struct entity_facts {
     struct fact_class {
         int condition, argument; /* measures, or -1 */
@@ -44,9 +46,10 @@ struct entity_facts {
     size_t class_count;
     struct fact_word {
         int argument; /* a measure */
-        bool is_code;
+        enum fact_kind kind;
     } *words; /* of word n: words[n - 1] */
     size_t word_count;
+    size_t id_word; /* 0: ids are not looked for */
     struct tally_spec *tallies; /* by window: [first_tally[w], first_tally[w + 1]) */
     size_t *first_tally;
     size_t tally_count;
@@ -67,5 +70,7 @@ void entity_facts_fini(struct entity_facts *facts);
 /* Fills word_count words; the scratch is overwritten. */
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
                      uint64_t *words, struct buffer *scratch);
+/* What stands in id_word of an event with this id; never 0. */
+uint64_t entity_facts_id(const struct value *id, struct buffer *scratch);
 
 #endif

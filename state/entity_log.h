@@ -101,8 +101,10 @@ struct entity_log_spec {
     size_t window_count;
     const struct aggregate_spec *aggregates;
     size_t aggregate_count;
+    bool finds_ids;       /* entity_find_id is called */
+    int id;               /* for it: the measure, a text or an integer, by which events are told apart */
     int64_t retention_us; /* events older than the entity's newest by more may be forgotten */
-    int64_t look_back_us; /* of windows of N events; retention_us less the accepted lateness */
+    int64_t look_back_us; /* of windows of N events; at most retention_us less the accepted lateness */
     size_t chunk_events;  /* 0: 16, and more for entities with many */
     size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
     uint64_t cache_bytes; /* of loaded entities */
@@ -145,6 +147,13 @@ struct entity_event {
 MUST_CHECK enum status entity_position_of(struct entity *entity, int64_t time_us, size_t *position,
                                           struct error *err);
 size_t entity_event_count(const struct entity *entity);
+/*
+ * Whether an event of this id is remembered that lies within span_us of the time, before or after, and not more than
+ * span_us before newest_us (INT64_MIN: there is none), which never falls and is not before the entity's newest event.
+ * For a retention of at least span_us that makes forgetting invisible.
+ */
+MUST_CHECK enum status entity_find_id(struct entity *entity, const struct value *id, int64_t time_us, int64_t span_us,
+                                      int64_t newest_us, bool *found, struct error *err);
 /* Inserts in order (after all events of the same time) and gives the position. The time is within
  * INT64_MAX / 4 of 1970, the offset not negative. ST_TOO_LARGE: the event, or the number of events
  * that are remembered, is; nothing was changed. */

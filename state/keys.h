@@ -13,7 +13,7 @@
 enum store_key {
     KEY_ENTITY_LOG = 1, /* entity_log.h */
     KEY_TABLE = 2,      /* table.h */
-    KEY_DEDUPE = 3,     /* dedupe.h */
+    /* 3 were the ids that had been seen, before events were compared by theirs */
     KEY_TIMER = 4,      /* timers.h */
     KEY_SNOOZE = 5,     /* snooze.h */
     KEY_TASK = 6,       /* the task's own: time per input, layouts (layouts.h), the engine's */

@@ -79,8 +79,10 @@ static enum status make_log(struct task *task, size_t number, struct error *err)
         .window_count = plan->window_count,
         .aggregates = aggregates,
         .aggregate_count = plan->aggregate_count,
+        .finds_ids = plan->dedupe_us > 0,
+        .id = plan->id_measure,
         .retention_us = plan->retention_us,
-        .look_back_us = plan->retention_us - plan->accept_late_us,
+        .look_back_us = plan->look_back_us,
         .cache_bytes = task->options.cache_bytes / task->plan->stream_count,
         .never_aborts = task->options.never_aborts,
     };
@@ -99,7 +101,7 @@ static void find_reach(const struct plan *plan, struct stream_state *stream)
             const struct aggregate_spec *aggregate = &stream->plan->aggregates[rule->aggregates[j]].spec;
             const struct window_spec *window = &stream->plan->windows[aggregate->window];
             const int64_t reach_us = window->span_us > 0 ? window->span_us + window->delay_us
-                                                         : stream->plan->retention_us - stream->plan->accept_late_us;
+                                                         : stream->plan->look_back_us;
             if (reach_us > stream->reach_us)
                 stream->reach_us = reach_us;
         }
@@ -125,8 +127,6 @@ static enum status make_stream(struct task *task, size_t number, struct error *e
     if (stream->decoder == NULL)
         TRY(make_decoder(task, plan->format, plan->schema, plan->decoder_columns, plan->decoder_column_count,
                          &stream->decoder, err));
-    if (plan->dedupe_us > 0)
-        TRY(dedupe_create(&stream->dedupe, (uint8_t)number, plan->dedupe_us, task->overlay, err));
     return make_log(task, number, err);
 }
 
@@ -294,7 +294,6 @@ static void destroy_stream(struct task *task, size_t number)
 {
     struct stream_state *stream = &task->streams[number];
     entity_log_destroy(&stream->log);
-    dedupe_destroy(&stream->dedupe);
     decoder_destroy(&stream->decoder);
     mem_free(stream->slots);
     mem_free(stream->other_slots);
@@ -417,22 +416,14 @@ enum status task_prepare_commit(struct task *task, struct error *err)
     const int64_t newest_us = task_newest_us(task);
     if (newest_us != INT64_MIN)
         TRY(timers_fire(task->timers, newest_us, TIMERS_PER_COMMIT_MAX, fire, task, &fired, err));
-    for (size_t i = 0; i < task->plan->stream_count; i++) {
-        struct stream_state *stream = &task->streams[i];
-        if (stream->dedupe != NULL && stream->newest_us != INT64_MIN) {
-            TRY(dedupe_expire(stream->dedupe, stream->newest_us, err));
-            TRY(dedupe_flush(stream->dedupe, err));
-        }
-        TRY(entity_log_flush(stream->log, err));
-    }
+    for (size_t i = 0; i < task->plan->stream_count; i++)
+        TRY(entity_log_flush(task->streams[i].log, err));
     return save_times(task, err);
 }
 
 void task_commit(struct task *task)
 {
     for (size_t i = 0; i < task->plan->stream_count; i++) {
-        if (task->streams[i].dedupe != NULL)
-            dedupe_commit(task->streams[i].dedupe);
         entity_log_commit(task->streams[i].log);
         task->committed_newest_us[i] = task->streams[i].newest_us;
     }
@@ -444,8 +435,6 @@ void task_commit(struct task *task)
 void task_abort(struct task *task)
 {
     for (size_t i = 0; i < task->plan->stream_count; i++) {
-        if (task->streams[i].dedupe != NULL)
-            dedupe_abort(task->streams[i].dedupe);
         entity_log_abort(task->streams[i].log);
         task->streams[i].newest_us = task->committed_newest_us[i];
     }

@@ -109,7 +109,7 @@ static enum status bound_offset(struct export *export, struct log_partition at, 
 /* How far back an event of the stream, or a rule about it, remembers. A record may be older than its event. */
 static int64_t memory_ms(const struct plan *plan, const struct plan_stream *stream)
 {
-    int64_t us = stream->retention_us > stream->dedupe_us ? stream->retention_us : stream->dedupe_us;
+    int64_t us = stream->retention_us;
     for (size_t i = 0; i < plan->rule_count; i++) {
         if (plan->rules[i].stream == stream->number && plan->rules[i].repeat_us > us)
             us = plan->rules[i].repeat_us;

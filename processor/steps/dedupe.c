@@ -1,13 +1,14 @@
-/* dedupe: the same id within the stream's time counts once. It is remembered when the event is taken (features). */
+/* dedupe: the same id of the same key within the stream's time counts once. The events that are remembered say it. */
 #include "processor/steps/step.h"
 
 static enum status dedupe_process(struct event *event, struct error *err)
 {
-    if (event->stream->dedupe == NULL)
-        return ST_OK;
-    event->id_hash = hash128(step_event_id(event));
+    const int64_t span_us = event->stream->plan->dedupe_us;
     bool duplicate = false;
-    TRY(dedupe_check(event->stream->dedupe, event->id_hash, event->time_us, &duplicate, err));
+    if (span_us == 0)
+        return ST_OK;
+    TRY(step_event_entity(event, err));
+    TRY(entity_find_id(event->entity, &event->id_value, event->time_us, span_us, event->stream->newest_us, &duplicate, err));
     if (duplicate) {
         event->context->counters->duplicates++;
         event->done = true;

@@ -11,10 +11,7 @@ static enum status remember(struct event *event, struct error *err)
     const struct entity_event remembered = {
         .time_us = event->time_us, .offset = event->input->offset, .columns = columns,
     };
-    TRY(entity_insert(event->entity, &remembered, &event->position, err));
-    if (event->stream->dedupe == NULL)
-        return ST_OK;
-    return dedupe_remember(event->stream->dedupe, event->id_hash, event->time_us, err);
+    return entity_insert(event->entity, &remembered, &event->position, err);
 }
 
 /* An entity that falls silent is forgotten by event time: one timer, armed when it is new. */
@@ -35,7 +32,7 @@ static enum status features_process(struct event *event, struct error *err)
 {
     struct step_context *context = event->context;
     struct stream_state *stream = event->stream;
-    TRY(entity_log_acquire(stream->log, event->key, &event->entity, err));
+    TRY(step_event_entity(event, err));
     const bool is_new = entity_event_count(event->entity) == 0;
     TRY(late_prepare(event, err));
     TRY(remember(event, err));

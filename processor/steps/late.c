@@ -32,7 +32,7 @@ static void keep_rises(const struct plan *plan, uint64_t *effective, const uint6
 static bool is_near(const struct event *event, int64_t before_us, int64_t time_us)
 {
     const struct plan_stream *plan = event->stream->plan;
-    return time_us - before_us < plan->retention_us - plan->accept_late_us;
+    return time_us - before_us < plan->look_back_us;
 }
 
 /* How many of the newer events the event in hand can change: those whose look-back reaches back to it, and for `on rise` the

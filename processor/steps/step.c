@@ -102,3 +102,10 @@ enum status step_expression_finish(struct step_context *context, struct expressi
     context->counters->overflows += expression->overflows;
     return expression->failure;
 }
+
+enum status step_event_entity(struct event *event, struct error *err)
+{
+    if (event->entity != NULL)
+        return ST_OK;
+    return entity_log_acquire(event->stream->log, event->key, &event->entity, err);
+}

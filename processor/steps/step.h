@@ -21,7 +21,6 @@
 #include "processor/steps/outputs.h"
 #include "processor/topology/plan.h"
 #include "schemas/decoder.h"
-#include "state/dedupe.h"
 #include "state/entity_log.h"
 #include "state/overlay.h"
 #include "state/table.h"
@@ -63,7 +62,6 @@ struct step_context {
 struct stream_state {
     const struct plan_stream *plan;
     struct decoder *decoder;
-    struct dedupe *dedupe; /* NULL: off */
     struct entity_log *log;
     int64_t newest_us; /* newest event time accepted; INT64_MIN: none */
     struct value *slots;        /* the frame of the event in hand */
@@ -81,10 +79,9 @@ struct event {
     struct bytes key; /* the entity, as text */
     struct bytes id; /* none until step_event_id was asked */
     struct value id_value;
-    struct hash128 id_hash;
     int64_t time_us;
     bool done;
-    struct entity *entity;
+    struct entity *entity; /* NULL until a step asks for it (step_event_entity) */
     size_t position;    /* in the entity's order */
     bool late;          /* remembered events come after it */
     size_t newer_count; /* of those, how many it can have changed: they are evaluated again */
@@ -120,6 +117,8 @@ struct expression_context step_expression_context(const struct value *slots, str
                                                   struct error *err);
 /* Adds what an evaluation counted to the task's counters and passes on a failed lookup. */
 MUST_CHECK enum status step_expression_finish(struct step_context *context, struct expression_context *expression);
+/* Loads event->entity, or makes it, when no step has. */
+MUST_CHECK enum status step_event_entity(struct event *event, struct error *err);
 /* The event's id as text, in the record's arena. */
 struct bytes step_event_id(struct event *event);
 /* The text of a key or id value: the same as value_format, for text without a copy. None when null. */

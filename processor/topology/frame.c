@@ -11,7 +11,7 @@ void frame_init(struct frame *frame, struct loader *loader, struct plan_stream *
     *frame = (struct frame){ .loader = loader, .stream = stream };
     frame->names = mem_alloc_array(name_max, sizeof frame->names[0]);
     frame->aggregates = mem_alloc_array(AGGREGATES_MAX, sizeof frame->aggregates[0]);
-    frame->measures = mem_alloc_array((size_t)AGGREGATES_MAX * 2, sizeof frame->measures[0]);
+    frame->measures = mem_alloc_array((size_t)AGGREGATES_MAX * 2 + 1, sizeof frame->measures[0]);
     frame->windows = mem_alloc_array(AGGREGATES_MAX, sizeof frame->windows[0]);
     frame->compiling = mem_alloc_array(FEATURES_MAX, sizeof frame->compiling[0]);
     map_create(&frame->by_name, sizeof(size_t));
@@ -81,7 +81,8 @@ void frame_restart(struct frame *frame)
 
 static bool is_remembered(const struct frame_name *name, bool anything, bool all)
 {
-    return anything && name->kind != FRAME_FEATURE && (all || name->wanted || name->replayed);
+    return name->identifies ||
+           (anything && name->kind != FRAME_FEATURE && (all || name->wanted || name->replayed));
 }
 
 static void lay_out_names(struct frame *frame)

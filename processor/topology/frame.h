@@ -27,6 +27,7 @@ struct frame_name {
     size_t diagnostic; /* that error */
     bool used;         /* something reads it */
     bool replayed;     /* it is read when a remembered event is evaluated again */
+    bool identifies;   /* the id reads it, which remembered events are compared by */
     bool wanted;       /* listed under remember */
     int slot;          /* in the frame; -1: not in it */
     int place;         /* among the remembered columns; -1: not remembered */

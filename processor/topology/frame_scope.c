@@ -75,6 +75,7 @@ static void note_read(struct unit *unit, struct frame_name *name)
 {
     name->used = true;
     name->replayed |= unit->replayed || unit->kind == UNIT_MEASURE;
+    name->identifies |= unit->identifies;
     unit->sensitive |= name->sensitive;
     if (name->poisoned && !unit->poisoned) {
         unit->poisoned = true;

@@ -23,6 +23,7 @@ struct unit {
     const struct plan_table *table; /* UNIT_TABLE */
     const struct frame_name *self;  /* UNIT_FIELD: the field itself */
     bool replayed;                  /* what it reads must be remembered */
+    bool identifies;                /* the same, also when no late event changes anything */
 
     /* found out */
     bool poisoned;            /* it reads a name that has an error already */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "processor/topology/load_expression.h"
+#include "processor/topology/measure.h"
 #include "processor/topology/schema_file.h"
 #include "processor/topology/section.h"
 
@@ -201,10 +202,16 @@ static void keep_key_columns(struct frame *frame)
 /* What a program of the record must give. */
 struct record_program {
     const char *key;
-    bool takes_time;  /* else a string or an integer */
-    bool is_replayed; /* an alert about a remembered event shows it */
+    bool takes_time; /* else a string or an integer */
+    bool is_id;      /* an alert about a remembered event shows it, and dedupe compares it */
     const char *refusal;
 };
+
+static int id_measure(struct frame *frame, const struct node *id)
+{
+    struct unit measure = { .kind = UNIT_MEASURE, .loader = frame->loader, .frame = frame };
+    return measure_id(&measure, id);
+}
 
 static struct expression *load_record_program(struct frame *frame, const struct yaml_node *node,
                                               const struct record_program *wanted,
@@ -216,7 +223,8 @@ static struct expression *load_record_program(struct frame *frame, const struct 
     *unit = (struct unit){ .kind = UNIT_COLUMN,
                            .loader = frame->loader,
                            .frame = frame,
-                           .replayed = wanted->is_replayed && !frame->stream->late_own_time };
+                           .replayed = wanted->is_id && !frame->stream->late_own_time,
+                           .identifies = wanted->is_id && frame->stream->dedupe_us > 0 };
     struct loaded_expression loaded;
     struct expression *expression = NULL;
     if (load_expression(frame->loader, &loaded, pair->key, pair->value, unit)) {
@@ -231,6 +239,8 @@ static struct expression *load_record_program(struct frame *frame, const struct 
             refuse_expression(frame->loader, unit, pair->value, wanted->refusal,
                               value_type_text(type, type_text));
         *text = loaded.text;
+        if (expression != NULL && unit->identifies)
+            frame->stream->id_measure = id_measure(frame, nodes_root(loaded.nodes));
     }
     loaded_expression_fini(&loaded);
     return expression;

@@ -99,6 +99,17 @@ enum status measure_condition(struct unit *measure, struct aggregate_spec *spec,
                 value_type_text(type, text));
 }
 
+int measure_id(struct unit *measure, const struct node *id)
+{
+    int index;
+    struct value_type type;
+    struct expression_position position;
+    struct error err;
+    const enum status compiled = add_measure(measure, id, &index, &type, &position, &err);
+    ENSURE(compiled == ST_OK);
+    return index;
+}
+
 /* ---- group ---- */
 
 /*

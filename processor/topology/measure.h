@@ -1,5 +1,5 @@
 /*
- * measure: what one look-back takes of each remembered event: argument, condition, group.
+ * measure: what one look-back takes of each remembered event: argument, condition, group. And the event's id.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_MEASURE_H
 #define WEIR_PROCESSOR_TOPOLOGY_MEASURE_H
@@ -28,5 +28,7 @@ MUST_CHECK enum status measure_condition(struct unit *measure, struct aggregate_
 MUST_CHECK enum status measure_group(struct unit *measure, struct aggregate_spec *spec,
                                      const struct aggregate_call *call,
                                      struct expression_position *position, struct error *err);
+/* The id of a remembered event; it was compiled as the record's before. */
+int measure_id(struct unit *measure, const struct node *id);
 
 #endif

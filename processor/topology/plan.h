@@ -8,7 +8,7 @@
  * Expressions name slots. `remembered` lists the slots (columns and fields) that the entity log
  * keeps, in its column order. It holds all that look-backs take and, unless late events are
  * evaluated at their own time only, all that features, rules, messages and the id read: so a
- * remembered event can be evaluated again.
+ * remembered event can be evaluated again. With dedupe it holds what the id reads.
  */
 #ifndef WEIR_PROCESSOR_TOPOLOGY_PLAN_H
 #define WEIR_PROCESSOR_TOPOLOGY_PLAN_H
@@ -73,7 +73,7 @@ struct plan_condition {
 
 struct plan_stream {
     const char *name;
-    int number; /* 0.. in file order; entity logs and dedupe rows carry it */
+    int number; /* 0.. in file order; entity logs carry it */
     const char *topic;
     enum payload_format format;
     struct schema_document *schema;
@@ -98,8 +98,10 @@ struct plan_stream {
     int64_t accept_late_us;  /* default 1h, never less than out_of_order */
     int64_t max_ahead_us;    /* default 5m; 0 switches the check off */
     int64_t dedupe_us;       /* 0: off */
+    int id_measure;          /* for dedupe: the measure of a remembered event that is its id */
     int64_t remember_us;     /* what the file says, or the longest look-back */
-    int64_t retention_us;    /* max(remember, longest look-back) + accept_late */
+    int64_t look_back_us;    /* max(remember, longest look-back): nothing reads further back than that */
+    int64_t retention_us;    /* look_back + accept_late, or dedupe if that is longer */
     bool late_own_time;      /* late_events: own_time */
 
     const int *remembered; /* slot of each remembered column */

@@ -83,8 +83,9 @@ static void settle_retention(struct loader *loader, struct plan_stream *stream,
             " as it needs them");
     if (stream->remember_us == 0)
         stream->remember_us = longest_us;
-    const int64_t kept_us = stream->remember_us > longest_us ? stream->remember_us : longest_us;
-    stream->retention_us = kept_us + stream->accept_late_us;
+    stream->look_back_us = stream->remember_us > longest_us ? stream->remember_us : longest_us;
+    const int64_t kept_us = stream->look_back_us + stream->accept_late_us;
+    stream->retention_us = kept_us > stream->dedupe_us ? kept_us : stream->dedupe_us;
 }
 
 /* The second time: no errors can come up, because nothing but slots is different. */

@@ -188,23 +188,22 @@ class Punctuality:
 
 
 class Dedupe:
-    """Of one partition: an id counts once within the span, either way. What is more than a span
-    before the newest event that came this far (duplicates too) counts no more."""
+    """Of one partition: an id of a user counts once within the span, either way. What is more than a
+    span before the newest event that was taken counts no more."""
 
     def __init__(self, span=DAY):
         self.span = span
-        self.seen = {}
+        self.taken = {}
         self.newest = None
 
-    def is_duplicate(self, event_id, time):
-        before = self.seen.get(event_id)
-        duplicate = (before is not None and before >= self.newest - self.span
-                     and abs(time - before) <= self.span)
-        if self.newest is None or time > self.newest:
-            self.newest = time
-        if not duplicate and time >= self.newest - self.span:
-            self.seen[event_id] = time
-        return duplicate
+    def is_duplicate(self, user, event_id, time):
+        """Else it is taken."""
+        times = self.taken.setdefault((user, event_id), [])
+        if any(before >= self.newest - self.span and abs(time - before) <= self.span for before in times):
+            return True
+        times.append(time)
+        self.newest = time if self.newest is None else max(time, self.newest)
+        return False
 
 
 # ---- tables ----

@@ -85,7 +85,7 @@ class Partition:
                 (self.settings.topic, record.partition, record.offset, str(refused)))
             return
         event = Payment(row, record.offset)
-        if self.dedupe.is_duplicate(event.id, event.time):
+        if self.dedupe.is_duplicate(event.user, event.id, event.time):
             self.judgement.counts["duplicates"] += 1
             return
         self.punctuality.accept(event.time)

@@ -94,6 +94,75 @@ Test(task, an_event_that_repeats_its_id_counts_once)
     world_close(&world);
 }
 
+/* By event time, either way, and only among the events of its user. */
+Test(task, an_id_counts_anew_where_it_is_far_from_itself)
+{
+    enum { H = 3600 };
+    static const struct {
+        const char *id, *user;
+        double at_s;
+        bool is_duplicate;
+    } rows[] = {
+        { "t1", "anna", 100 * H, false },
+        { "t1", "ben", 100 * H, false },       /* another user's */
+        { "t1", "anna", 76 * H, true },        /* 24 hours before itself */
+        { "t1", "anna", 124 * H, true },       /* and after */
+        { "t1", "anna", 124 * H + 0.001, false },
+        { "t1", "anna", 100 * H - 1, false },  /* the first is too old to count, the second too far away */
+        { "t1", "anna", 110 * H, true },
+        { "t2", "anna", 110 * H, false },
+        { "t1", "ben", 120 * H, false },       /* the partition's time has passed what was known of it */
+        { "t1", "ben", 120 * H, true },
+    };
+    for (int restarts = 0; restarts < 2; restarts++) {
+        struct world world;
+        uint64_t duplicates = 0;
+        world_open(&world, "    dedupe: 24h\n    accept_late: 200h\n", velocity_feature, velocity_rule);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            world_pay(&world, rows[i].id, rows[i].user, rows[i].at_s, 100);
+            duplicates += rows[i].is_duplicate;
+            cr_expect_eq(task_counters(world.task)->duplicates, duplicates, "row %zu", i);
+            world_commit(&world);
+            if (restarts == 0)
+                continue;
+            world_restart(&world);
+            duplicates = 0;
+        }
+        world_close(&world);
+    }
+}
+
+static void pay_hundred(struct world *world, int first)
+{
+    for (int i = first; i < first + 100; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "t%d", i);
+        world_pay(world, id, "anna", i, 100);
+    }
+}
+
+/* So many events of one user that they are not looked at one by one. */
+Test(task, an_id_is_found_among_many)
+{
+    enum { HUNDREDS = 12 };
+    struct world world;
+    world_open(&world, "    dedupe: 24h\n", velocity_feature, "  never:\n    when: tx_1m > 1000000\n    severity: low\n");
+    for (int i = 0; i < HUNDREDS; i++) {
+        pay_hundred(&world, 100 * i);
+        if (i % 3 == 2) {
+            world_abort(&world);
+            pay_hundred(&world, 100 * i);
+        }
+        world_commit(&world);
+    }
+    cr_assert_eq(task_counters(world.task)->duplicates, 0);
+    for (int i = 0; i < HUNDREDS; i++)
+        pay_hundred(&world, 100 * i);
+    world_commit(&world);
+    cr_assert_eq(task_counters(world.task)->duplicates, 100 * HUNDREDS);
+    world_close(&world);
+}
+
 Test(task, names_why_a_record_is_refused)
 {
     static const struct {

@@ -27,6 +27,7 @@ static void compare(struct prng *prng, uint32_t codes)
             distinct += expected[n]++ == 0;
         }
         cr_assert_eq(counts.distinct, distinct, "step %d of %u codes", step, codes);
+        cr_assert_eq(code_counts_has(&counts, code), expected[n] > 0, "step %d of %u codes", step, codes);
     }
     for (uint32_t n = 0; n < codes; n++) {
         while (expected[n] > 0) {

@@ -242,6 +242,13 @@ Test(plan, only_what_is_read_is_decoded_and_remembered)
                "features:\n  n: count(where ok over 1h)\n"
                "rules:\n  r: { severity: low, when: n > cents, message: '{country}' }\n",
           "tx user country cents ok at | n", "ok" },
+        { "what tells events apart, though late ones change nothing",
+          HEAD "    late_events: own_time\n    dedupe: 1d\n"
+               "features:\n  n: count(where ok over 1h)\n"
+               "rules:\n  r: { severity: low, when: n > cents, message: '{country}' }\n",
+          "tx user country cents ok at | n", "tx ok" },
+        { "that alone, when nothing looks back",
+          HEAD "    dedupe: 1d\nrules:\n  r: { severity: low, when: cents > 5 }\n", "tx user cents at |", "tx" },
         { "a field and the columns behind it",
           HEAD "    fields:\n      a: cents / 100\n      b: a * 2\n"
                "features:\n  n: sum(b over 1h)\n",
@@ -296,7 +303,8 @@ Test(plan, durations_have_defaults_that_fit_each_other)
         { "    out_of_order: 3h\n", 3 * HOUR, 3 * HOUR, 5 * MINUTE, 0, 2 * HOUR, 5 * HOUR, 0 },
         { "    accept_late: 2m\n    max_ahead: 0s\n", 0, 2 * MINUTE, 0, 0, 2 * HOUR, 2 * HOUR + 120,
           0 },
-        { "    dedupe: 1d\n", 0, HOUR, 5 * MINUTE, DAY, 2 * HOUR, 3 * HOUR, 0 },
+        { "    dedupe: 1d\n", 0, HOUR, 5 * MINUTE, DAY, 2 * HOUR, DAY, 0 },
+        { "    dedupe: 1h\n", 0, HOUR, 5 * MINUTE, HOUR, 2 * HOUR, 3 * HOUR, 0 },
         { "    remember: { for: 1d }\n", 0, HOUR, 5 * MINUTE, 0, DAY, DAY + HOUR, 0 },
         { "    remember: { for: 1h }\n", 0, HOUR, 5 * MINUTE, 0, HOUR, 3 * HOUR, 1 },
     };
@@ -573,7 +581,7 @@ Test(plan, a_description_names_what_matters)
                                          "topic          in (json, tx.avsc)\n",
                                          "dedupe         1d\n",
                                          "home  users[user].country: string?\n",
-                                         "remembers per key, for 2h\n",
+                                         "remembers per key, for 1d\n",
                                          "n  count(over 1h): int\n",
                                          "reads table users\n",
                                          "r (high)\n",
