@@ -25,6 +25,7 @@ enum {
     COMMITTED_TIMEOUT_US = 5 * 1000 * 1000,
     COMMITTED_TIMEOUT_SHORT_US = 200 * 1000, /* while other partitions are processed */
     STABLE_WAIT_US = 90 * 1000 * 1000,       /* longer than any transaction may stay open */
+    OUTCOME_WAIT_US = 10 * 1000 * 1000,      /* for all partitions wait with it */
     LOOK_AGAIN_US = 10 * 1000,
     PAUSE_MIN_US = 250 * 1000,
     PAUSE_MAX_US = 30 * 1000 * 1000,
@@ -92,7 +93,7 @@ static enum status read_committed(struct worker *worker, struct lane *lane, comm
     return st;
 }
 
-/* The same until it is answered: the outcome of a transaction has to be known before anything else. */
+/* The same until it is answered, but not for long: whoever has the partition now may always have a transaction open. */
 enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
                               struct commit_metadata *metadata, bool *has_metadata, struct error *err)
 {
@@ -102,7 +103,7 @@ enum status opening_committed(struct worker *worker, struct lane *lane, int64_t 
                                               has_metadata, err);
         if (status_class_of(st) != CLASS_RETRY)
             return st;
-        if (worker_now_us(worker) - started_us > STABLE_WAIT_US)
+        if (worker_now_us(worker) - started_us > OUTCOME_WAIT_US)
             return error_prefix(err, "partition %" PRId32 ": its offsets could not be read", lane->partition);
         clock_sleep_us(&worker->options.clock, LOOK_AGAIN_US);
     }

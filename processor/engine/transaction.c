@@ -450,6 +450,7 @@ static void let_go(struct worker *worker, struct lane *lane, const struct commit
     worker->assignment_changed = true;
 }
 
+/* What cannot be learnt is found out when the lane is opened, which does not keep the others waiting. */
 static enum status decide_lane(struct worker *worker, struct lane *lane, struct error *err)
 {
     int64_t *offsets = mem_alloc_array(lane->input_count, sizeof *offsets);
@@ -457,7 +458,8 @@ static enum status decide_lane(struct worker *worker, struct lane *lane, struct 
     bool has_metadata;
     const enum status st = opening_committed(worker, lane, offsets, &found, &has_metadata, err);
     mem_free(offsets);
-    TRY(st);
+    if (st != ST_OK)
+        return status_class_of(st) == CLASS_RETRY ? opening_trouble(worker, lane, st, err) : st;
     if (has_metadata && found.seq == lane->pending.seq && found.nonce == lane->pending.nonce)
         merge(worker, lane);
     else if (has_metadata ? found.seq == lane->committed.seq && found.nonce == lane->committed.nonce

@@ -80,7 +80,8 @@ void opening_keep(struct worker *worker);
 void opening_drop(struct worker *worker);
 /* When a lane that waits wants to be looked at again; INT64_MAX: none does. */
 int64_t opening_next_us(const struct worker *worker);
-/* M of a lane as committed now, stable; *has_metadata false when nothing was ever committed. Positions without an offset are -1. */
+/* M of a lane as committed now, stable; *has_metadata false when nothing was ever committed. Positions without an offset are -1.
+ * Class RETRY: it could not be learnt within some seconds. */
 MUST_CHECK enum status opening_committed(struct worker *worker, struct lane *lane, int64_t *offsets,
                                          struct commit_metadata *metadata, bool *has_metadata, struct error *err);
 

@@ -110,6 +110,17 @@ static void fails_at_the_mark(struct world_settings *settings)
     settings->habits.crash = settings->habits.rebalance = settings->habits.stop = 0;
 }
 
+/* There is always a transaction of somebody on the group's offsets, for minutes. */
+static void never_ends(struct world_settings *settings)
+{
+    settings->fixture.events = 4000;
+    settings->gap_us_max = 100 * 1000;
+    settings->commit_interval_ms = 1;
+    settings->alert_floor_us = 1;
+    settings->checkpoint_interval_ms = 1000;
+    settings->habits.crash = settings->habits.stop = settings->habits.rebalance = 0;
+}
+
 static const struct schedule schedules[] = {
     /* 3: frozen around the commit; another commits the same seq; then it comes back and asks
      * what became of its own. */
@@ -176,9 +187,17 @@ static const struct schedule schedules[] = {
      * and no transaction times out. */
     { .name = "dies with a transaction open and stays away",
       .seeds = 30,
-      .focus = { { .call = SIM_SEND_OFFSETS, .claimed = true, .chance = 200, .happens = FOCUS_DEATH } },
+      .focus = { { .call = SIM_SEND_OFFSETS, .when = FOCUS_CLAIMED, .chance = 200, .happens = FOCUS_DEATH } },
       .down_us = INT64_C(3600) * 1000 * 1000,
       .besides = outlasts_transactions },
+    /* Who comes back asks what became of its transaction, and there is no moment at which Kafka would say it. */
+    { .name = "frozen at commit, and the next one always has something open",
+      .seeds = 10,
+      .focus = { FROZEN(SIM_COMMIT, 100, LONG_US), 
+                 { .call = SIM_COMMITTED, .when = FOCUS_DECIDING, .chance = 5000, .happens = FOCUS_FREEZE,
+                   .freeze_us_max = 5 * LONG_US } },
+      .markers_us = 5 * MARKERS_US,
+      .besides = never_ends },
     { .name = "an end mark is rolled back", .seeds = 20, .besides = fails_at_the_mark },
 };
 

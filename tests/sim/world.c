@@ -122,12 +122,30 @@ static bool is_claiming(const struct process *process)
     return false;
 }
 
+static bool has_transaction(const struct process *process)
+{
+    const struct worker *worker = process->worker;
+    for (size_t i = 0; worker != NULL && i < worker->lane_count; i++)
+        if (worker->lanes[i]->in_transaction)
+            return true;
+    return false;
+}
+
+static bool is_when(const struct process *process, enum world_when when)
+{
+    switch (when) {
+    case FOCUS_ALWAYS: return true;
+    case FOCUS_CLAIMED: return !is_claiming(process);
+    case FOCUS_DECIDING: return has_transaction(process);
+    }
+    UNREACHABLE();
+}
+
 static enum process_fate in_focus(struct world *world, struct process *process, int call)
 {
     for (int i = 0; i < WORLD_FOCUS_MAX; i++) {
         const struct world_focus *focus = &world->settings.focus[i];
-        if (focus->call != call || (focus->claimed && is_claiming(process)) ||
-            !chance(world, focus->chance))
+        if (focus->call != call || !is_when(process, focus->when) || !chance(world, focus->chance))
             continue;
         trace(world, "%s in call %d: %s", process->name, call,
               (const char *[]){ "frozen", "a rebalance", "dies" }[focus->happens]);

@@ -23,9 +23,14 @@ struct world_habits {
 
 /* What may happen to a process that makes this call, there. */
 enum world_happens { FOCUS_FREEZE, FOCUS_REBALANCE, FOCUS_DEATH };
+enum world_when {
+    FOCUS_ALWAYS,
+    FOCUS_CLAIMED,  /* it has claimed all that it opened: M names it */
+    FOCUS_DECIDING, /* it asks what became of its transaction */
+};
 struct world_focus {
     int call;        /* sim_call, or PROCESS_CALL_DISK */
-    bool claimed;    /* only when it has claimed all that it opened: M names it */
+    enum world_when when;
     uint32_t chance; /* in 10,000 moments; 0: none */
     enum world_happens happens;
     int64_t freeze_us_max;
