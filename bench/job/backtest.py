@@ -20,7 +20,8 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench"), str(ROOT / "be
 
 import process  # noqa: E402
 from cluster import Cluster  # noqa: E402
-from drain import BROKER_CORE, BUILD, CORE, Weir, World, job_parser, prepare, spread  # noqa: E402
+from drain import BROKER_CORE, BUILD, CORE, Weir, World, job_parser, prepare, spread, three  # noqa: E402
+from evidence import leave_evidence  # noqa: E402
 
 EXPORT = "export.avro"
 
@@ -80,6 +81,10 @@ def main():
             shutil.copytree(folders["long"], given.keep, dirs_exist_ok=True)
     for figure in ("events_per_s", "cpu_s_per_million"):
         print(f"backtest {figure:20} {'%.2f [%.2f-%.2f]' % spread(runs, figure)}")
+    if given.evidence:
+        leave_evidence("backtest", f"./dev bench backtest {' '.join(sys.argv[1:])}".strip(), events=events, users=given.users,
+                       distribution=given.distribution, runs=given.runs,
+                       medians={figure: three(runs, figure) for figure in ("events_per_s", "cpu_s_per_million")})
     if given.json:
         given.json.write_text(json.dumps({"events": events, "users": given.users, "runs": runs}, indent=1))
 

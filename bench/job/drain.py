@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench")]
 import fastavro  # noqa: E402
 import process  # noqa: E402
 from cluster import CACHE, Cluster, Process  # noqa: E402
+from evidence import leave_evidence  # noqa: E402
 from log_growth import LogGrowth  # noqa: E402
 
 PARTITIONS = 4
@@ -34,6 +35,7 @@ CORE, BROKER_CORE = 0, 1
 WARM_SHARE = 0.25
 TIMEOUT_S = 1800
 BUILD = ROOT / "build/release"
+FIGURES = ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")
 ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
 JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
 
@@ -178,6 +180,11 @@ def spread(runs, name):
     return statistics.median(values), min(values), max(values)
 
 
+def three(runs, name):
+    """[median, least, most], as evidence keeps them."""
+    return [round(each, 3) for each in spread(runs, name)]
+
+
 def prepare_rival():
     """Compiles it if its source is newer; its jars are where `./dev bench` put them."""
     classes = CACHE / "rival/classes"
@@ -203,6 +210,7 @@ def job_parser(description, **defaults):
     parser.add_argument("--only", choices=("weir", "rival"))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--evidence", action="store_true", help="leave docs/evidence/NAME.json")
     parser.set_defaults(**defaults)
     return parser
 
@@ -231,8 +239,14 @@ def main():
                 print(json.dumps(runs[each.name][-1]), flush=True)
             speed.append(process.calibration())
     for name, results in runs.items():
-        for figure in ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb"):
+        for figure in FIGURES:
             print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
+    if given.evidence:
+        leave_evidence(f"drain-{given.distribution}-{given.users}", f"./dev bench rival {' '.join(sys.argv[1:])}",
+                       events=given.events, users=given.users, distribution=given.distribution, commit_ms=given.commit_ms,
+                       runs=given.runs, speed=speed,
+                       medians={name: {figure: three(results, figure) for figure in FIGURES} |
+                                {"bytes_per_event": results[-1]["bytes_per_event"]} for name, results in runs.items()})
     if given.json:
         given.json.write_text(json.dumps({"given": vars(given) | {"json": None}, "runs": runs, "speed": speed}, indent=1))
 

@@ -18,9 +18,10 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench"))
+sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench")]
 
 import process  # noqa: E402
+from evidence import leave_evidence  # noqa: E402
 
 JOB = (ROOT / "bench/job/job.yaml").read_text()
 PROGRAM = ROOT / "build/release/job_task"
@@ -121,6 +122,7 @@ def main():
     arguments.add_argument("--runs", type=int, default=5)
     arguments.add_argument("--users-max", type=int, default=1_000_000)
     arguments.add_argument("--json", type=pathlib.Path)
+    arguments.add_argument("--evidence", action="store_true", help="leave docs/evidence/growth.json")
     given = arguments.parse_args()
     cells = list(all_cells(given.users_max))
     runs = {(each["group"], each["name"]): [] for each in cells}
@@ -135,6 +137,9 @@ def main():
               f"x {row['ratio']:.2f}  tail {row['tail_bytes']:4.0f} B/event  memory {row['memory_bytes'] / row['users']:6.0f} B/user")
     after = process.calibration()
     print(f"a fixed piece of work took {before['cpu_s']} s of CPU before, {after['cpu_s']} after")
+    if given.evidence:
+        leave_evidence("growth", f"./dev bench growth {' '.join(sys.argv[1:])}".strip(), runs=given.runs, growth=rows,
+                       calibration=[before, after])
     if given.json:
         given.json.write_text(json.dumps({"growth": rows, "calibration": [before, after]}, indent=2) + "\n")
 

@@ -44,6 +44,7 @@ import process  # noqa: E402
 import transactions  # noqa: E402
 from cluster import Cluster, Process, wait_until  # noqa: E402
 from drain import BROKER_CORE, BUILD, CORE, PARTITIONS, Rival, Subject, Weir, World, prepare_rival  # noqa: E402
+from evidence import leave_evidence  # noqa: E402
 
 OWN_STEP_MS = 46.8  # 2,000,000 events in 26 hours, as in drain.py
 # With a share of alerts that is asked for the time between two events is longer, so that few events break a rule by
@@ -605,6 +606,31 @@ def burst_text(runs, memory_mb):
     return "\n".join(lines)
 
 
+def evidence(runs):
+    """Of each share of alerts, rate and system: the medians of its runs with the least and the most, ms."""
+    found = []
+    for asked, rate in cells(runs):
+        for who in SUBJECTS:
+            of = cell(runs, (asked, rate), who)
+            if of:
+                found.append({"asked": asked, "rate": rate, "who": who, "runs": len(of),
+                              "alerts": sum(each["latency_ms"]["alerts"] for each in of),
+                              **{name: [round(take([each["latency_ms"][name] for each in of]), 1)
+                                        for take in (statistics.median, min, max)] for name in PERCENTILES},
+                              **{name: round(statistics.median(each[name] for each in of), 1)
+                                 for name in ("commits_per_s", "partitions_per_commit", "peak_mb")},
+                              "cpu_share": round(statistics.median(each["cpu_share"]["subject"] for each in of), 3)})
+    return found
+
+
+def keep_evidence(given, runs, noises):
+    name = "burst" if given.burst else "latency"
+    figures = {"bursts": [{key: each[key] for key in ("who", "base", "burst", "largest_lag", "drained_s", "peak_mb", "latency_ms",
+                                                      "by_phase_ms")} for each in runs]} if given.burst else {"cells": evidence(runs)}
+    leave_evidence(name, f"./dev bench latency {' '.join(sys.argv[1:])}".strip(), seconds=given.seconds, users=given.users,
+                   distribution=given.distribution, runs=given.runs, noise=noises[-1], **figures)
+
+
 # ---- all of it ----
 
 
@@ -629,6 +655,7 @@ def arguments():
     parser.add_argument("--burst", action="store_true")
     parser.add_argument("--base", type=int, default=15000, help="events per second before and after the burst")
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--evidence", action="store_true", help="leave docs/evidence/latency.json, or burst.json")
     given = parser.parse_args()
     given.set = dict(each.split("=", 1) for each in given.set)
     given.alerts = given.alerts or (["0.1"] if given.burst else ["0.1", "5"])
@@ -670,6 +697,8 @@ def main():
     memory_mb = int(given.set.get("WEIR_MEMORY", WEIR_MEMORY).removesuffix("MB")) * (1 << 20) / 1e6
     print(burst_text(runs, memory_mb) if given.burst else f"{table(runs)}\n\n{verdicts(runs)}")
     print(noise_text(noises, runs))
+    if given.evidence:
+        keep_evidence(given, runs, noises)
     if given.json:
         kept = [{key: value for key, value in each.items() if key != "latencies_ms"} for each in runs]
         record = {"given": {**vars(given), "json": None}, "runs": kept, "noise": noises}

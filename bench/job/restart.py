@@ -177,7 +177,6 @@ def medians(found):
 
 def main():
     parser = job_parser(__doc__.splitlines()[0], users=1_000_000, hours=20, runs=3, distribution="uniform")
-    parser.add_argument("--evidence", action="store_true")
     given, subjects = prepare(parser)
     found = []
     for number in range(given.runs):
