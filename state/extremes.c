@@ -1,5 +1,5 @@
 /*
- * A map counts each value, and a heap orders them. What has been taken away stays in both with a
+ * Few numbers lie in order. Of everything else a map counts each value, and a heap orders them. What has been taken away stays in both with a
  * count of 0 until it comes to the top, or until such values are the majority.
  */
 #include "state/extremes.h"
@@ -7,8 +7,9 @@
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "state/sorted_numbers.h"
 
-enum { GONE_MIN = 16 };
+enum { GONE_MIN = 16, FEW_MAX = 512 };
 
 struct entry {
     struct value value; /* its text is ours */
@@ -17,7 +18,9 @@ struct entry {
 
 struct extremes {
     bool smallest;
-    struct map *counts; /* stored form -> int64_t */
+    struct sorted_numbers few; /* until there are many, or others than numbers of 64 bits */
+    struct value few_top;      /* the first or last of them, with their kind and scale */
+    struct map *counts; /* stored form -> int64_t; NULL: they are few */
     struct entry *heap; /* one of each key of the map */
     size_t count, capacity;
     size_t gone; /* entries with count 0 */
@@ -29,7 +32,6 @@ void extremes_create(struct extremes **out, bool smallest)
     ENSURE(*out == NULL);
     struct extremes *extremes = mem_alloc(sizeof *extremes);
     extremes->smallest = smallest;
-    map_create(&extremes->counts, sizeof(int64_t));
     *out = extremes;
 }
 
@@ -50,8 +52,12 @@ void extremes_clear(struct extremes *extremes)
 {
     for (size_t i = 0; i < extremes->count; i++)
         free_value(extremes, &extremes->heap[i].value);
-    extremes->count = extremes->gone = 0;
-    map_clear(extremes->counts);
+    extremes->count = extremes->gone = extremes->capacity = 0;
+    extremes->few.count = 0;
+    mem_free(extremes->heap);
+    extremes->heap = NULL;
+    if (extremes->counts != NULL)
+        map_destroy(&extremes->counts);
 }
 
 void extremes_destroy(struct extremes **extremes_ref)
@@ -60,8 +66,7 @@ void extremes_destroy(struct extremes **extremes_ref)
     if (extremes == NULL)
         return;
     extremes_clear(extremes);
-    map_destroy(&extremes->counts);
-    mem_free(extremes->heap);
+    sorted_numbers_fini(&extremes->few);
     mem_free(extremes);
     *extremes_ref = NULL;
 }
@@ -151,9 +156,69 @@ static void rebuild(struct extremes *extremes)
         sift_down(extremes, i);
 }
 
+/* --- few numbers ------------------------------------------------------------------------------ */
+
+static bool number_of(const struct value *v, int64_t *out)
+{
+    switch (v->kind) {
+    case VALUE_INT:
+    case VALUE_DURATION:
+    case VALUE_TIMESTAMP: *out = v->i; return true;
+    case VALUE_DECIMAL: *out = (int64_t)v->decimal; return int128_fits_int64(v->decimal);
+    default: return false;
+    }
+}
+
+static void set_number(struct value *v, int64_t number)
+{
+    if (v->kind == VALUE_DECIMAL)
+        v->decimal = number;
+    else
+        v->i = number;
+}
+
+/* One of few, which are of one kind and scale. */
+static bool is_alike(const struct extremes *extremes, const struct value *v)
+{
+    return v->kind == extremes->few_top.kind && (v->kind != VALUE_DECIMAL || v->scale == extremes->few_top.scale);
+}
+
+static void find_few_top(struct extremes *extremes)
+{
+    if (extremes->few.count > 0)
+        set_number(&extremes->few_top, extremes->few.items[extremes->smallest ? 0 : extremes->few.count - 1]);
+}
+
+static bool add_to_few(struct extremes *extremes, const struct value *v)
+{
+    int64_t number;
+    if (extremes->few.count == FEW_MAX || !number_of(v, &number))
+        return false;
+    if (extremes->few.count == 0)
+        extremes->few_top = *v;
+    else if (!is_alike(extremes, v))
+        return false;
+    sorted_numbers_add(&extremes->few, number);
+    find_few_top(extremes);
+    return true;
+}
+
+static void add_to_many(struct extremes *extremes, const struct value *v, struct buffer *scratch);
+
+static void become_many(struct extremes *extremes, struct buffer *scratch)
+{
+    struct value v = extremes->few_top;
+    map_create(&extremes->counts, sizeof(int64_t));
+    for (uint32_t i = 0; i < extremes->few.count; i++) {
+        set_number(&v, extremes->few.items[i]);
+        add_to_many(extremes, &v, scratch);
+    }
+    sorted_numbers_fini(&extremes->few);
+}
+
 /* --- use -------------------------------------------------------------------------------------- */
 
-void extremes_add(struct extremes *extremes, const struct value *v, struct buffer *scratch)
+static void add_to_many(struct extremes *extremes, const struct value *v, struct buffer *scratch)
 {
     bool is_new;
     buffer_clear(scratch);
@@ -166,8 +231,30 @@ void extremes_add(struct extremes *extremes, const struct value *v, struct buffe
     (*count)++;
 }
 
+void extremes_add(struct extremes *extremes, const struct value *v, struct buffer *scratch)
+{
+    if (extremes->counts == NULL && add_to_few(extremes, v))
+        return;
+    if (extremes->counts == NULL)
+        become_many(extremes, scratch);
+    add_to_many(extremes, v, scratch);
+}
+
+static void remove_from_few(struct extremes *extremes, const struct value *v)
+{
+    int64_t number;
+    const bool is_number = number_of(v, &number);
+    ENSURE(is_number && is_alike(extremes, v));
+    sorted_numbers_remove(&extremes->few, number);
+    find_few_top(extremes);
+}
+
 void extremes_remove(struct extremes *extremes, const struct value *v, struct buffer *scratch)
 {
+    if (extremes->counts == NULL) {
+        remove_from_few(extremes, v);
+        return;
+    }
     buffer_clear(scratch);
     value_write(scratch, v);
     int64_t *count = map_find(extremes->counts, buffer_view(scratch));
@@ -183,11 +270,13 @@ void extremes_remove(struct extremes *extremes, const struct value *v, struct bu
 
 const struct value *extremes_top(const struct extremes *extremes)
 {
+    if (extremes->counts == NULL)
+        return extremes->few.count == 0 ? NULL : &extremes->few_top;
     return extremes->count == 0 ? NULL : &extremes->heap[0].value;
 }
 
 uint64_t extremes_footprint(const struct extremes *extremes)
 {
-    return mem_size(extremes) + map_footprint(extremes->counts) + mem_size(extremes->heap) +
-           extremes->text_bytes;
+    return mem_size(extremes) + sorted_numbers_footprint(&extremes->few) +
+           (extremes->counts == NULL ? 0 : map_footprint(extremes->counts)) + mem_size(extremes->heap) + extremes->text_bytes;
 }

@@ -1,7 +1,8 @@
 /*
  * extremes: a multiset of values that knows its smallest one, or its largest. Adding costs
  * O(log n), taking away amortised O(log n), asking nothing, in whatever order values come and go:
- * a window over numbers that only rise loses its smallest one with every event.
+ * a window over numbers that only rise loses its smallest one with every event. Up to some hundred
+ * numbers lie in order, eight bytes each.
  *
  * Owns copies of its values. Memory only. One thread.
  */

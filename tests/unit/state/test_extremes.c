@@ -7,12 +7,12 @@
 #include "base/random.h"
 #include "state/extremes.h"
 
-enum { VALUES_MAX = 400 };
+enum { VALUES_MAX = 800 };
 
 struct world {
     struct prng prng;
     int step;
-    bool smallest, is_text;
+    bool smallest, is_text, is_decimal;
     struct extremes *extremes;
     struct buffer scratch;
     struct value values[VALUES_MAX]; /* in the order in which they came */
@@ -41,6 +41,8 @@ static void check(struct world *w)
 static struct value pooled(struct world *w, int64_t x)
 {
     static char text[1000][8];
+    if (w->is_decimal) /* now and then one of more than 64 bits */
+        return value_decimal(x == 500 ? (int128)x << 70 : x, 2);
     if (!w->is_text)
         return value_int(x);
     const int size = snprintf(text[x], 8, "%" PRIi64, x);
@@ -94,6 +96,7 @@ static void live(uint64_t seed)
     const uint64_t mode = seed % 4;
     w.smallest = seed / 4 % 2 == 0;
     w.is_text = seed / 8 % 2 == 0;
+    w.is_decimal = !w.is_text && seed / 16 % 2 == 0;
     const bool from_the_end = prng_chance(&w.prng, 2, 3);
     const size_t window = 1 + prng_below(&w.prng, VALUES_MAX - 1);
     extremes_create(&w.extremes, w.smallest);
