@@ -1,7 +1,7 @@
 """Drains the job's input with weir and with the rival, in turns, on one core; the broker has the other.
 
     drain.py [--events N] [--users N] [--distribution uniform|mandelbrot|zipf] [--commit-ms MS] [--runs N]
-             [--only weir|rival] [--json FILE]
+             [--remember-all] [--only weir|rival] [--json FILE] [--evidence]
 
 The correctness gate comes first: a run whose alerts are not exactly the oracle's has no figures, and the program
 ends with 1. Processor time is taken from /proc, between the first quarter of the input and its end, so that
@@ -37,6 +37,7 @@ TIMEOUT_S = 1800
 BUILD = ROOT / "build/release"
 FIGURES = ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")
 ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
+REMEMBER_ALL = "    dedupe: 24h\n    remember: { for: 24h, columns: all }\n"
 JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
 
 
@@ -62,6 +63,9 @@ class Weir(Subject):
                          ("topic: job-dead-letters", f"topic: {self.group}-dead-letters")):
             assert old in text, old
             text = text.replace(old, new)
+        if world.given.remember_all:
+            text = text.replace("    late_events: own_time\n", f"    late_events: own_time\n{REMEMBER_ALL}")
+            assert REMEMBER_ALL in text
         (self.folder / "job.yaml").write_text(text)
         shutil.copy(ROOT / "bench/job/job-transaction.avsc", self.folder)
         self.environment = {
@@ -208,6 +212,8 @@ def job_parser(description, **defaults):
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int)
     parser.add_argument("--only", choices=("weir", "rival"))
+    parser.add_argument("--remember-all", action="store_true",
+                        help="weir remembers all columns, and takes each id once in 24 hours")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--evidence", action="store_true", help="leave docs/evidence/NAME.json")
@@ -242,7 +248,7 @@ def main():
         for figure in FIGURES:
             print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
     if given.evidence:
-        leave_evidence(f"drain-{given.distribution}-{given.users}", f"./dev bench rival {' '.join(sys.argv[1:])}",
+        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all, f"./dev bench rival {' '.join(sys.argv[1:])}",
                        events=given.events, users=given.users, distribution=given.distribution, commit_ms=given.commit_ms,
                        runs=given.runs, speed=speed,
                        medians={name: {figure: three(results, figure) for figure in FIGURES} |

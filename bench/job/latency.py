@@ -116,7 +116,7 @@ class LiveWorld(World):
 
     def __init__(self, cluster, folder, given, number, commit_ms):
         self.cluster, self.folder = cluster, folder
-        self.given = argparse.Namespace(**{**vars(given), "commit_ms": commit_ms})
+        self.given = argparse.Namespace(**{**vars(given), "commit_ms": commit_ms, "remember_all": False})
         self.prefix = f"l{number}"
         self.payments, self.blacklist = f"{self.prefix}-payments", f"{self.prefix}-blacklist"
         cluster.create_topic(self.payments, PARTITIONS)
