@@ -1,4 +1,4 @@
-"""The evidence of a benchmark, and the page that is made of it."""
+"""The evidence of `./dev bench`, and its table. docs/performance.md is made of it by tests/architecture/documents.py."""
 
 import json
 import os
@@ -9,7 +9,6 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAME = "bench"
 EVIDENCE = ROOT / f"docs/evidence/{NAME}.json"
-PAGE = ROOT / "docs/performance.md"
 LIBRARIES = ["librdkafka1", "librocksdb*", "libsimdjson*", "libc6", "gcc-1*"]
 
 ROWS = [
@@ -70,46 +69,3 @@ def table(figures):
         cells = [cell(figures["summary"][column], key, form) for column, _ in COLUMNS]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
-
-
-def log_table(figures):
-    """Where the broker's bytes go, of the last run."""
-    run = figures["runs"]["drain"][-1]
-    lines = ["| topic | bytes per record |", "|---|---|"]
-    for topic, size in sorted(run["log_bytes"].items(), key=lambda item: -item[1]):
-        lines.append(f"| `{topic}` | {size / run['events']:.1f} |")
-    return "\n".join(lines)
-
-
-def noise(figures):
-    """What the same piece of work took before and after."""
-    texts = [f"{each['cpu_s']:.2f} s of CPU in {each['wall_s']:.2f} s (load {each['load']:.1f})"
-             for each in figures["calibration"]]
-    return " before, ".join(texts) + " after"
-
-
-def render():
-    figures = json.loads(EVIDENCE.read_text())
-    alerts = [figures["runs"][name][0]["alerts"] for name in ("drain", "backtest_csv")]
-    state = " with changes that were not committed" if figures["changed_since_commit"] else ""
-    PAGE.write_text(f"""# Performance
-
-Made by `{figures['command']}` from `docs/evidence/{NAME}.json`; do not edit. {figures["weir"]} at commit
-`{figures['commit'][:12]}`{state}, {figures['system']}, {figures['processors']} × {figures['processor']},
-librdkafka {figures['libraries'].get('librdkafka1', '?')}.
-
-{table(figures)}
-
-- Draining: {figures['events']:,} Avro payments of {figures['users']:,} users wait in {figures['partitions']} partitions
-  of a real broker; `weir run` with one worker, default settings and `topologies/{figures['topology']}` reads them to
-  their end, exactly once, on one core; the broker has another. Start-up is included.
-- The export holds the same records; a backtest keeps its state in memory and writes nothing. It gave the same
-  number of alerts as every drain: {alerts[0]:,}.
-- The CSV is synthetic (`bench/handbook_csv.py`), gzip-packed, with `topologies/handbook.yaml`: {alerts[1]:,} alerts.
-- A fixed piece of work took {noise(figures)}. Where wall clock and CPU differ, others were using the
-  machine, and records per second say less than CPU-seconds do.
-
-What the broker appends while weir drains, by topic (the input itself was there before):
-
-{log_table(figures)}
-""")

@@ -1,7 +1,6 @@
 """Measures `weir run` against a real broker, and `weir backtest`; `./dev bench` calls it.
 
-    run.py [--events N] [--runs N] [--quick]     measure, write docs/evidence/bench.json, render
-    run.py --render                              docs/performance.md from the evidence that is there
+    run.py [--events N] [--runs N] [--quick]     measure, leave docs/evidence/bench.json
 
 The input lies in Kafka before weir starts: it drains it as fast as it can, on one core, with one
 worker; the broker has the other cores. Every run reads the same records under another name, so with
@@ -153,7 +152,6 @@ def arguments():
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="50,000 events, once; no evidence is left")
     parser.add_argument("--weir", default=ROOT / "build/release/weir", type=pathlib.Path)
-    parser.add_argument("--render", action="store_true")
     given = parser.parse_args()
     if given.quick:
         given.events, given.users, given.runs = 50000, 5000, 1
@@ -162,9 +160,6 @@ def arguments():
 
 def main():
     given = arguments()
-    if given.render:
-        report.render()
-        return
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as temporary:
         folder = pathlib.Path(temporary)
         before = process.calibration()
@@ -183,8 +178,7 @@ def main():
         print(report.table(figures))
         return
     report.leave_evidence(figures, given.weir)
-    report.render()
-    print(f"docs/performance.md, docs/evidence/{report.NAME}.json")
+    print(f"docs/evidence/{report.NAME}.json; docs/performance.md: tests/architecture/documents.py --write")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ import pathlib
 import re
 import sys
 
+import measurements
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 BLOCK = re.compile(r"(<!-- from ([\w./]+) -->\n)(.*?)(<!-- end -->)", re.S)
@@ -207,6 +209,7 @@ SOURCES = {
     "processor/cli/commands.def": commands,
     "docs/evidence/chaos.json": chaos_faults,
     "base/kill_points.def": kill_points,
+    **measurements.TABLES,
 }
 
 
@@ -282,7 +285,7 @@ BROKEN = {
                      "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
                      "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
                      "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
-    }, 8),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points
+    }, 15),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points, and of seven measurements
     check_links: ({"README.md": "[a](docs/a.md) [b](docs/b.md#c) [d](https://example.com/e)\n"
                                 "```\n[f](g.md)\n```\n", "docs/a.md": "[up](../README.md#x)\n"}, 1),
 }
