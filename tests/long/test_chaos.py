@@ -3,6 +3,7 @@ Debian 13, which the image is made of. `./dev chaos --brokers 3` is a shorter on
 
 import json
 import os
+import shutil
 import subprocess
 
 import debian
@@ -29,6 +30,12 @@ def run_here(command, name, kills):
     assert status == 0
 
 
+def keep_logs(found):
+    """Of what was found in another Debian, which is gone at the end."""
+    if found.exists():
+        shutil.copytree(found, ROOT / "build/results/chaos-debian-13", dirs_exist_ok=True)
+
+
 def test_five_thousand_kills():
     run_here(COMMAND, "chaos", KILLS)
 
@@ -43,6 +50,7 @@ def test_five_thousand_kills_with_the_libraries_of_debian_13(tmp_path, evidence)
     with debian.machine(tmp_path / "debian", debian.TRIXIE) as shell:
         debian.copy_sources(shell.root / "weir")
         status = shell(f"cd /weir && {COMMAND}", check=False).returncode
+        keep_logs(shell.root / "weir/build/results/chaos")
         figures = json.loads((shell.root / "weir/docs/evidence/chaos.json").read_text())
         outcome = {key: value for key, value in figures.items() if key not in OF_THE_RUN}
         adopt_evidence(shell, evidence, "chaos-debian-13", **outcome)
