@@ -4,7 +4,7 @@ import ceiling
 from weir import Topology, Weir
 
 MEMORY = "256MB"
-OPTIONS = ["--batch", "120000", "--users", "20000", "--seed", "5"]
+OPTIONS = ["--batch", "200000", "--users", "100000", "--seed", "5"]
 
 
 def test_draining_and_restoring_stay_within_the_memory(cluster, weir, unique, tmp_path):
