@@ -16,9 +16,10 @@ from cluster import Cluster
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from oracle.inputs import Record
 from oracle.processor import Judgement
+from sender import SILENT, Sender
 from traffic import now_ms
 from weir import Topology, Weir
-from world import LOOK_S, PARTITIONS, SILENT
+from world import LOOK_S, PARTITIONS
 
 AT_ONCE = 500
 READ_S = 3600
@@ -81,8 +82,7 @@ class Feed:
 
     def pass_on(self, rate):
         """An open loop: what could not be sent while the broker was away is due when it is back."""
-        producer = self.cluster.producer(message_timeout_ms=600_000, reconnect_backoff_max_ms=500,
-                                         enable_idempotence=True, logger=SILENT)
+        sender = Sender(self.cluster, self.topology.transactions)
         ends = self.cluster.end_offsets(self.waiting)
         records = heapq.merge(*(self.read(partition, end) for partition, end in ends.items()),
                               key=lambda message: message.timestamp()[1])
@@ -90,13 +90,13 @@ class Feed:
         while not self.over.is_set():
             due = int((time.monotonic() - began) * rate)
             for message in islice(records, min(due - self.sent, AT_ONCE)):
-                producer.produce(self.topology.transactions, message.value(), message.key(),
-                                 message.partition(), timestamp=message.timestamp()[1])
+                sender.send({"value": message.value(), "key": message.key(), "partition": message.partition(),
+                             "timestamp": message.timestamp()[1]})
                 self.sent += 1
-            producer.poll(0)
+            sender.tend(0)
             if due - self.sent < AT_ONCE:
                 self.over.wait(LOOK_S)
-        if producer.flush(600):
+        if sender.flush(600):
             raise RuntimeError("payments were not acknowledged")
 
     def read(self, partition, end):

@@ -1,7 +1,6 @@
 """What a round plays with: a load that comes in little by little, and the processes ("pods") that
 share it."""
 
-import logging
 import pathlib
 import shutil
 import signal
@@ -15,6 +14,7 @@ from collections import Counter
 import verdict
 from cluster import wait_until
 from confluent_kafka import KafkaException
+from sender import Sender
 from traffic import Traffic, now_ms
 from weir import Topology, Weir, metrics
 
@@ -49,10 +49,6 @@ MEMORY = pathlib.Path("/dev/shm")
 
 def fast_folder():
     return tempfile.TemporaryDirectory(prefix="weir-chaos-", dir=MEMORY if MEMORY.is_dir() else None)
-# Clients say much of brokers that are away, which is what they are.
-SILENT = logging.getLogger("weir.chaos.clients")
-SILENT.addHandler(logging.NullHandler())
-SILENT.propagate = False
 
 
 class Load:
@@ -109,8 +105,7 @@ class Load:
 
     def run(self, until):
         """A broker that is away costs nothing but time: what lies in the topic is what counts."""
-        producer = self.cluster.producer(message_timeout_ms=600_000, reconnect_backoff_max_ms=500,
-                                         enable_idempotence=True, logger=SILENT)
+        sender = Sender(self.cluster, self.topology.transactions)
         due, looked = float(self.sent), time.monotonic()
         while self.sent < until and not self.over.is_set():
             now = time.monotonic()
@@ -118,11 +113,11 @@ class Load:
                 due += (now - looked) * self.rate
             looked = now
             while self.sent < min(due, until):
-                producer.produce(self.topology.transactions, **self.payments[self.sent])
+                sender.send(self.payments[self.sent])
                 self.sent += 1
-            producer.poll(LOOK_S)
+            sender.tend(LOOK_S)
             self.over.wait(LOOK_S)
-        producer.flush(600)
+        sender.flush(600)
 
     def far_behind(self, now):
         """When nobody reads, nothing more is written: the load is to last."""
