@@ -1,12 +1,13 @@
 /*
- * Few numbers lie in order. Of everything else a map counts each value, and a heap orders them. What has been taken away stays in both with a
- * count of 0 until it comes to the top, or until such values are the majority.
+ * Few numbers lie in order. Of everything else a map counts each value, and a heap orders them. What has been taken away
+ * stays in both with a count of 0 until it comes to the top, or until such values are the majority.
  */
 #include "state/extremes.h"
 
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "state/aggregate_state.h"
 #include "state/sorted_numbers.h"
 
 enum { GONE_MIN = 16, FEW_MAX = 512 };
@@ -160,13 +161,11 @@ static void rebuild(struct extremes *extremes)
 
 static bool number_of(const struct value *v, int64_t *out)
 {
-    switch (v->kind) {
-    case VALUE_INT:
-    case VALUE_DURATION:
-    case VALUE_TIMESTAMP: *out = v->i; return true;
-    case VALUE_DECIMAL: *out = (int64_t)v->decimal; return int128_fits_int64(v->decimal);
-    default: return false;
-    }
+    int128 number;
+    if (!aggregate_integer_of(v, &number) || !int128_fits_int64(number))
+        return false;
+    *out = (int64_t)number;
+    return true;
 }
 
 static void set_number(struct value *v, int64_t number)
@@ -180,7 +179,7 @@ static void set_number(struct value *v, int64_t number)
 /* One of few, which are of one kind and scale. */
 static bool is_alike(const struct extremes *extremes, const struct value *v)
 {
-    return v->kind == extremes->few_top.kind && (v->kind != VALUE_DECIMAL || v->scale == extremes->few_top.scale);
+    return v->kind == extremes->few_top.kind && v->scale == extremes->few_top.scale;
 }
 
 static void find_few_top(struct extremes *extremes)

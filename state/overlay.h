@@ -5,7 +5,7 @@
  *         -> cache -> store
  *
  * The five calls get, put, append, delete, scan are all that a store of a task (entity log, table,
- * dedupe, timers ...) needs; the tail, the changelog, RocksDB and recovery work on rows without knowing
+ * timers ...) needs; the tail, the changelog, RocksDB and recovery work on rows without knowing
  * what they mean.
  *
  * The store never sees uncommitted values: abort throws the first layer away, commit merges it into

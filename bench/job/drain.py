@@ -248,9 +248,9 @@ def main():
         for figure in FIGURES:
             print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
     if given.evidence:
-        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all, f"./dev bench rival {' '.join(sys.argv[1:])}",
-                       events=given.events, users=given.users, distribution=given.distribution, commit_ms=given.commit_ms,
-                       runs=given.runs, speed=speed,
+        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all,
+                       f"./dev bench rival {' '.join(sys.argv[1:])}".strip(), events=given.events, users=given.users,
+                       distribution=given.distribution, commit_ms=given.commit_ms, runs=given.runs, speed=speed,
                        medians={name: {figure: three(results, figure) for figure in FIGURES} |
                                 {"bytes_per_event": results[-1]["bytes_per_event"]} for name, results in runs.items()})
     if given.json:

@@ -21,12 +21,15 @@ def where(figures):
     return f"`{figures['commit'][:7]}`"
 
 
+def drained(name, figures):
+    return f"{figures['users']:,} users, {DISTRIBUTIONS[figures['distribution']]}" + \
+        (", dedupe and all columns" if name.endswith("-all") else "")
+
+
 def drains(root):
     for name, figures in evidence(root, "drain-*"):
-        cell = f"{figures['users']:,} users, {DISTRIBUTIONS[figures['distribution']]}" + \
-            (", dedupe and all columns" if name.endswith("-all") else "")
         for who, of in figures["medians"].items():
-            yield (cell, SYSTEMS[who], three(of["cpu_s_per_million"], "{:.2f}"), three(of["events_per_s"], "{:,.0f}"),
+            yield (drained(name, figures), SYSTEMS[who], three(of["cpu_s_per_million"], "{:.2f}"), three(of["events_per_s"], "{:,.0f}"),
                    three(of["broker_cpu_s_per_million"], "{:.2f}"), f"{sum(of['bytes_per_event'].values()):,.0f}",
                    three(of["peak_mb"], "{:,.0f}"), str(figures["runs"]), where(figures))
 
@@ -35,8 +38,7 @@ def drain_ratios(root):
     for name, figures in evidence(root, "drain-*"):
         weir, rival = (figures["medians"].get(who) for who in ("weir", "rival"))
         if weir and rival:
-            yield (f"{figures['users']:,} users, {DISTRIBUTIONS[figures['distribution']]}" +
-                   (", dedupe and all columns" if name.endswith("-all") else ""),
+            yield (drained(name, figures),
                    *(f"{weir[figure][0] / rival[figure][0]:.2f}" for figure in
                      ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")),
                    f"{sum(weir['bytes_per_event'].values()) / sum(rival['bytes_per_event'].values()):.2f}")

@@ -193,7 +193,7 @@ static const struct schedule schedules[] = {
     /* Who comes back asks what became of its transaction, and there is no moment at which Kafka would say it. */
     { .name = "frozen at commit, and the next one always has something open",
       .seeds = 10,
-      .focus = { FROZEN(SIM_COMMIT, 100, LONG_US), 
+      .focus = { FROZEN(SIM_COMMIT, 100, LONG_US),
                  { .call = SIM_COMMITTED, .when = FOCUS_DECIDING, .chance = 5000, .happens = FOCUS_FREEZE,
                    .freeze_us_max = 5 * LONG_US } },
       .markers_us = 5 * MARKERS_US,
