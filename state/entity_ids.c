@@ -74,16 +74,16 @@ static int64_t time_after(int64_t time_us, int64_t by_us)
 }
 
 enum status entity_find_id(struct entity *entity, const struct value *id, int64_t time_us, int64_t span_us,
-                           int64_t newest_us, bool *found, struct error *err)
+                           int64_t oldest_us, bool *found, struct error *err)
 {
-    ENSURE(entity_spec_of(entity->log)->finds_ids && span_us > 0);
-    const int64_t oldest_us = time_before(newest_us, span_us), near_us = time_before(time_us, span_us);
+    const int64_t near_us = time_before(time_us, span_us);
+    ENSURE(entity_spec_of(entity->log)->finds_ids && span_us > 0 && oldest_us <= near_us);
     const struct wanted wanted = { id, entity_facts_id(id, &entity_scratch_of(entity->log)->value) };
     uint64_t low, high;
     *found = false;
     if (entity_event_count(entity) == 0)
         return ST_OK;
-    TRY(entity_upper_bound(entity, time_before(near_us > oldest_us ? near_us : oldest_us, 1), &low, err));
+    TRY(entity_upper_bound(entity, time_before(near_us, 1), &low, err));
     TRY(entity_upper_bound(entity, time_after(time_us, span_us), &high, err));
     if (high > low + FEW) {
         uint64_t oldest;

@@ -148,12 +148,11 @@ MUST_CHECK enum status entity_position_of(struct entity *entity, int64_t time_us
                                           struct error *err);
 size_t entity_event_count(const struct entity *entity);
 /*
- * Whether an event of this id is remembered that lies within span_us of the time, before or after, and not more than
- * span_us before newest_us (INT64_MIN: there is none), which never falls and is not before the entity's newest event.
- * For a retention of at least span_us that makes forgetting invisible.
+ * Whether an event of this id is remembered that lies within span_us of the time, before or after. oldest_us is how far
+ * back that can be for any event that may still come; it never falls.
  */
 MUST_CHECK enum status entity_find_id(struct entity *entity, const struct value *id, int64_t time_us, int64_t span_us,
-                                      int64_t newest_us, bool *found, struct error *err);
+                                      int64_t oldest_us, bool *found, struct error *err);
 /* Inserts in order (after all events of the same time) and gives the position. The time is within
  * INT64_MAX / 4 of 1970, the offset not negative. ST_TOO_LARGE: the event, or the number of events
  * that are remembered, is; nothing was changed. */

@@ -84,8 +84,8 @@ static void settle_retention(struct loader *loader, struct plan_stream *stream,
     if (stream->remember_us == 0)
         stream->remember_us = longest_us;
     stream->look_back_us = stream->remember_us > longest_us ? stream->remember_us : longest_us;
-    const int64_t kept_us = stream->look_back_us + stream->accept_late_us;
-    stream->retention_us = kept_us > stream->dedupe_us ? kept_us : stream->dedupe_us;
+    const int64_t read_us = stream->look_back_us > stream->dedupe_us ? stream->look_back_us : stream->dedupe_us;
+    stream->retention_us = read_us + stream->accept_late_us;
 }
 
 /* The second time: no errors can come up, because nothing but slots is different. */

@@ -188,21 +188,18 @@ class Punctuality:
 
 
 class Dedupe:
-    """Of one partition: an id of a user counts once within the span, either way. What is more than a
-    span before the newest event that was taken counts no more."""
+    """Of one partition: an id of a user counts once within the span, either way."""
 
     def __init__(self, span=DAY):
         self.span = span
         self.taken = {}
-        self.newest = None
 
     def is_duplicate(self, user, event_id, time):
         """Else it is taken."""
         times = self.taken.setdefault((user, event_id), [])
-        if any(before >= self.newest - self.span and abs(time - before) <= self.span for before in times):
+        if any(abs(time - before) <= self.span for before in times):
             return True
         times.append(time)
-        self.newest = time if self.newest is None else max(time, self.newest)
         return False
 
 

@@ -108,11 +108,12 @@ Test(task, an_id_counts_anew_where_it_is_far_from_itself)
         { "t1", "anna", 76 * H, true },        /* 24 hours before itself */
         { "t1", "anna", 124 * H, true },       /* and after */
         { "t1", "anna", 124 * H + 0.001, false },
-        { "t1", "anna", 100 * H - 1, false },  /* the first is too old to count, the second too far away */
+        { "t1", "anna", 100 * H - 1, true },   /* however late: the partition's time is a day further */
         { "t1", "anna", 110 * H, true },
         { "t2", "anna", 110 * H, false },
-        { "t1", "ben", 120 * H, false },       /* the partition's time has passed what was known of it */
         { "t1", "ben", 120 * H, true },
+        { "t1", "ben", 125 * H, false },
+        { "t1", "ben", 76 * H, true },
     };
     for (int restarts = 0; restarts < 2; restarts++) {
         struct world world;

@@ -28,7 +28,7 @@ struct world {
     struct entity_log_spec spec;
     struct entity_log *log;
     struct entity *entity;
-    int64_t span_us, pace_us;
+    int64_t span_us, late_us, pace_us;
     uint64_t id_count;
     int64_t newest_us, committed_newest_us; /* of all entities */
     struct happened events[EVENTS_MAX];
@@ -63,7 +63,7 @@ static bool has_come(const struct world *w, int64_t id, int64_t time_us)
     for (size_t i = 0; i < w->count; i++) {
         const struct happened *event = &w->events[i];
         const int64_t distance_us = event->time_us < time_us ? time_us - event->time_us : event->time_us - time_us;
-        if (event->id == id && distance_us <= w->span_us && event->time_us >= w->newest_us - w->span_us)
+        if (event->id == id && distance_us <= w->span_us)
             return true;
     }
     return false;
@@ -82,12 +82,13 @@ static void take_event(struct world *w)
 {
     char text[TEXT_MAX];
     const int64_t id = (int64_t)prng_below(&w->prng, w->id_count);
-    const int64_t back_us = prng_chance(&w->prng, 1, 4) ? w->spec.retention_us - w->spec.look_back_us : w->pace_us;
+    const int64_t back_us = prng_chance(&w->prng, 1, 4) || w->pace_us > w->late_us ? w->late_us : w->pace_us;
     const int64_t time_us = w->newest_us + prng_between(&w->prng, -back_us, w->pace_us);
     const struct value value = id_value(w, id, text);
     bool found;
     acquire(w);
-    CHECK(w, entity_find_id(w->entity, &value, time_us, w->span_us, w->newest_us, &found, NULL) == ST_OK, "find");
+    CHECK(w, entity_find_id(w->entity, &value, time_us, w->span_us, w->newest_us - w->late_us - w->span_us, &found, NULL) ==
+                 ST_OK, "find");
     CHECK(w, found == has_come(w, id, time_us), found ? "a new event is held back" : "an id passes again");
     w->found += found;
     w->anew += !found && was_ever(w, id);
@@ -157,8 +158,10 @@ static void live(uint64_t seed, uint64_t *found, uint64_t *anew)
     w.spec = (struct entity_log_spec){
         .stream = 1, .columns = columns, .column_count = COLUMNS, .measure_count = COLUMNS, .finds_ids = true,
         .id = prng_chance(&w.prng, 1, 2) ? N : WHO, .cache_bytes = prng_below(&w.prng, 2) << 20,
-        .retention_us = w.span_us, .look_back_us = prng_between(&w.prng, 0, w.span_us),
+        .look_back_us = prng_between(&w.prng, 0, 2 * w.span_us),
     };
+    w.late_us = prng_between(&w.prng, 0, 2 * w.span_us);
+    w.spec.retention_us = w.late_us + (w.span_us > w.spec.look_back_us ? w.span_us : w.spec.look_back_us);
     open_log(&w);
     for (w.step = 1; w.step <= 3000; w.step++)
         take_step(&w);
