@@ -20,6 +20,18 @@ def peak_bytes(pid):
     raise RuntimeError(f"process {pid} has no VmHWM")
 
 
+def bytes_in(folder):
+    """Of all files there are, however deep; some may go meanwhile."""
+    found = 0
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            try:
+                found += os.stat(os.path.join(directory, name)).st_size
+            except FileNotFoundError:
+                pass
+    return found
+
+
 def pin(pid, core):
     """All threads that it has; later ones inherit it from those that start them."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():

@@ -153,7 +153,7 @@ class World:
                 if not running.running() or time.monotonic() - started > TIMEOUT_S:
                     raise RuntimeError(f"{subject.name}: {running.output()[-3000:]}")
                 time.sleep(0.1)
-            peak = process.peak_bytes(running.pid)
+            peak, disk = process.peak_bytes(running.pid), process.bytes_in(subject.folder / "state")
         finally:
             running.stop()
         self.judge(subject)
@@ -165,7 +165,7 @@ class World:
             "cpu_s_per_million": (last[1] - warm[1]) * 1e6 / count,
             "broker_cpu_s_per_million": (last[2] - warm[2]) * 1e6 / count,
             "events_per_s": count / (last[3] - warm[3]),
-            "peak_mb": peak / 1e6, "cpu_s": last[1],
+            "peak_mb": peak / 1e6, "disk_mb": disk / 1e6, "cpu_s": last[1],
             "bytes_per_event": {topic.removeprefix(prefix): size / self.given.events
                                 for topic, size in growth.bytes_by_topic().items()},
         }

@@ -64,9 +64,9 @@ def rules(count):
     return put_behind(JOB, "rules", more)
 
 
-def cell(group, name, topology, *, users, step_ms, warm, events, distribution="uniform", rules=ALL_RULES):
-    return {"group": group, "name": name, "topology": topology, "events": warm + events,
-            "arguments": [users, step_ms, warm, distribution, rules]}
+def cell(group, name, topology, *, users, step_ms, warm, events, distribution="uniform", rules=ALL_RULES, checkpoint_bytes=None):
+    return {"group": group, "name": name, "topology": topology, "events": warm + events, "timed": events,
+            "arguments": [users, step_ms, warm, distribution, rules, *([checkpoint_bytes] if checkpoint_bytes else [])]}
 
 
 def all_cells(users_max):
@@ -99,7 +99,7 @@ def run(each, folder):
     found = PRINTED.search(done.stdout)
     if done.returncode != 0 or found is None:
         sys.exit(f"{each['group']} {each['name']}: {done.stdout}{done.stderr}")
-    return {"ns": float(found[4]), "tail_bytes": int(found[3]) / each["events"], "memory_bytes": int(found[5]),
+    return {"ns": float(found[4]), "tail_bytes": int(found[3]) / each["timed"], "memory_bytes": int(found[5]),
             "alerts": int(found[1])}
 
 

@@ -3,13 +3,13 @@
  * the same work each time, for counting instructions (bench/instructions.py) and for seeing what an event costs when
  * there is more of everything (bench/job/growth.py).
  *
- *     job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM uniform|mandelbrot|zipf RULES]
+ *     job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM uniform|mandelbrot|zipf RULES [CHECKPOINT_BYTES]]
  *
  * A transaction ends every BATCH events: the task writes its rows, they are packed for the tail, and merged. Payments
  * are made before, outside of what is timed; the first WARM of them are not timed either. RULES are the bits of the
- * oracle's rules that the topology has.
- * Prints how many alerts the task has put out and how many the oracle expects: 1 when they differ. Then the processor
- * time of an event, and the bytes of memory that the task has at the end.
+ * oracle's rules that the topology has. A checkpoint begins when the overlay holds CHECKPOINT_BYTES.
+ * Prints how many alerts the task has put out and how many the oracle expects: 1 when they differ; and the bytes of the
+ * tail for the events that are timed. Then the processor time of one, and the bytes of memory that the task has at the end.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@
 enum { USERS = 1000, STEP_MS = 1000, BATCH = 1000, ALL_RULES = (1 << JOB_RULES) - 1 };
 /* All is in memory; rows that a checkpoint would write are dropped, as nobody reads them again. */
 static const uint64_t CACHE_BYTES = UINT64_C(1) << 40;
-static const uint64_t CHECKPOINT_BYTES = 64 << 20;
+static const uint64_t CHECKPOINT_BYTES = 64 << 20; /* unless another number is given */
 
 struct payments {
     struct buffer bytes;
@@ -46,7 +46,7 @@ struct bench {
     struct store_partition *partition;
     struct overlay *overlay;
     struct task *task;
-    uint64_t seq, offset, tail_bytes, alerts, expected;
+    uint64_t seq, offset, tail_bytes, alerts, expected, checkpoint_bytes;
     uint32_t rules;
     int64_t timed_ns;
     struct payments payments;
@@ -135,7 +135,7 @@ __attribute__((noinline)) static void commit(struct bench *bench)
     bench->alerts += outputs_count(task_outputs(bench->task));
     overlay_commit(bench->overlay);
     task_commit(bench->task);
-    if (overlay_active_bytes(bench->overlay) < CHECKPOINT_BYTES)
+    if (overlay_active_bytes(bench->overlay) < bench->checkpoint_bytes)
         return;
     overlay_freeze(bench->overlay);
     overlay_thaw(bench->overlay);
@@ -190,10 +190,12 @@ static int64_t processor_ns(void)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* The first `warm` events are not timed. */
+/* The first `warm` events are neither timed nor counted. */
 static void run(struct bench *bench, struct job *job, uint64_t events, uint64_t warm)
 {
     for (uint64_t done = 0; done < events;) {
+        if (done == warm)
+            bench->tail_bytes = 0;
         const size_t count = events - done < BATCH ? (size_t)(events - done) : BATCH;
         make_payments(bench, job, count);
         const int64_t before_ns = processor_ns();
@@ -206,11 +208,11 @@ static void run(struct bench *bench, struct job *job, uint64_t events, uint64_t 
 
 int main(int argc, char **argv)
 {
-    if (argc != 4 && argc != 9) {
-        fprintf(stderr, "job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM DISTRIBUTION RULES]\n");
+    if (argc != 4 && argc != 9 && argc != 10) {
+        fprintf(stderr, "job_task TOPOLOGY SCHEMAS EVENTS [USERS STEP_MS WARM DISTRIBUTION RULES [CHECKPOINT_BYTES]]\n");
         return 2;
     }
-    const bool given = argc == 9;
+    const bool given = argc > 4;
     const struct job_options options = {
         .seed = 1,
         .users = given ? (uint32_t)strtoul(argv[4], NULL, 10) : USERS,
@@ -221,7 +223,10 @@ int main(int argc, char **argv)
         .blocked_every = JOB_BLOCKED_EVERY,
     };
     const uint64_t events = strtoull(argv[3], NULL, 10), warm = given ? strtoull(argv[6], NULL, 10) : 0;
-    struct bench bench = { .rules = given ? (uint32_t)strtoul(argv[8], NULL, 0) : ALL_RULES };
+    struct bench bench = {
+        .rules = given ? (uint32_t)strtoul(argv[8], NULL, 0) : ALL_RULES,
+        .checkpoint_bytes = argc == 10 ? strtoull(argv[9], NULL, 10) : CHECKPOINT_BYTES,
+    };
     struct job *job = NULL;
     job_create(&job, &options);
     open_bench(&bench, argv[1], argv[2]);

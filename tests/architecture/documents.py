@@ -73,6 +73,23 @@ def commands(root):
         yield f"`weir {' '.join([name, *text_of(operands).split()])}`", text_of(summary)
 
 
+CAPACITY_COSTS = "processor/cli/capacity_costs.def"
+
+
+def capacity_costs(root):
+    for name, value, meaning in entries_of(root / CAPACITY_COSTS, rf'^CAPACITY_COST\((\w+), ([\d.]+), {TEXT}\)',
+                                           r"^CAPACITY_COST\("):
+        yield f"`{name}`", value, text_of(meaning)
+
+
+def measured_costs(root):
+    """The text of CAPACITY_COSTS with the values that were measured last."""
+    path = root / "docs/evidence/costs.json"
+    measured = json.loads(path.read_text())["constants"] if path.exists() else {}
+    return re.sub(r"^(CAPACITY_COST\((\w+), )[\d.]+", lambda m: m[1] + (f"{measured[m[2]]:g}" if m[2] in measured else m[0][len(m[1]):]),
+                  (root / CAPACITY_COSTS).read_text(), flags=re.M)
+
+
 CHAOS = ("chaos.json", "chaos-three-brokers.json")
 
 
@@ -208,6 +225,7 @@ SOURCES = {
     "processor/ops/metrics.c": metrics,
     "processor/cli/commands.def": commands,
     "docs/evidence/chaos.json": chaos_faults,
+    CAPACITY_COSTS: capacity_costs,
     "base/kill_points.def": kill_points,
     **measurements.TABLES,
 }
@@ -263,6 +281,23 @@ def check_tables(root):
         yield f"no page has the table of {source}"
 
 
+def check_costs(root):
+    """`weir plan --load` adds up what was measured."""
+    path = root / CAPACITY_COSTS
+    if path.exists() and path.read_text() != measured_costs(root):
+        yield f"{CAPACITY_COSTS}: not the values of docs/evidence/costs.json"
+
+
+def check_plots(root):
+    """Plots show what the tables say (bench/plots.py draws them)."""
+    for name in measurements.PLOTS:
+        path, wanted = root / f"docs/plots/{name}.svg", measurements.shown_by(root, name)
+        if path.exists() and f"<dc:description>{wanted}</dc:description>" not in path.read_text():
+            yield f"docs/plots/{name}.svg does not show {wanted or 'any evidence that there is'}: ./dev bench plots"
+        if wanted and not path.exists():
+            yield f"docs/plots/{name}.svg is missing: ./dev bench plots"
+
+
 def check_links(root):
     """Links between files lead somewhere."""
     for page in pages(root):
@@ -285,13 +320,25 @@ BROKEN = {
                      "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
                      "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
                      "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
-    }, 15),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points, and of seven measurements
+    }, 17),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points, and of nine measurements
+    check_costs: ({
+        CAPACITY_COSTS: 'CAPACITY_COST(a_ns, 12, "a")\nCAPACITY_COST(b, 2.5, "b")\n',
+        "docs/evidence/costs.json": '{"constants": {"a_ns": 13.0}}',
+    }, 1),
+    check_plots: ({
+        "docs/evidence/growth.json": '{"commit": "0123456789abcdef"}',
+        "docs/evidence/restart.json": '{"commit": "0123456789abcdef"}',
+        "docs/plots/growth.svg": "<dc:description>growth.json 0123456789ab</dc:description>",
+        "docs/plots/latency.svg": "<dc:description>latency.json 0123456789ab</dc:description>",
+    }, 2),  # no evidence of latencies; no plot of restarts
     check_links: ({"README.md": "[a](docs/a.md) [b](docs/b.md#c) [d](https://example.com/e)\n"
                                 "```\n[f](g.md)\n```\n", "docs/a.md": "[up](../README.md#x)\n"}, 1),
 }
 
 
 def write(root):
+    costs = root / CAPACITY_COSTS
+    costs.write_text(measured_costs(root))
     for page in pages(root):
         text = page.read_text()
         new = BLOCK.sub(lambda m: m[1] + renewed(m[3], SOURCES[m[2]](root)) + m[4], text)

@@ -1,4 +1,4 @@
-"""Rows of the tables in docs/performance.md, from what the benchmarks left in docs/evidence."""
+"""Rows of the tables in docs/performance.md, and what its plots show, from what the benchmarks left in docs/evidence."""
 
 import json
 
@@ -10,6 +10,15 @@ DISTRIBUTIONS = {"mandelbrot": "Zipf–Mandelbrot", "uniform": "uniform", "zipf"
 def evidence(root, pattern):
     """(name, what is in it) of every file that there is."""
     return [(path.stem, json.loads(path.read_text())) for path in sorted((root / "docs/evidence").glob(f"{pattern}.json"))]
+
+
+# What docs/plots/NAME.svg is drawn from.
+PLOTS = {"drain": "drain-*", "latency": "latency", "growth": "growth", "restart": "restart"}
+
+
+def shown_by(root, plot):
+    """As a plot says it: the evidence, and the commits that it is of."""
+    return "; ".join(f"{name}.json {figures['commit'][:12]}" for name, figures in evidence(root, PLOTS[plot]))
 
 
 def three(figure, form="{:,.1f}"):
@@ -68,6 +77,18 @@ def backtests(root):
                three(of["cpu_s_per_million"], "{:.2f}"), str(figures["runs"]), where(figures))
 
 
+def capacities(root):
+    """Each: what was estimated, for what was measured."""
+    for _, figures in evidence(root, "capacity"):
+        for cell in figures["cells"]:
+            told, disk = cell["estimated"], cell["disk_mb"][0]
+            yield (drained("-all" if cell["remember_all"] else "", cell) + f", {cell['memory']}",
+                   f"{told['event_ns'] / 1000:.1f} for {cell['cpu_s_per_million'][0]:.1f}",
+                   f"{told['tail_bytes_per_event']:.0f} for {cell['bytes_per_event']['tail']:.0f}",
+                   f"{told['changelog_bytes_per_event']:.0f} for {cell['bytes_per_event']['changelog']:.0f}",
+                   f"{told['disk_bytes_per_pod'] / 1e6:,.0f} for {disk:,.0f}", str(figures["runs"]), where(figures))
+
+
 def restarts(root):
     for _, figures in evidence(root, "restart"):
         for who, states in figures["medians"].items():
@@ -93,6 +114,7 @@ TABLES = {
     "docs/evidence/latency.json": latencies,
     "docs/evidence/growth.json": growths,
     "docs/evidence/backtest.json": backtests,
+    "docs/evidence/capacity.json": capacities,
     "docs/evidence/restart.json": restarts,
     "docs/evidence/bench.json": card_fraud,
 }
