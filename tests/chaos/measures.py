@@ -24,6 +24,10 @@ FILES_MORE = 8  # the bounded disk has bounded files
 # and in the topics swings with compactions (RocksDB's, the broker's) and with the longest fault, by less than this.
 # What grew from the beginning would have half as much again in the last third as in the middle one.
 FACTOR = 1.25
+# The tail is some 40 s long. While a fault lasts nothing is trimmed, and what waited comes in addition when it is over: so
+# its size is compared where the last fault is as long ago as that, and whenever it is looked at it may be this much more.
+TAIL_SETTLED_S = 40
+TAIL_DISTURBED = 3
 # Of all records that were written to the tail, those that are still there.
 TAIL_SHARE = 0.25
 THIRDS = ("first", "middle", "last")
@@ -181,8 +185,8 @@ def by_third(samples, name, seconds):
     return {third: largest(in_third(samples, i, seconds), name) for i, third in enumerate(THIRDS)}
 
 
-def undisturbed(at, disturbances):
-    return all(not begin <= at <= end + SETTLED_S for begin, end in disturbances)
+def undisturbed(at, disturbances, settled_s=SETTLED_S):
+    return all(not begin <= at <= end + settled_s for begin, end in disturbances)
 
 
 def live_records(sample):
@@ -232,11 +236,13 @@ class Verdict:
         return by_third([each for life in self.lives for each in life.settled(self.disturbances)], name, self.seconds)
 
     def check_disk(self):
-        self.bounded("state")
+        self.bounded("state", self.places)
 
     def check_topics(self):
-        for topic in ("tail", "changelog"):
-            self.bounded(topic)
+        self.bounded("changelog", self.places)
+        self.bounded("tail", self.calm_tail())
+        most, usual = largest(self.places, "tail"), largest(self.calm_tail(), "tail")
+        self.demand(most <= TAIL_DISTURBED * usual, f"the tail had {most} bytes, and {usual} where no fault was near")
         known = [each for each in self.places if "tail_ranges" in each]
         written = sum(high for _, high in known[-1]["tail_ranges"])
         self.demand(self.tail_records()["last"] <= TAIL_SHARE * written,
@@ -248,9 +254,12 @@ class Verdict:
                 self.demand(after[0] > before[0],
                             f"partition {partition} of the tail was not trimmed in the {name} third")
 
-    def bounded(self, name):
-        sizes = by_third(self.places, name, self.seconds)
+    def bounded(self, name, samples):
+        sizes = by_third(samples, name, self.seconds)
         self.demand(0 < sizes["last"] <= FACTOR * sizes["middle"], f"{name}, bytes at most: {sizes}")
+
+    def calm_tail(self):
+        return [each for each in self.places if undisturbed(each["at"], self.disturbances, TAIL_SETTLED_S)]
 
     def tail_records(self):
         known = [{**each, "records": live_records(each)} for each in self.places if "tail_ranges" in each]
@@ -271,6 +280,7 @@ class Verdict:
             "threads_by_third": self.over_lives("threads"),
             **{f"{name}_bytes_by_third": by_third(self.places, name, self.seconds)
                for name in ("state", *Places.TOPICS)},
+            "calm_tail_bytes_by_third": by_third(self.calm_tail(), "tail", self.seconds),
             "tail_live_records_by_third": self.tail_records(),
             "tail_records_written": sum(high for _, high in ranges[-1]),
             "tail_records_trimmed": sum(low for low, _ in ranges[-1]),

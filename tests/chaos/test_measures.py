@@ -69,7 +69,7 @@ def test_descriptors_that_only_the_last_processes_have():
         sample["others"] += 10
     assert len(findings(found, places())) == 1
     # Who takes partitions over has more while it does.
-    assert not findings(found, places(), [(600, 900)])
+    assert not any("descriptors" in each for each in findings(found, places(), [(600, 900)]))
 
 
 def test_no_life_to_look_at():
@@ -91,6 +91,21 @@ def test_bytes_that_were_not_found(name):
     for sample in found:
         sample[name] = 0
     assert [each.split(",")[0] for each in findings(lives(), found)] == [name]
+
+
+def with_a_fault(tail, longer_for_s):
+    """In the last third of a calm run a fault, after which the tail is longer for a while."""
+    found, begin, end = places(), 700, 715
+    for sample in found:
+        if begin <= sample["at"] <= end + longer_for_s:
+            sample["tail"] = tail
+    return findings(lives(), found, [(begin, end)])
+
+
+def test_a_tail_that_is_longer_until_a_fault_is_over():
+    assert not with_a_fault(1200 * MB, longer_for_s=40)
+    assert [each[:12] for each in with_a_fault(2000 * MB, longer_for_s=40)] == ["the tail had"]
+    assert [each.split(",")[0] for each in with_a_fault(1200 * MB, longer_for_s=60)] == ["tail"]
 
 
 def test_a_partition_of_the_tail_that_is_not_trimmed():

@@ -6,7 +6,8 @@
 - local disk: the month that the topology remembers passes in less than a third of the run. From then on a payment is
   forgotten for each that comes, so the last third has no more than the middle third, and what compactions swing by;
 - tail: trimmed up to a checkpoint that is at most some 40 s old (a checkpoint each 10 s, RocksDB on disk each 30 s),
-  and by whole segments: the last third has no more than the middle one; every partition is trimmed in each third;
+  and by whole segments: where no fault was so shortly before, the last third has no more than the middle one, and
+  nowhere three times as much; every partition is trimmed in each third;
 - changelog: compacted when 30 % of it are old rows, in closed segments: in proportion to the state, so as the disk.
 """
 
