@@ -220,7 +220,8 @@ def live_constants(tasks, constants, drains, steady, events):
         "commit_ns": max(0.0, 1e9 * (steady[1]["cpu_share"] - steady[0]["cpu_share"]) /
                          (steady[1]["commits_per_s"] - steady[0]["commits_per_s"])),
         "record_bytes": max(0.0, drains[1]["bytes_per_event"]["changelog"] / rows[1] - states[1]["row_bytes"]),
-        "disk_factor": drains[1]["disk_mb"][0] * 1e6 / states[1]["state_bytes"],
+        # With little memory for rows hardly any wait for it; at most, between two compactions.
+        "disk_factor": drains[2]["disk_mb"][2] * 1e6 / states[2]["state_bytes"],
     }
 
 
