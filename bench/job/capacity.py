@@ -26,10 +26,10 @@ HOURS, PERCENT = 26, 100
 DEFAULT, LITTLE, MUCH = "512MB", "256MB", "1GB"
 # Users, distribution, all columns and dedupe, memory.
 CELLS = [
-    (10_000, "uniform", False, DEFAULT), (100_000, "mandelbrot", False, DEFAULT), (100_000, "uniform", True, DEFAULT),
-    (300_000, "uniform", False, LITTLE), (500_000, "uniform", False, MUCH),
+    (100_000, "mandelbrot", False, DEFAULT), (30_000, "uniform", False, MUCH), (300_000, "uniform", False, LITTLE),
+    (500_000, "uniform", False, MUCH), (300_000, "uniform", True, MUCH),
 ]
-JOB_TEXT_BYTES, JOB_ALL_TEXT_BYTES = 2, 7  # a country; all texts, on average
+JOB_TEXT_BYTES, JOB_ALL_TEXT_BYTES = 2, 7.5  # a country; all texts, on average
 
 
 def estimate(subject, given, memory, events_per_s, alert_share):

@@ -5,9 +5,10 @@
 A task alone (job_task, as in growth.py) runs topologies that differ in one thing, in turns: one look-back and nine of a
 kind, no remembered column and five. A constant is the difference of two medians, divided by how often the thing is
 there. What a live process has on top (reading, transactions, checkpoints) is what draining Kafka takes more than the
-task alone, as in drain.py but without the rival: with few users for what every event takes, with many for rows that a
-checkpoint writes for one event each, and in little memory for users that are read again. A commit's cost is what
-1,000 events a second take more when more of them alert, as in latency.py. Bytes come out of the same runs.
+task alone, as in drain.py but without the rival: few users, many, and more than there is memory for, with few events
+each and with many, small ones and large. Each drain is an equation in what an event, a row that is written whole and a
+user that is read again take, by themselves and by the byte; they are solved together. A commit's cost is what 1,000
+events a second take more when more of them alert, as in latency.py. Bytes come out of the same runs.
 """
 
 import argparse
@@ -149,31 +150,34 @@ def task_constants(cells):
 # ---- with Kafka ----
 
 HOURS = 26  # of event time, in a drain
-FEW, MANY = 100_000, 1_000_000
-LARGE_MIB, SMALL_MIB = 2048, 256
-CHECKPOINT_S = 10
+LARGE_MIB, DEFAULT_MIB, SMALL_MIB = 2048, 512, 256
+# Users, whether all columns are remembered, and memory.
+DRAINS = [(100_000, False, LARGE_MIB), (1_000_000, False, LARGE_MIB), (1_000_000, False, SMALL_MIB), (10_000, False, DEFAULT_MIB),
+          (100_000, True, DEFAULT_MIB)]
+CHECKPOINT_S, COMMITS_PER_S = 10, 10
 # As in processor/cli/capacity.c and memory_budget.c, for one worker.
-REMEMBERED_H, COUNTRY_SIZE = 24 + 1 / 60, 2
+REMEMBERED_H = 24 + 1 / 60
 EVENTS_IN_CHUNK, EVENTS_IN_HEAD = 16, 24
-MIB, FIXED_MIB, ENTITIES, UNCHECKPOINTED, ROW_MEMORY = 1 << 20, 72, 0.36, 0.20, 120
+MIB, FIXED_MIB, ENTITIES, UNCHECKPOINTED = 1 << 20, 72, 0.36, 0.20
+# What the job remembers: a country and an amount; or everything, tx_id among it.
+COLUMNS = {False: {"texts": 1, "text_size": 2, "numbers": 1}, True: {"texts": 6, "text_size": 7.5, "numbers": 2}}
 
 
-def drained(users, memories_mib, runs, events):
-    """What runs with each memory took: [median, least, most]."""
-    found = [[] for _ in memories_mib]
+def drained(users, remember_all, memory_mib, given):
+    """What the runs took: [median, least, most]."""
     with tempfile.TemporaryDirectory(prefix="weir-costs-") as folder, Cluster() as cluster:
         process.pin(cluster.kafka.process.pid, BROKER_CORE)
-        given = argparse.Namespace(events=events, users=users, distribution="uniform", seed=1, step_ms=HOURS * 3_600_000 / events,
-                                   commit_ms=100, remember_all=False, set={})
-        world = World(cluster, pathlib.Path(folder), given)
-        for number in range(runs):
-            for i, mib in enumerate(memories_mib):
-                given.set = {"WEIR_MEMORY": f"{mib}MB"}
-                found[i].append(world.drain(Weir(world, number * len(memories_mib) + i)))
-                print(users, f"{mib}MB", json.dumps(found[i][-1]), flush=True)
-    return [{figure: three(of, figure) for figure in (*FIGURES, "disk_mb")} |
-            {"users": users, "memory_mib": mib, "bytes_per_event": of[-1]["bytes_per_event"]}
-            for mib, of in zip(memories_mib, found)]
+        job = argparse.Namespace(events=given.events, users=users, distribution="uniform", seed=1, commit_ms=100,
+                                 step_ms=HOURS * 3_600_000 / given.events, remember_all=remember_all,
+                                 set={"WEIR_MEMORY": f"{memory_mib}MB"})
+        world = World(cluster, pathlib.Path(folder), job)
+        found = []
+        for number in range(given.runs):
+            found.append(world.drain(Weir(world, number)))
+            print(users, f"{memory_mib}MB", json.dumps(found[-1]), flush=True)
+    return {figure: three(found, figure) for figure in (*FIGURES, "disk_mb")} | {
+        "users": users, "remember_all": remember_all, "memory_mib": memory_mib, "runs": given.runs,
+        "bytes_per_event": found[-1]["bytes_per_event"]}
 
 
 def commits(runs):
@@ -189,37 +193,56 @@ def commits(runs):
                                 ("cpu_share", lambda each: each["cpu_share"]["subject"]))} for asked in ("0.1", "5")]
 
 
-def job_state(constants, drained_events, users, memory_mib, per_s):
-    """What the model (processor/cli/capacity.c) makes of a drain of the job: a key's bytes, rows written whole, keys in memory."""
-    of = argparse.Namespace(**constants)
+def job_state(constants, drain, drained_events):
+    """What the model (processor/cli/capacity.c) makes of a drain of the job: rows written whole, users not in memory, bytes."""
+    of, columns, users = argparse.Namespace(**constants), COLUMNS[drain["remember_all"]], drain["users"]
     events = max(1, drained_events * REMEMBERED_H / HOURS / users)
-    event_bytes = of.event_bytes + of.text_bytes + COUNTRY_SIZE + of.number_bytes
-    event_memory = of.event_memory + of.text_memory + COUNTRY_SIZE + of.number_memory
+    event_bytes = of.event_bytes + columns["texts"] * (of.text_bytes + columns["text_size"]) + columns["numbers"] * of.number_bytes
+    event_memory = of.event_memory + columns["texts"] * (of.text_memory + columns["text_size"]) + \
+        columns["numbers"] * of.number_memory
     key_bytes = of.entity_memory + 2 * of.count_memory + of.distinct_memory + of.sum_memory + events * event_memory
     row_bytes = of.row_bytes + min(events, EVENTS_IN_HEAD) * event_bytes
-    budget = (memory_mib - FIXED_MIB) * MIB
-    between = per_s * CHECKPOINT_S
-    rows, most = -users * math.expm1(-between / users), UNCHECKPOINTED * budget / 2 / (row_bytes + ROW_MEMORY)
+    budget = (drain["memory_mib"] - FIXED_MIB) * MIB
+    between = drain["events_per_s"][0] * CHECKPOINT_S
+    rows, most = -users * math.expm1(-between / users), UNCHECKPOINTED * budget / row_bytes
     if rows > most:
         between, rows = -users * math.log1p(-most / users), most
-    return {"events_per_key": events, "row_bytes": row_bytes, "state_bytes": users * (of.row_bytes + events * event_bytes),
-            "sealed_bytes": event_bytes if events > EVENTS_IN_CHUNK else 0,
-            "whole_rows": rows / between, "misses": 1 - min(1, ENTITIES * budget / (users * key_bytes))}
+    return {"row_bytes": row_bytes, "key_event_bytes": events * event_bytes,
+            "state_bytes": users * (of.row_bytes + events * event_bytes),
+            "whole_rows": rows / between, "misses": 1 - min(1, ENTITIES * budget / (users * key_bytes)),
+            "columns_ns": columns["texts"] * of.text_ns + columns["numbers"] * of.number_ns + drain["remember_all"] * of.dedupe_ns}
+
+
+def solved(rows):
+    """Of as many equations as unknowns: each the coefficients and, last, what they sum up to."""
+    rows = [list(row) for row in rows]
+    for i in range(len(rows)):
+        best = max(range(i, len(rows)), key=lambda at: abs(rows[at][i]))
+        rows[i], rows[best] = rows[best], rows[i]
+        for other in range(len(rows)):
+            if other != i:
+                times = rows[other][i] / rows[i][i]
+                rows[other] = [a - times * b for a, b in zip(rows[other], rows[i])]
+    return [row[-1] / row[i] for i, row in enumerate(rows)]
 
 
 def live_constants(tasks, constants, drains, steady, events):
-    """What is left for reading, transactions and checkpoints; `drains`: few users, many, and many in little memory."""
-    few, many, little = (each["cpu_s_per_million"][0] * 1000 for each in drains)
-    states = [job_state(constants, events, users, mib, each["events_per_s"][0])
-              for each, (users, mib) in zip(drains, ((FEW, LARGE_MIB), (MANY, LARGE_MIB), (MANY, SMALL_MIB)))]
-    rows = [each["whole_rows"] for each in states]
-    row_ns = max(0.0, (many - few) / (rows[1] - rows[0]))
+    """What is left for reading, transactions, checkpoints and loading."""
+    states = [job_state(constants, each, events) for each in drains]
+    commit_ns = max(0.0, 1e9 * (steady[1]["cpu_share"] - steady[0]["cpu_share"]) /
+                    (steady[1]["commits_per_s"] - steady[0]["commits_per_s"]))
+    task_ns = tasks["job"]["ns"][0] - states[0]["columns_ns"]  # without its columns
+    equations = []
+    for drain, state in zip(drains, states):
+        # A fresh process meets most users of the second drain for the first time: there is memory for them.
+        misses = state["misses"] if drain["memory_mib"] < LARGE_MIB else 0
+        known = task_ns + state["columns_ns"] + commit_ns * COMMITS_PER_S / drain["events_per_s"][0]
+        equations.append([1, state["whole_rows"], state["whole_rows"] * state["row_bytes"], misses,
+                          misses * state["key_event_bytes"], drain["cpu_s_per_million"][0] * 1000 - known])
+    names = ("live_ns", "row_ns", "row_byte_ns", "miss_ns", "miss_byte_ns")
+    found = {name: max(0.0, value) for name, value in zip(names, solved(equations))}
     return states, {
-        "live_ns": max(0.0, few - tasks["job"]["ns"][0] - rows[0] * row_ns), "row_ns": row_ns,
-        "miss_ns": max(0.0, (little - many - (rows[2] - rows[1]) * row_ns) / (states[2]["misses"] - states[1]["misses"])),
-        "commit_ns": max(0.0, 1e9 * (steady[1]["cpu_share"] - steady[0]["cpu_share"]) /
-                         (steady[1]["commits_per_s"] - steady[0]["commits_per_s"])),
-        "record_bytes": max(0.0, drains[1]["bytes_per_event"]["changelog"] / rows[1] - states[1]["row_bytes"]),
+        **found, "commit_ns": commit_ns,
         # With little memory for rows hardly any wait for it; at most, between two compactions.
         "disk_factor": drains[2]["disk_mb"][2] * 1e6 / states[2]["state_bytes"],
     }
@@ -239,8 +262,7 @@ def main():
         print(f"{name:16} {figures['ns']}  tail {figures['tail_bytes']:.1f}  memory {figures['memory_bytes']:.0f}")
     kafka = {}
     if not given.task_only:
-        drains = [*drained(FEW, [LARGE_MIB], given.runs, given.events),
-                  *drained(MANY, [LARGE_MIB, SMALL_MIB], given.runs, given.events)]
+        drains = [drained(*each, given) for each in DRAINS]
         steady = commits(given.runs)
         states, live = live_constants(tasks, constants, drains, steady, given.events)
         constants.update(live)

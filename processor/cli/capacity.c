@@ -145,13 +145,13 @@ static void describe_key(struct capacity *out, const struct capacity_load *load,
 
 /*
  * Of the rows that events change between two checkpoints the first change writes the whole row, into the tail and then,
- * once, into the changelog. The next checkpoint begins after its interval, or when memory for its rows is half full.
+ * once, into the changelog. The next checkpoint begins after its interval, or when there is no memory for more rows.
  */
 static void count_whole_rows(struct capacity *out, const struct capacity_load *load, double keys,
                              uint64_t uncheckpointed)
 {
     const double events_per_s = load->events_per_s / out->pods;
-    const double rows_max = (double)uncheckpointed / 2 / (out->row_bytes + cost.row_memory);
+    const double rows_max = (double)uncheckpointed / out->row_bytes;
     double events = events_per_s / per_second(load->checkpoint_interval_us);
     double rows = keys * -expm1(-events / keys);
     if (rows > rows_max) {
@@ -167,9 +167,9 @@ static void sum_bytes(struct capacity *out, const struct capacity_load *load,
     const double sealed = out->events_per_key > EVENTS_IN_CHUNK ? unit->event_bytes : 0;
     const double commits = out->commits_per_s / load->events_per_s;
     const double whole = out->whole_rows * out->row_bytes;
-    out->tail_bytes = cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed + whole +
-                      commits * cost.commit_bytes;
-    out->changelog_bytes = whole + out->whole_rows * cost.record_bytes + sealed;
+    const double added = cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed;
+    out->tail_bytes = (1 - out->whole_rows) * added + whole + commits * cost.commit_bytes;
+    out->changelog_bytes = whole + sealed;
     const double copies = (double)load->replication;
     out->tail_topic_bytes = out->tail_bytes * load->events_per_s * KEEP_TAIL_S * copies;
     out->changelog_topic_bytes = out->state_bytes * DIRTY_CHANGELOG * copies;
@@ -183,8 +183,9 @@ static void sum_ns(struct capacity *out, const struct capacity_load *load,
     out->ns.columns = unit->columns_ns;
     out->ns.look_backs = unit->look_backs_ns;
     out->ns.rules = unit->rules_ns;
-    out->ns.rows = out->whole_rows * cost.row_ns;
-    out->ns.misses = (1 - out->resident_share) * cost.miss_ns;
+    out->ns.rows = out->whole_rows * (cost.row_ns + out->row_bytes * cost.row_byte_ns);
+    out->ns.misses = (1 - out->resident_share) *
+                     (cost.miss_ns + out->events_per_key * unit->event_bytes * cost.miss_byte_ns);
     out->ns.commits = out->commits_per_s / load->events_per_s * cost.commit_ns;
     out->event_ns = out->ns.event + out->ns.columns + out->ns.look_backs + out->ns.rules +
                     out->ns.rows + out->ns.misses + out->ns.commits;

@@ -86,7 +86,7 @@ def measured_costs(root):
     """The text of CAPACITY_COSTS with the values that were measured last."""
     path = root / "docs/evidence/costs.json"
     measured = json.loads(path.read_text())["constants"] if path.exists() else {}
-    return re.sub(r"^(CAPACITY_COST\((\w+), )[\d.]+", lambda m: m[1] + (f"{measured[m[2]]:g}" if m[2] in measured else m[0][len(m[1]):]),
+    return re.sub(r"^(CAPACITY_COST\((\w+), )[\d.]+", lambda m: m[1] + (f"{measured[m[2]]:.12g}" if m[2] in measured else m[0][len(m[1]):]),
                   (root / CAPACITY_COSTS).read_text(), flags=re.M)
 
 
