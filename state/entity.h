@@ -16,13 +16,6 @@
 #include "state/entity_log.h"
 #include "state/event_chunk.h"
 
-/* Saturating. */
-static inline int64_t time_before(int64_t time_us, int64_t by_us)
-{
-    int64_t before_us;
-    return __builtin_sub_overflow(time_us, by_us, &before_us) ? INT64_MIN : before_us;
-}
-
 /* An index between two events: that of the first one after any time in [from_us, until_us). */
 struct event_edge {
     uint64_t index;

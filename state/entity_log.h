@@ -116,6 +116,13 @@ struct entity_log_spec {
 struct entity_log;
 struct entity;
 
+/* Saturating. */
+static inline int64_t time_before(int64_t time_us, int64_t by_us)
+{
+    int64_t before_us;
+    return __builtin_sub_overflow(time_us, by_us, &before_us) ? INT64_MIN : before_us;
+}
+
 MUST_CHECK enum status entity_log_create(struct entity_log **out,
                                          const struct entity_log_spec *borrowed_spec,
                                          struct overlay *borrowed_overlay,

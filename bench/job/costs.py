@@ -2,10 +2,10 @@
 
     costs.py [--runs N] [--events N] [--task-only] [--evidence]
 
-A task alone (job_task, as in growth.py) runs topologies that differ in one thing, in turns: one look-back and nine of a
-kind, no remembered column and five. A constant is the difference of two medians, divided by how often the thing is
+A task alone (job_task, as in growth.py) runs topologies that differ in one thing, in turns: one look-back and eight more
+of a kind, no remembered column and four. A constant is the difference of two medians, divided by how often the thing is
 there. What a live process has on top (reading, transactions, checkpoints) is what draining Kafka takes more than the
-task alone, as in drain.py but without the rival: few users, many, and more than there is memory for, with few events
+task alone, as in capacity.py: few users, many, and more than there is memory for, with few events
 each and with many, small ones and large. Each drain is an equation in what an event, a row that is written whole and a
 user that is read again take, by themselves and by the byte; they are solved together. A commit's cost is what 1,000
 events a second take more when more of them alert, as in latency.py. Bytes come out of the same runs.
@@ -13,7 +13,6 @@ events a second take more when more of them alert, as in latency.py. Bytes come 
 
 import argparse
 import json
-import math
 import pathlib
 import statistics
 import subprocess
@@ -25,15 +24,15 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench"), str(ROOT / "be
 
 import growth  # noqa: E402
 import process  # noqa: E402
-from cluster import Cluster  # noqa: E402
-from drain import BROKER_CORE, FIGURES, Weir, World, three  # noqa: E402
+from capacity import measure  # noqa: E402
+from drain import three  # noqa: E402
 from growth import DAY_MS, JOB, cell, put_behind  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 
 R3, R4 = 0b00100, 0b01000
 USERS, PER_USER = 10_000, 20
 DAY = dict(users=USERS, step_ms=DAY_MS / (PER_USER * USERS), warm=300_000, events=200_000, rules=R3 | R4)
-TEXTS, TEXT_SIZE, NUMBERS = 4, 6.25, 2  # remembered ones: user, merchant and device have 8, 7 and 8 bytes, a country 2
+TEXTS, TEXT_SIZE, NUMBERS = 4, 6.25, 2  # remembered ones: card, merchant and device have 8, 7 and 8 bytes, a country 2
 RULES, EXPRESSIONS = 20, 10
 SPANS = ["5m", "10m", "1h", "2h", "6h", "12h", "18h", "24h"]
 KINDS = {
@@ -86,8 +85,6 @@ def topologies():
         f"x_{i}: {{ when: \"n > {1000 + i} and amount_cents > 100\", severity: low }}" for i in range(RULES)]), DAY
     yield "expressions", expressions(EXPRESSIONS), DAY
     yield "job", JOB, {**DAY, "rules": growth.ALL_RULES}
-
-
 
 
 # ---- the task alone ----
@@ -149,35 +146,13 @@ def task_constants(cells):
 
 # ---- with Kafka ----
 
-HOURS = 26  # of event time, in a drain
-LARGE_MIB, DEFAULT_MIB, SMALL_MIB = 2048, 512, 256
-# Users, whether all columns are remembered, and memory.
-DRAINS = [(100_000, False, LARGE_MIB), (1_000_000, False, LARGE_MIB), (1_000_000, False, SMALL_MIB), (10_000, False, DEFAULT_MIB),
-          (100_000, True, DEFAULT_MIB)]
-CHECKPOINT_S, COMMITS_PER_S = 10, 10
-# As in processor/cli/capacity.c and memory_budget.c, for one worker.
-REMEMBERED_H = 24 + 1 / 60
-EVENTS_IN_CHUNK, EVENTS_IN_HEAD = 16, 24
-MIB, FIXED_MIB, ENTITIES, UNCHECKPOINTED = 1 << 20, 72, 0.36, 0.20
+# Users, whether all columns are remembered, and memory: the first two have memory for all.
+DRAINS = [(100_000, False, "2GB"), (1_000_000, False, "2GB"), (1_000_000, False, "256MB"), (10_000, False, "512MB"),
+          (100_000, True, "512MB")]
+ROOMY, COMMITS_PER_S = "2GB", 10
+TELLS_NOTHING = 1e-6  # a coefficient: a part of a drain's events
 # What the job remembers: a country and an amount; or everything, tx_id among it.
-COLUMNS = {False: {"texts": 1, "text_size": 2, "numbers": 1}, True: {"texts": 6, "text_size": 7.5, "numbers": 2}}
-
-
-def drained(users, remember_all, memory_mib, given):
-    """What the runs took: [median, least, most]."""
-    with tempfile.TemporaryDirectory(prefix="weir-costs-") as folder, Cluster() as cluster:
-        process.pin(cluster.kafka.process.pid, BROKER_CORE)
-        job = argparse.Namespace(events=given.events, users=users, distribution="uniform", seed=1, commit_ms=100,
-                                 step_ms=HOURS * 3_600_000 / given.events, remember_all=remember_all,
-                                 set={"WEIR_MEMORY": f"{memory_mib}MB"})
-        world = World(cluster, pathlib.Path(folder), job)
-        found = []
-        for number in range(given.runs):
-            found.append(world.drain(Weir(world, number)))
-            print(users, f"{memory_mib}MB", json.dumps(found[-1]), flush=True)
-    return {figure: three(found, figure) for figure in (*FIGURES, "disk_mb")} | {
-        "users": users, "remember_all": remember_all, "memory_mib": memory_mib, "runs": given.runs,
-        "bytes_per_event": found[-1]["bytes_per_event"]}
+COLUMNS = {False: {"text_ns": 1, "number_ns": 1}, True: {"text_ns": 6, "number_ns": 2, "dedupe_ns": 1}}
 
 
 def commits(runs):
@@ -185,32 +160,12 @@ def commits(runs):
     with tempfile.TemporaryDirectory() as folder:
         told = pathlib.Path(folder) / "latency.json"
         subprocess.run([sys.executable, ROOT / "bench/job/latency.py", "--only", "weir", "--alerts", "0.1,5", "--rates", "1000",
-                        "--seconds", "20", "--warm-up", "10", "--history", "50000", "--runs", str(runs), "--json", told], check=True, stdin=subprocess.DEVNULL,
-                       stdout=subprocess.DEVNULL)
+                        "--seconds", "20", "--warm-up", "10", "--history", "50000", "--runs", str(runs), "--json", told],
+                       check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         of = json.loads(told.read_text())["runs"]
     return [{name: statistics.median(take(each) for each in of if each["asked"] == asked)
              for name, take in (("commits_per_s", lambda each: each["commits_per_s"]),
                                 ("cpu_share", lambda each: each["cpu_share"]["subject"]))} for asked in ("0.1", "5")]
-
-
-def job_state(constants, drain, drained_events):
-    """What the model (processor/cli/capacity.c) makes of a drain of the job: rows written whole, users not in memory, bytes."""
-    of, columns, users = argparse.Namespace(**constants), COLUMNS[drain["remember_all"]], drain["users"]
-    events = max(1, drained_events * REMEMBERED_H / HOURS / users)
-    event_bytes = of.event_bytes + columns["texts"] * (of.text_bytes + columns["text_size"]) + columns["numbers"] * of.number_bytes
-    event_memory = of.event_memory + columns["texts"] * (of.text_memory + columns["text_size"]) + \
-        columns["numbers"] * of.number_memory
-    key_bytes = of.entity_memory + 2 * of.count_memory + of.distinct_memory + of.sum_memory + events * event_memory
-    row_bytes = of.row_bytes + min(events, EVENTS_IN_HEAD) * event_bytes
-    budget = (drain["memory_mib"] - FIXED_MIB) * MIB
-    between = drain["events_per_s"][0] * CHECKPOINT_S
-    rows, most = -users * math.expm1(-between / users), UNCHECKPOINTED * budget / row_bytes
-    if rows > most:
-        between, rows = -users * math.log1p(-most / users), most
-    return {"row_bytes": row_bytes, "key_event_bytes": events * event_bytes,
-            "state_bytes": users * (of.row_bytes + events * event_bytes),
-            "whole_rows": rows / between, "misses": 1 - min(1, ENTITIES * budget / (users * key_bytes)),
-            "columns_ns": columns["texts"] * of.text_ns + columns["numbers"] * of.number_ns + drain["remember_all"] * of.dedupe_ns}
 
 
 def solved(rows):
@@ -218,6 +173,8 @@ def solved(rows):
     rows = [list(row) for row in rows]
     for i in range(len(rows)):
         best = max(range(i, len(rows)), key=lambda at: abs(rows[at][i]))
+        if abs(rows[best][i]) < TELLS_NOTHING:
+            sys.exit("in none of these drains are users read again: they need more --events")
         rows[i], rows[best] = rows[best], rows[i]
         for other in range(len(rows)):
             if other != i:
@@ -226,25 +183,31 @@ def solved(rows):
     return [row[-1] / row[i] for i, row in enumerate(rows)]
 
 
-def live_constants(tasks, constants, drains, steady, events):
-    """What is left for reading, transactions, checkpoints and loading."""
-    states = [job_state(constants, each, events) for each in drains]
+def live_constants(tasks, constants, drains, steady):
+    """What is left for reading, transactions, checkpoints and loading. How many rows are written whole and users read again is
+    `weir plan`'s word, which takes it from bytes: when those have changed, measure twice."""
+    def columns_ns(remember_all):
+        return sum(count * constants[name] for name, count in COLUMNS[remember_all].items())
+
     commit_ns = max(0.0, 1e9 * (steady[1]["cpu_share"] - steady[0]["cpu_share"]) /
                     (steady[1]["commits_per_s"] - steady[0]["commits_per_s"]))
-    task_ns = tasks["job"]["ns"][0] - states[0]["columns_ns"]  # without its columns
+    task_ns = tasks["job"]["ns"][0] - columns_ns(False)  # without its columns
     equations = []
-    for drain, state in zip(drains, states):
+    for drain in drains:
+        told = drain["estimated"]
+        rows, key_event_bytes = told["whole_rows_per_event"], told["state_bytes"] / drain["users"] - constants["row_bytes"]
         # A fresh process meets most users of the second drain for the first time: there is memory for them.
-        misses = state["misses"] if drain["memory_mib"] < LARGE_MIB else 0
-        known = task_ns + state["columns_ns"] + commit_ns * COMMITS_PER_S / drain["events_per_s"][0]
-        equations.append([1, state["whole_rows"], state["whole_rows"] * state["row_bytes"], misses,
-                          misses * state["key_event_bytes"], drain["cpu_s_per_million"][0] * 1000 - known])
+        misses = 0 if drain["memory"] == ROOMY else 1 - told["resident_share"]
+        known = task_ns + columns_ns(drain["remember_all"]) + commit_ns * COMMITS_PER_S / drain["events_per_s"][0]
+        equations.append([1, rows, rows * told["row_bytes"], misses, misses * key_event_bytes,
+                          drain["cpu_s_per_million"][0] * 1000 - known])
     names = ("live_ns", "row_ns", "row_byte_ns", "miss_ns", "miss_byte_ns")
     found = {name: max(0.0, value) for name, value in zip(names, solved(equations))}
-    return states, {
+    little = drains[2]
+    return {
         **found, "commit_ns": commit_ns,
         # With little memory for rows hardly any wait for it; at most, between two compactions.
-        "disk_factor": drains[2]["disk_mb"][2] * 1e6 / states[2]["state_bytes"],
+        "disk_factor": little["disk_mb"][2] * 1e6 / little["estimated"]["state_bytes"],
     }
 
 
@@ -262,11 +225,10 @@ def main():
         print(f"{name:16} {figures['ns']}  tail {figures['tail_bytes']:.1f}  memory {figures['memory_bytes']:.0f}")
     kafka = {}
     if not given.task_only:
-        drains = [drained(*each, given) for each in DRAINS]
+        drains = [measure(users, "uniform", remember_all, memory, given) for users, remember_all, memory in DRAINS]
         steady = commits(given.runs)
-        states, live = live_constants(tasks, constants, drains, steady, given.events)
-        constants.update(live)
-        kafka = {"drains": drains, "modelled": states, "steady": steady}
+        constants.update(live_constants(tasks, constants, drains, steady))
+        kafka = {"drains": drains, "steady": steady}
     speed.append(process.calibration())
     for name, value in constants.items():
         print(f"{name:20} {value:.1f}")

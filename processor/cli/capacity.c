@@ -62,30 +62,20 @@ struct unit_costs {
     double look_backs_memory;         /* of a key */
 };
 
-static double look_back_ns(const struct aggregate_spec *spec)
+static void add_look_back(struct unit_costs *out, const struct aggregate_spec *spec)
 {
-    const double ns[] = {
-        [AGGREGATE_COUNT] = cost.count_ns,       [AGGREGATE_SUM] = cost.sum_ns,
-        [AGGREGATE_AVG] = cost.sum_ns,           [AGGREGATE_STDDEV] = cost.sum_ns,
-        [AGGREGATE_MIN] = cost.extreme_ns,       [AGGREGATE_MAX] = cost.extreme_ns,
-        [AGGREGATE_DISTINCT] = cost.distinct_ns, [AGGREGATE_FIRST] = cost.pick_ns,
-        [AGGREGATE_LAST] = cost.pick_ns,
+#define KIND(name) { cost.name##_ns, cost.name##_memory }
+    const struct {
+        double ns, memory;
+    } condition = KIND(condition), group = KIND(group), kinds[] = {
+        [AGGREGATE_COUNT] = KIND(count), [AGGREGATE_SUM] = KIND(sum),           [AGGREGATE_AVG] = KIND(sum),
+        [AGGREGATE_STDDEV] = KIND(sum),  [AGGREGATE_MIN] = KIND(extreme),       [AGGREGATE_MAX] = KIND(extreme),
+        [AGGREGATE_FIRST] = KIND(pick),  [AGGREGATE_DISTINCT] = KIND(distinct), [AGGREGATE_LAST] = KIND(pick),
     };
-    return ns[spec->kind] + (spec->condition < 0 ? 0 : cost.condition_ns) +
-           (spec->group_count == 0 ? 0 : cost.group_ns);
-}
-
-static double look_back_memory(const struct aggregate_spec *spec)
-{
-    const double bytes[] = {
-        [AGGREGATE_COUNT] = cost.count_memory,       [AGGREGATE_SUM] = cost.sum_memory,
-        [AGGREGATE_AVG] = cost.sum_memory,           [AGGREGATE_STDDEV] = cost.sum_memory,
-        [AGGREGATE_MIN] = cost.extreme_memory,       [AGGREGATE_MAX] = cost.extreme_memory,
-        [AGGREGATE_DISTINCT] = cost.distinct_memory, [AGGREGATE_FIRST] = cost.pick_memory,
-        [AGGREGATE_LAST] = cost.pick_memory,
-    };
-    return bytes[spec->kind] + (spec->condition < 0 ? 0 : cost.condition_memory) +
-           (spec->group_count == 0 ? 0 : cost.group_memory);
+#undef KIND
+    const bool has_condition = spec->condition >= 0, has_group = spec->group_count > 0;
+    out->look_backs_ns += kinds[spec->kind].ns + has_condition * condition.ns + has_group * group.ns;
+    out->look_backs_memory += kinds[spec->kind].memory + has_condition * condition.memory + has_group * group.memory;
 }
 
 /* Rules whose condition begins with a comparison with a constant are asked side by side. */
@@ -118,10 +108,8 @@ static void sum_costs(struct unit_costs *out, const struct plan_stream *stream, 
         out->columns_ns += cost.dedupe_ns;
         out->event_memory += cost.dedupe_memory;
     }
-    for (size_t i = 0; i < stream->aggregate_count; i++) {
-        out->look_backs_ns += look_back_ns(&stream->aggregates[i].spec);
-        out->look_backs_memory += look_back_memory(&stream->aggregates[i].spec);
-    }
+    for (size_t i = 0; i < stream->aggregate_count; i++)
+        add_look_back(out, &stream->aggregates[i].spec);
 }
 
 /* ---- what the load makes of it ---- */
@@ -229,33 +217,21 @@ static int64_t memory_for_all(const struct capacity *capacity, const struct capa
     return most;
 }
 
-static bool is_enough(const struct capacity *capacity, const struct capacity_load *load)
-{
-    return capacity->processors <= BUSY * (double)capacity->pods * (double)load->workers;
-}
-
 /* The least number of pods that are enough: more pods have fewer keys each, and never cost one more than it had. */
 static enum status choose_pods(struct capacity *out, const struct capacity_load *load,
                                const struct unit_costs *unit, struct error *err)
 {
-    int too_few = 0, enough = 0;
-    for (out->pods = 1; enough == 0; out->pods *= 2) {
-        if (out->pods > PODS_MAX)
-            return FAIL(err, ST_TOO_LARGE, "that load needs more than %d pods", PODS_MAX);
-        TRY(estimate_for(out, load, unit, err));
-        if (is_enough(out, load))
-            enough = out->pods;
-        else
-            too_few = out->pods;
-    }
+    int too_few = 0, enough = PODS_MAX + 1;
     while (enough - too_few > 1) {
         out->pods = too_few + (enough - too_few) / 2;
         TRY(estimate_for(out, load, unit, err));
-        if (is_enough(out, load))
+        if (out->processors <= BUSY * (double)out->pods * (double)load->workers)
             enough = out->pods;
         else
             too_few = out->pods;
     }
+    if (enough > PODS_MAX)
+        return FAIL(err, ST_TOO_LARGE, "that load needs more than %d pods", PODS_MAX);
     out->pods = enough;
     return ST_OK;
 }

@@ -165,6 +165,7 @@ static void describe_as_json(const struct plan *plan, const struct capacity_load
     put(object, "resident_share", capacity->resident_share);
     put_whole(object, "memory_for_all_bytes", capacity->memory_for_all_bytes);
     put(object, "whole_rows_per_event", capacity->whole_rows);
+    put(object, "row_bytes", capacity->row_bytes);
     put(object, "tail_bytes_per_event", capacity->tail_bytes);
     put(object, "changelog_bytes_per_event", capacity->changelog_bytes);
     put(object, "commits_per_s", capacity->commits_per_s);
