@@ -116,10 +116,14 @@ struct log_port_type {
      * dropped. No positions: nothing is read. */
     MUST_CHECK enum status (*assign)(struct log_port *port, const struct log_position *positions, size_t count,
                                      struct error *err);
-    /* timeout 0: what is there. Also serves callbacks and keeps the membership alive. ST_FENCED: another process has our static id. */
+    /* timeout 0: what is there. Also serves callbacks and keeps the membership alive. ST_FENCED: the group says that another
+     * member has our static id; nothing but rejoin, leave and close may follow on the reading side. */
     MUST_CHECK enum status (*poll)(struct log_port *port, int64_t timeout_us, struct log_batch *out,
                                    struct error *err);
     void (*release)(struct log_port *port, const struct log_record *records, size_t count);
+    /* A membership of its own in place of the old one, with the same static id: as after opening the port, subscribe is next.
+     * Every record must have been released. */
+    MUST_CHECK enum status (*rejoin)(struct log_port *port, struct error *err);
 
     /* Committed offsets and metadata, stable: ST_UNSTABLE_OFFSETS while a transaction on them is open or undecided
      * (never an old value, never "none" by mistake). Fills offset and metadata (valid until the next call of this function). */

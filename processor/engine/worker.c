@@ -24,6 +24,7 @@ enum {
     TROUBLE_TEXT_MAX = 199,
     OVERFULL_RECORDS_MIN = 100,
     PUBLISH_US = 50 * 1000,
+    FENCED_AGAIN_US = 60 * 1000 * 1000,
 };
 static const uint64_t TRANSACTION_BYTES_MAX = UINT64_C(32) << 20;
 static const uint64_t QUEUED_BYTES_MAX = UINT64_C(16) << 20;
@@ -728,7 +729,27 @@ static enum status join_group(struct worker *worker, int64_t timeout_us, struct 
     return ST_OK;
 }
 
-enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
+/*
+ * The group says that another member has our static id. That may be a process of our name, or a join of our own that the
+ * broker came to late or took back (it does when it cannot store it in time, as while another broker is down). A process of
+ * our name does this again when we take the place back; then the older of the two ends.
+ */
+static enum status join_again(struct worker *worker, struct error *err)
+{
+    const int64_t now_us = worker_now_us(worker);
+    if (worker->fenced_us != 0 && now_us - worker->fenced_us < FENCED_AGAIN_US)
+        return ST_FENCED;
+    LOG_WARN("worker.fenced", "worker=%d joins_again=1 error=%s", worker->options.number, LOG_Q(err->text));
+    worker->fenced_us = now_us;
+    transaction_rewind(worker);
+    opening_keep(worker);
+    worker->assignment_changed = false;
+    struct log_port *port = worker->options.port;
+    TRY(port->type->rejoin(port, err));
+    return subscribe(worker, err);
+}
+
+static enum status turn(struct worker *worker, int64_t timeout_us, struct error *err)
 {
     if (!worker->joined)
         return join_group(worker, timeout_us, err);
@@ -750,6 +771,12 @@ enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error 
     if (worker_now_us(worker) - worker->published_us >= PUBLISH_US)
         worker_stats_publish(worker);
     return ST_OK;
+}
+
+enum status worker_turn(struct worker *worker, int64_t timeout_us, struct error *err)
+{
+    const enum status st = turn(worker, timeout_us, err);
+    return st == ST_FENCED ? join_again(worker, err) : st;
 }
 
 enum status worker_run(struct worker *worker, const atomic_bool *stop, struct error *err)

@@ -46,6 +46,7 @@ struct worker {
 
     struct crash_watch crashes; /* records at which the process died, not committed yet */
     bool joined; /* it has subscribed */
+    int64_t fenced_us; /* when the group last gave our place away; 0: never */
     bool shut_down;
     struct worker_stats stats; /* counted by the loop; counters and lanes are made when published */
     pthread_mutex_t stats_lock;

@@ -34,15 +34,30 @@ static void close_producers(struct kafka_port *port)
         kafka_producer_close(&port->producers[i]);
 }
 
+/* What asks by the consumer's connections goes with it. */
+static void close_membership(struct kafka_port *port)
+{
+    kafka_offsets_destroy(&port->offsets);
+    kafka_trim_destroy(&port->trim);
+    kafka_consumer_close(&port->consumer);
+}
+
+static enum status open_membership(struct kafka_port *port, struct error *err)
+{
+    TRY(kafka_consumer_open(&port->consumer, port->settings, err));
+    rd_kafka_t *client = kafka_consumer_handle(port->consumer);
+    kafka_offsets_create(&port->offsets, port->settings, client);
+    kafka_trim_create(&port->trim, port->settings, client);
+    return ST_OK;
+}
+
 static void destroy(struct kafka_port **port_ref)
 {
     struct kafka_port *port = TAKE(*port_ref);
     if (port == NULL)
         return;
     close_producers(port);
-    kafka_offsets_destroy(&port->offsets);
-    kafka_trim_destroy(&port->trim);
-    kafka_consumer_close(&port->consumer);
+    close_membership(port);
     kafka_settings_destroy(&port->settings);
     for (size_t i = 0; i < LOG_PRODUCERS; i++)
         mem_free(port->ids[i]);
@@ -105,6 +120,13 @@ static void port_release(struct log_port *port, const struct log_record *records
 {
     (void)port;
     kafka_fetch_release(records, count);
+}
+
+static enum status port_rejoin(struct log_port *log_port, struct error *err)
+{
+    struct kafka_port *port = self_of(log_port);
+    close_membership(port);
+    return open_membership(port, err);
 }
 
 static enum status port_committed(struct log_port *port, struct log_position *positions,
@@ -267,6 +289,7 @@ static const struct log_port_type type = {
     .assign = port_assign,
     .poll = port_poll,
     .release = port_release,
+    .rejoin = port_rejoin,
     .committed = port_committed,
     .committed_unstable = port_committed_unstable,
     .producer_id = port_producer_id,
@@ -295,10 +318,7 @@ enum status kafka_port_open(struct log_port **out, const struct kafka_port_optio
     const char *id = options->transactional_id;
     for (int i = 0; i < LOG_PRODUCERS; i++)
         port->ids[i] = mem_format("%s-%c", id == NULL ? "" : id, 'a' + i);
-    TRY(kafka_consumer_open(&port->consumer, port->settings, err));
-    rd_kafka_t *client = kafka_consumer_handle(port->consumer);
-    kafka_offsets_create(&port->offsets, port->settings, client);
-    kafka_trim_create(&port->trim, port->settings, client);
+    TRY(open_membership(port, err));
     *out = &TAKE(port)->base;
     return ST_OK;
 }

@@ -121,6 +121,17 @@ static void never_ends(struct world_settings *settings)
     settings->habits.crash = settings->habits.stop = settings->habits.rebalance = 0;
 }
 
+/* What it had may be another's by the time it has joined again. */
+static void others_come_and_go(struct world_settings *settings)
+{
+    settings->slots = 3;
+    settings->fixture.partitions = 3;
+    settings->fixture.events = 600;
+    settings->session_timeout_us = 100 * 1000;
+    settings->habits.crash = 100;
+    settings->habits.stop = 100;
+}
+
 static const struct schedule schedules[] = {
     /* 3: frozen around the commit; another commits the same seq; then it comes back and asks
      * what became of its own. */
@@ -198,6 +209,14 @@ static const struct schedule schedules[] = {
                    .freeze_us_max = 5 * LONG_US } },
       .markers_us = 5 * MARKERS_US,
       .besides = never_ends },
+    /* The group says that another process has its name; there is none. */
+    { .name = "an old join takes its place",
+      .seeds = 30,
+      .focus = { { .call = SIM_POLL, .chance = 200, .happens = FOCUS_DISPLACED },
+                 { .call = SIM_COMMIT, .chance = 500, .happens = FOCUS_DISPLACED },
+                 { .call = SIM_READER_POLL, .chance = 200, .happens = FOCUS_DISPLACED } },
+      .down_us = 300 * 1000,
+      .besides = others_come_and_go },
     { .name = "an end mark is rolled back", .seeds = 20, .besides = fails_at_the_mark },
 };
 

@@ -61,7 +61,7 @@ struct process {
     int64_t frozen_until_us; /* the world's: it is not run until then */
     bool dead;               /* killed: unwinds at its next step */
     bool stop;               /* asked to shut down */
-    bool is_frozen, was_frozen, shares_identity, started, must_restart;
+    bool is_frozen, was_frozen, shares_identity, started, must_restart, was_displaced;
     uint64_t moments;
     struct log_port *port;
     struct worker *worker;

@@ -100,6 +100,9 @@ void sim_port_kill(struct log_port *port);
 /* The process stands still: no heartbeat goes out, so that its session may end. Between calls, or in
  * its hook. Thawed, it hears with its next heartbeat what it missed. */
 void sim_port_freeze(struct log_port *port, bool frozen);
+/* An old join of this static member comes late: the group gives its place to a member that is nobody. Only between
+ * rebalances; nothing otherwise. */
+void sim_port_displace(struct log_port *port);
 
 /* --- what a test does to the cluster, and sees of it ------------------------------------------ */
 

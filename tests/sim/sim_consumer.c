@@ -79,6 +79,15 @@ void sim_consumer_kill(struct sim_consumer *consumer)
     sim_group_silence(consumer->cluster, consumer->member);
 }
 
+static void forget_events(struct sim_consumer *consumer)
+{
+    for (size_t i = 0; i < consumer->event_count; i++)
+        mem_free(consumer->events[i].partitions);
+    consumer->event_count = 0;
+    mem_free(consumer->told.partitions);
+    consumer->told = (struct event){ .kind = LOG_EVENT_NONE };
+}
+
 void sim_consumer_destroy(struct sim_consumer **consumer_ref)
 {
     struct sim_consumer *consumer = TAKE(*consumer_ref);
@@ -86,9 +95,7 @@ void sim_consumer_destroy(struct sim_consumer **consumer_ref)
         return;
     sim_consumer_kill(consumer);
     consumer->cluster->consumers[consumer->number] = NULL;
-    for (size_t i = 0; i < consumer->event_count; i++)
-        mem_free(consumer->events[i].partitions);
-    mem_free(consumer->told.partitions);
+    forget_events(consumer);
     sim_fetch_destroy(&consumer->fetch);
     mem_free(consumer);
 }
@@ -118,6 +125,21 @@ void sim_consumer_leave(struct sim_consumer *consumer)
     consumer->member = SIM_NOBODY;
     consumer->generation = NO_GENERATION;
     consumer->state = OUTSIDE;
+}
+
+void sim_consumer_start_again(struct sim_consumer *consumer)
+{
+    forget_events(consumer);
+    sim_fetch_assign(consumer->fetch, NULL, 0);
+    consumer->fenced = false;
+    consumer->member = SIM_NOBODY;
+    consumer->generation = consumer->told_generation = NO_GENERATION;
+    consumer->state = OUTSIDE;
+}
+
+void sim_consumer_displace(struct sim_consumer *consumer)
+{
+    sim_group_displace(consumer->cluster, consumer->member);
 }
 
 /* --- what is heard from the group ------------------------------------------------------------- */

@@ -24,6 +24,10 @@ void sim_consumer_destroy(struct sim_consumer **consumer);
 void sim_consumer_kill(struct sim_consumer *consumer);
 void sim_consumer_freeze(struct sim_consumer *consumer, bool frozen);
 void sim_consumer_leave(struct sim_consumer *consumer);
+/* An old join of its own takes its place: it will hear that it is fenced. */
+void sim_consumer_displace(struct sim_consumer *consumer);
+/* A new client of the same instance; it has not subscribed. */
+void sim_consumer_start_again(struct sim_consumer *consumer);
 
 void sim_consumer_subscribe(struct sim_consumer *consumer, const int *topics, size_t count);
 void sim_consumer_assign(struct sim_consumer *consumer, const struct log_position *positions,

@@ -240,6 +240,13 @@ static void take_place(struct sim_cluster *cluster, struct sim_member *member)
     sim_consumer_plan_heartbeat(cluster, before);
 }
 
+void sim_group_displace(struct sim_cluster *cluster, int64_t number)
+{
+    struct sim_member *member = sim_group_member(&cluster->group, number);
+    if (member != NULL && cluster->group.state == SIM_GROUP_STABLE)
+        take_place(cluster, member);
+}
+
 int64_t sim_group_join(struct sim_cluster *cluster, int64_t port, int64_t number,
                        const char *instance, uint32_t topics)
 {

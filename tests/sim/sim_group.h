@@ -55,6 +55,8 @@ void sim_group_leave(struct sim_cluster *cluster, int64_t number);
 void sim_group_silence(struct sim_cluster *cluster, int64_t number);
 void sim_group_resume(struct sim_cluster *cluster, int64_t number);
 void sim_group_rebalance(struct sim_cluster *cluster);
+/* An old join of the static member comes late and takes its place, for nobody. */
+void sim_group_displace(struct sim_cluster *cluster, int64_t number);
 /* What TxnOffsetCommit checks. */
 bool sim_group_accepts(struct sim_cluster *cluster, int64_t number, int32_t generation);
 

@@ -64,6 +64,11 @@ void sim_port_freeze(struct log_port *log_port, bool frozen)
     sim_consumer_freeze(self_of(log_port)->consumer, frozen);
 }
 
+void sim_port_displace(struct log_port *log_port)
+{
+    sim_consumer_displace(self_of(log_port)->consumer);
+}
+
 static void forget_answers(struct sim_port *port)
 {
     for (size_t i = 0; i < port->answer_count; i++)
@@ -472,6 +477,19 @@ static enum status port_reader_open(struct log_port *log_port, uint64_t bytes_ah
     return st;
 }
 
+static enum status rejoin(struct sim_port *port)
+{
+    sim_time_advance(&cluster_of(port)->time, 1);
+    sim_consumer_start_again(port->consumer);
+    return ST_OK;
+}
+
+static enum status port_rejoin(struct log_port *log_port, struct error *err)
+{
+    struct sim_port *port = self_of(log_port);
+    AROUND(port, SIM_OTHER, rejoin(port));
+}
+
 static void port_leave(struct log_port *log_port)
 {
     struct sim_port *port = self_of(log_port);
@@ -490,6 +508,7 @@ static const struct log_port_type type = {
     .assign = port_assign,
     .poll = port_poll,
     .release = port_release,
+    .rejoin = port_rejoin,
     .committed = port_committed,
     .committed_unstable = port_committed_unstable,
     .producer_id = port_producer_id,

@@ -141,20 +141,30 @@ static bool is_when(const struct process *process, enum world_when when)
     UNREACHABLE();
 }
 
+static void displace(struct process *process)
+{
+    process->was_displaced = true;
+    sim_port_displace(process->port);
+}
+
 static enum process_fate in_focus(struct world *world, struct process *process, int call)
 {
     for (int i = 0; i < WORLD_FOCUS_MAX; i++) {
         const struct world_focus *focus = &world->settings.focus[i];
         if (focus->call != call || !is_when(process, focus->when) || !chance(world, focus->chance))
             continue;
+        /* Twice within a minute is another process of its name, as far as it can tell. */
+        if (focus->happens == FOCUS_DISPLACED && process->was_displaced)
+            continue;
         trace(world, "%s in call %d: %s", process->name, call,
-              (const char *[]){ "frozen", "a rebalance", "dies" }[focus->happens]);
+              (const char *[]){ "frozen", "a rebalance", "dies", "displaced" }[focus->happens]);
         switch (focus->happens) {
         case FOCUS_FREEZE:
             freeze_for(world, process, prng_between(&world->prng, 1000, focus->freeze_us_max));
             return FATE_PAUSE;
         case FOCUS_REBALANCE: sim_rebalance(world->cluster); return FATE_PAUSE;
         case FOCUS_DEATH: return FATE_DIE;
+        case FOCUS_DISPLACED: displace(process); break;
         }
     }
     return FATE_GO_ON;

@@ -22,7 +22,12 @@ struct world_habits {
 };
 
 /* What may happen to a process that makes this call, there. */
-enum world_happens { FOCUS_FREEZE, FOCUS_REBALANCE, FOCUS_DEATH };
+enum world_happens {
+    FOCUS_FREEZE,
+    FOCUS_REBALANCE,
+    FOCUS_DEATH,
+    FOCUS_DISPLACED /* an old join of its own takes its place in the group; once in its life */
+};
 enum world_when {
     FOCUS_ALWAYS,
     FOCUS_CLAIMED,  /* it has claimed all that it opened: M names it */

@@ -18,7 +18,7 @@ struct kafka_port_options mock_port_options(struct kafka_mock *mock)
     };
 }
 
-static void join(struct mock_port *fixture)
+void mock_port_join(struct mock_port *fixture)
 {
     struct log_port *port = fixture->port;
     const int topic = TOPIC_IN;
@@ -44,7 +44,7 @@ void mock_port_open(struct mock_port *fixture)
     const struct kafka_port_options options = mock_port_options(fixture->mock);
     MUST(fixture, kafka_port_open(&fixture->port, &options, &fixture->err));
     MUST(fixture, fixture->port->type->producer_open(fixture->port, &fixture->err));
-    join(fixture);
+    mock_port_join(fixture);
 }
 
 void mock_port_close(struct mock_port *fixture)

@@ -24,6 +24,8 @@ struct mock_port {
 struct kafka_port_options mock_port_options(struct kafka_mock *mock);
 /* A cluster with both topics, a port with a producer, assigned every partition of the input. */
 void mock_port_open(struct mock_port *fixture);
+/* As the first thing after opening it does: subscribes, waits for the assignment, and reads from the beginning. */
+void mock_port_join(struct mock_port *fixture);
 void mock_port_close(struct mock_port *fixture);
 
 enum status mock_port_begin(struct mock_port *fixture);

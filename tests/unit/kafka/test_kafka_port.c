@@ -1,9 +1,11 @@
 /* What the port makes of the errors that a broker or a connection can give a transaction. */
+#include <string.h>
+
 #include <librdkafka/rdkafka.h>
 
 #include "mock_port.h"
 
-enum { PRODUCE = 0, ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
+enum { PRODUCE = 0, HEARTBEAT = 12, ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
 
 static const struct {
     int api_key;
@@ -115,6 +117,38 @@ Test(kafka_port, each_failure_leads_back_to_a_working_producer)
         cr_assert(again == AT_COMMIT && st == ST_OK, "%d %s: %s: %s", failures[i].api_key, code,
                   status_name(st), fixture.err.text);
     }
+    mock_port_close(&fixture);
+}
+
+static enum status poll_until_it_fails(struct mock_port *fixture)
+{
+    struct log_port *port = fixture->port;
+    enum status st = ST_OK;
+    for (int i = 0; i < 300 && st == ST_OK; i++) {
+        struct log_batch batch;
+        st = port->type->poll(port, 100 * 1000, &batch, &fixture->err);
+        if (st == ST_OK)
+            port->type->release(port, batch.records, batch.count);
+    }
+    return st;
+}
+
+Test(kafka_port, who_is_fenced_can_join_again_and_commit)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct log_port *port = fixture.port;
+    mock_port_inject(&fixture, HEARTBEAT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1);
+    cr_assert_eq(poll_until_it_fails(&fixture), ST_FENCED);
+    cr_assert(strstr(fixture.err.text, "same group.instance.id") != NULL, "%s", fixture.err.text);
+    cr_assert_eq(poll_until_it_fails(&fixture), ST_FENCED, "it stays so");
+    MUST(&fixture, port->type->rejoin(port, &fixture.err));
+    mock_port_join(&fixture);
+    MUST(&fixture, mock_port_offer(&fixture, 7));
+    MUST(&fixture, port->type->commit(port, &fixture.err));
+    struct log_position committed = { TOPIC_IN, 0, -1, BYTES_NONE };
+    MUST(&fixture, port->type->committed(port, &committed, 1, 1000 * 1000, &fixture.err));
+    cr_assert_eq(committed.offset, 7);
     mock_port_close(&fixture);
 }
 
