@@ -127,6 +127,32 @@ enum status kafka_client_cluster_id(rd_kafka_t *client, char **out, struct error
 
 /* --- conversions --------------------------------------------------------------------------------- */
 
+/* Of the logical offset; the protocol takes it for a time. */
+static rd_kafka_resp_err_t offset_of(rd_kafka_t *client, const char *topic, int32_t partition, int64_t logical,
+                                     int timeout_ms, int64_t *out)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = logical;
+    rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        code = list->elems[0].err;
+    *out = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && *out < 0)
+        return RD_KAFKA_RESP_ERR__TIMED_OUT; /* of a partition that was not answered for */
+    return code;
+}
+
+rd_kafka_resp_err_t kafka_client_bounds(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms,
+                                        int64_t *low, int64_t *high)
+{
+    const rd_kafka_resp_err_t code =
+        offset_of(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return code;
+    return offset_of(client, topic, partition, RD_KAFKA_OFFSET_END, timeout_ms, high);
+}
+
 rd_kafka_topic_partition_list_t *kafka_client_list(const struct kafka_settings *settings,
                                                    const struct log_position *positions,
                                                    size_t count)

@@ -22,6 +22,11 @@ MUST_CHECK enum status kafka_client_partition_count(rd_kafka_t *client, const ch
 /* Free with mem_free. */
 MUST_CHECK enum status kafka_client_cluster_id(rd_kafka_t *client, char **out, struct error *err);
 
+/* The first offset and the end, as this client may read it. It does end in time, which rd_kafka_query_watermark_offsets does
+ * not when a broker is away (librdkafka issue 2588). */
+rd_kafka_resp_err_t kafka_client_bounds(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms,
+                                        int64_t *low, int64_t *high);
+
 /* Ours to librdkafka's: offsets and metadata are copied. */
 rd_kafka_topic_partition_list_t *kafka_client_list(const struct kafka_settings *settings,
                                                    const struct log_position *positions,

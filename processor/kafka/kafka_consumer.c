@@ -281,6 +281,11 @@ enum status kafka_consumer_poll(struct kafka_consumer *consumer, int64_t timeout
     *out = (struct log_batch){ .records = NULL };
     if (consumer->event_count == 0)
         TRY(kafka_fetch_poll(consumer->fetch, timeout_us, out, err));
+    if (!consumer->unanswered && out->count == 0)
+        TRY(kafka_fetch_mend(consumer->fetch, err));
     pop_event(consumer, out);
+    /* Its message is one of those that an assignment drops, and it is told only once. */
+    if (out->count == 0 && out->event == LOG_EVENT_NONE)
+        return kafka_errors_fatal(err, consumer->client, "the consumer");
     return ST_OK;
 }

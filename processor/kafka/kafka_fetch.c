@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "processor/kafka/kafka_client.h"
+#include "processor/kafka/kafka_doubts.h"
 #include "processor/kafka/kafka_errors.h"
 
 enum { NOT_ASSIGNED = -1, INTRODUCTION_MS = 5000, LOG_INTERVAL_US = 1000 * 1000 };
@@ -24,6 +25,7 @@ struct kafka_fetch {
     struct topic *topics;
     rd_kafka_message_t **messages;
     struct log_record *records;
+    struct kafka_doubts *doubts;
     struct log_rate troubles, drops;
     struct error deferred; /* found behind records that had to be handed out first */
 };
@@ -42,6 +44,7 @@ void kafka_fetch_create(struct kafka_fetch **out, rd_kafka_t *client,
     rd_kafka_poll_set_consumer(client);
     fetch->queue = rd_kafka_queue_get_consumer(client);
     ENSURE(fetch->queue != NULL);
+    kafka_doubts_create(&fetch->doubts, client, settings);
     *out = fetch;
 }
 
@@ -51,6 +54,7 @@ void kafka_fetch_destroy(struct kafka_fetch **fetch_ref)
     if (fetch == NULL)
         return;
     rd_kafka_queue_destroy(fetch->queue);
+    kafka_doubts_destroy(&fetch->doubts);
     for (size_t i = 0; i < fetch->settings->options.topic_count; i++) {
         if (fetch->topics[i].handle != NULL)
             rd_kafka_topic_destroy(fetch->topics[i].handle);
@@ -137,6 +141,7 @@ enum status kafka_fetch_assign(struct kafka_fetch *fetch, const struct log_posit
         note_position(fetch, &positions[i]);
     }
     fetch->deferred.status = ST_OK;
+    kafka_doubts_forget(fetch->doubts);
     rd_kafka_topic_partition_list_t *list = kafka_client_list(fetch->settings, positions, count);
     const rd_kafka_resp_err_t code = rd_kafka_assign(fetch->client, unassign ? NULL : list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -207,21 +212,28 @@ static enum status judge(struct kafka_fetch *fetch, const rd_kafka_message_t *me
     return ST_OK;
 }
 
+static struct log_record notice(enum log_record_kind kind, int topic, int32_t partition, int64_t offset)
+{
+    return (struct log_record){
+        .kind = kind, .topic = topic, .partition = partition, .offset = offset, .timestamp_ms = -1
+    };
+}
+
 /* Fills the record; false when there is none: then the message is not needed any more. */
-static bool take_notice(struct kafka_fetch *fetch, const rd_kafka_message_t *message, int topic,
-                        struct log_record *record)
+static bool take_end(struct kafka_fetch *fetch, const rd_kafka_message_t *message, int topic,
+                     struct log_record *record)
 {
     if (next_of(fetch, topic, message->partition) == NULL)
         return false;
-    *record = (struct log_record){
-        .kind = message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ? LOG_RECORD_EOF
-                                                                 : LOG_RECORD_OUT_OF_RANGE,
-        .topic = topic,
-        .partition = message->partition,
-        .offset = message->offset,
-        .timestamp_ms = -1,
-    };
+    *record = notice(LOG_RECORD_EOF, topic, message->partition, message->offset);
     return true;
+}
+
+static void doubt(struct kafka_fetch *fetch, const rd_kafka_message_t *message, int topic)
+{
+    const int64_t *next = next_of(fetch, topic, message->partition);
+    if (next != NULL)
+        kafka_doubts_add(fetch->doubts, topic, message->partition, *next, rd_kafka_message_errstr(message));
 }
 
 static bool take_data(struct kafka_fetch *fetch, rd_kafka_message_t *message, int topic,
@@ -258,8 +270,10 @@ static enum status take(struct kafka_fetch *fetch, rd_kafka_message_t *message, 
         }
         break;
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        taken = take_end(fetch, message, topic, record);
+        break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        taken = take_notice(fetch, message, topic, record);
+        doubt(fetch, message, topic);
         break;
     default:
         st = judge(fetch, message, err);
@@ -307,17 +321,55 @@ static void take_all(struct kafka_fetch *fetch, size_t count, struct log_batch *
     }
 }
 
+static void take_confirmed(struct kafka_fetch *fetch, struct log_batch *out)
+{
+    struct log_position outside;
+    while (out->count < KAFKA_FETCH_RECORDS_MAX && kafka_doubts_confirmed(fetch->doubts, &outside))
+        fetch->records[out->count++] =
+            notice(LOG_RECORD_OUT_OF_RANGE, outside.topic, outside.partition, outside.offset);
+}
+
 enum status kafka_fetch_poll(struct kafka_fetch *fetch, int64_t timeout_us, struct log_batch *out,
                              struct error *err)
 {
     *out = (struct log_batch){ .records = fetch->records };
     if (fetch->deferred.status == ST_OK)
         take_all(fetch, receive(fetch, timeout_us), out);
+    if (fetch->deferred.status == ST_OK)
+        take_confirmed(fetch, out);
     if (fetch->deferred.status == ST_OK || out->count > 0)
         return ST_OK;
     if (err != NULL)
         *err = fetch->deferred;
     return fetch->deferred.status;
+}
+
+/* Where each partition goes on that is assigned. */
+static size_t positions_of(const struct kafka_fetch *fetch, struct log_position **out)
+{
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++)
+        capacity += (size_t)fetch->topics[i].count;
+    *out = mem_alloc_array(capacity + 1, sizeof **out);
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++) {
+        for (int32_t p = 0; p < fetch->topics[i].count; p++) {
+            const int64_t next = fetch->topics[i].next[p];
+            if (next != NOT_ASSIGNED)
+                (*out)[count++] = (struct log_position){ (int)i, p, next, BYTES_NONE };
+        }
+    }
+    return count;
+}
+
+enum status kafka_fetch_mend(struct kafka_fetch *fetch, struct error *err)
+{
+    if (!kafka_doubts_found(fetch->doubts))
+        return ST_OK;
+    struct log_position *positions = NULL;
+    const size_t count = positions_of(fetch, &positions);
+    const enum status st = kafka_fetch_assign(fetch, positions, count, false, err);
+    mem_free(positions);
+    return st;
 }
 
 void kafka_fetch_release(const struct log_record *records, size_t count)

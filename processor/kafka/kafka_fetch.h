@@ -29,6 +29,12 @@ MUST_CHECK enum status kafka_fetch_assign(struct kafka_fetch *fetch,
 /* Returns as soon as something is there. Fills the records only. */
 MUST_CHECK enum status kafka_fetch_poll(struct kafka_fetch *fetch, int64_t timeout_us,
                                         struct log_batch *out, struct error *err);
+/*
+ * After a poll, and while no rebalance waits for its answer: a client that has stopped at a position that its partition does
+ * reach is set to read on from there, as are all others, from where they are. LOG_RECORD_OUT_OF_RANGE is told only of
+ * positions of which the broker says the same; beyond the end, for a second.
+ */
+MUST_CHECK enum status kafka_fetch_mend(struct kafka_fetch *fetch, struct error *err);
 /* For a callback that runs within poll: it returns with what it has. */
 void kafka_fetch_interrupt(struct kafka_fetch *fetch);
 

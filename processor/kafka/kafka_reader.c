@@ -54,7 +54,9 @@ static enum status reader_assign(struct log_reader *reader, const struct log_pos
 static enum status reader_poll(struct log_reader *reader, int64_t timeout_us, struct log_batch *out,
                                struct error *err)
 {
-    return kafka_fetch_poll(self_of(reader)->fetch, timeout_us, out, err);
+    struct kafka_fetch *fetch = self_of(reader)->fetch;
+    TRY(kafka_fetch_poll(fetch, timeout_us, out, err));
+    return out->count > 0 ? ST_OK : kafka_fetch_mend(fetch, err);
 }
 
 static void reader_release(struct log_reader *reader, const struct log_record *records,
@@ -85,8 +87,8 @@ static enum status reader_bounds(struct log_reader *log_reader, struct log_parti
     if (high_watermark)
         TRY(uncommitted_client(reader, err));
     rd_kafka_t *client = high_watermark ? reader->uncommitted : reader->client;
-    const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(
-        client, topic, at.partition, low, high, KAFKA_CLIENT_TIMEOUT_MS);
+    const rd_kafka_resp_err_t code =
+        kafka_client_bounds(client, topic, at.partition, KAFKA_CLIENT_TIMEOUT_MS, low, high);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return ST_OK;
     return kafka_errors_fail(err, code, "the bounds of %s partition %" PRId32, topic, at.partition);

@@ -8,7 +8,7 @@ import threading
 import time
 
 import ceiling
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
 PROCESS_EVERY_S = 1
 PLACE_EVERY_S = 5
@@ -165,9 +165,8 @@ class Places(Beside):
 
     def ranges(self, topic):
         """Per partition (first offset, offset after the last)."""
-        client = self.cluster.asking()
-        partitions = client.list_topics(topic, timeout=5).topics[topic].partitions
-        return [client.get_watermark_offsets(TopicPartition(topic, each), timeout=5) for each in sorted(partitions)]
+        first, end = self.cluster.first_offsets(topic), self.cluster.end_offsets(topic)
+        return [(first[each], end[each]) for each in sorted(first)]
 
 
 # ---- thirds ----

@@ -234,6 +234,21 @@ static void out_of_range_is_told(struct world *world)
     port->type->close(port);
 }
 
+/* As a broker's that has just come back: the end is before the position at first. */
+static void a_position_that_is_reached_after_all_is_read_from(struct world *world)
+{
+    world_load(world, TOPIC_IN, 0, 0, 10);
+    struct log_port *port = reading_port(world);
+    port_read_from(port, TOPIC_IN, 0, 1, 13);
+    usleep(500 * 1000); /* what the client has to say waits for us */
+    world_load(world, TOPIC_IN, 0, 0, 10);
+    size_t count = 0;
+    for (int i = 0; i < 50 && count < 8; i++)
+        count += port_drain(port, 100 * 1000);
+    CHECK(count == 8, "%zu of the last records", count);
+    port->type->close(port);
+}
+
 static void bounds_of(struct log_reader *reader, int topic, int32_t partition, int64_t *low,
                       int64_t *stable, int64_t *high)
 {
@@ -343,6 +358,7 @@ const struct conformance_case cases_reading[] = {
     { "nothing_comes_after_an_empty_assignment", nothing_comes_after_an_empty_assignment },
     { "the_end_is_told", the_end_is_told },
     { "out_of_range_is_told", out_of_range_is_told },
+    { "a_position_that_is_reached_after_all_is_read_from", a_position_that_is_reached_after_all_is_read_from },
     { "readers_know_bounds_and_times", readers_know_bounds_and_times },
     { "readers_go_where_they_are_sent", readers_go_where_they_are_sent },
     { "trimming_moves_the_start", trimming_moves_the_start },

@@ -469,14 +469,29 @@ class Cluster:
                 "enable.auto.commit": False, "isolation.level": "read_uncommitted"})
         return self.asking_clients[group]
 
-    def end_offsets(self, topic):
-        """{partition: offset after the newest record}."""
-        from confluent_kafka import TopicPartition
+    def offsets_at(self, topic, logical):
+        """{partition: its first offset or its end}. Not get_watermark_offsets: that may never return when a broker was
+        away (librdkafka issue 2588)."""
+        from confluent_kafka import KafkaException, TopicPartition
 
         client = self.asking()
         partitions = client.list_topics(topic, timeout=10).topics[topic].partitions
-        return {each: client.get_watermark_offsets(TopicPartition(topic, each), timeout=10)[1]
-                for each in partitions}
+        answers = client.offsets_for_times([TopicPartition(topic, each, logical) for each in partitions], timeout=10)
+        for each in answers:
+            if each.error is not None:
+                raise KafkaException(each.error)
+        return {each.partition: each.offset for each in answers}
+
+    def end_offsets(self, topic):
+        """{partition: offset after the newest record}."""
+        from confluent_kafka import OFFSET_END
+
+        return self.offsets_at(topic, OFFSET_END)
+
+    def first_offsets(self, topic):
+        from confluent_kafka import OFFSET_BEGINNING
+
+        return self.offsets_at(topic, OFFSET_BEGINNING)
 
     def committed_offsets(self, group, topic):
         """{partition: committed offset} of the partitions that have one; empty while the group's

@@ -1,9 +1,12 @@
 /* What the port makes of the errors that a broker or a connection can give a transaction. */
 #include <string.h>
+#include <unistd.h>
 
 #include <librdkafka/rdkafka.h>
 
 #include "mock_port.h"
+#include "processor/kafka/kafka_consumer.h"
+#include "processor/kafka/kafka_fetch.h"
 
 enum { PRODUCE = 0, HEARTBEAT = 12, ADD_PARTITIONS = 24, ADD_OFFSETS = 25, END_TXN = 26, TXN_OFFSET_COMMIT = 28 };
 
@@ -149,6 +152,54 @@ Test(kafka_port, who_is_fenced_can_join_again_and_commit)
     struct log_position committed = { TOPIC_IN, 0, -1, BYTES_NONE };
     MUST(&fixture, port->type->committed(port, &committed, 1, 1000 * 1000, &fixture.err));
     cr_assert_eq(committed.offset, 7);
+    mock_port_close(&fixture);
+}
+
+static void put_in(struct mock_port *fixture, int count)
+{
+    struct log_port *port = fixture->port;
+    const struct log_produce record = { .topic = TOPIC_IN, .value = BYTES_LITERAL("v") };
+    MUST(fixture, port->type->begin(port, &fixture->err));
+    for (int i = 0; i < count; i++)
+        MUST(fixture, port->type->produce(port, &record, &fixture->err));
+    MUST(fixture, port->type->flush(port, &fixture->err));
+    MUST(fixture, port->type->commit(port, &fixture->err));
+}
+
+/* It is said once, here behind records, and what is behind them is dropped by the next assignment. */
+Test(kafka_port, that_it_is_fenced_outlives_an_assignment)
+{
+    enum { FETCHED_US = 1000 * 1000 };
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct kafka_port_options options = mock_port_options(fixture.mock);
+    options.group_id = "another";
+    struct kafka_settings *settings = NULL;
+    struct kafka_consumer *consumer = NULL;
+    MUST(&fixture, kafka_settings_create(&settings, &options, &fixture.err));
+    MUST(&fixture, kafka_consumer_open(&consumer, settings, &fixture.err));
+    const int topic = TOPIC_IN;
+    const struct log_position position = { TOPIC_IN, 0, 0, BYTES_NONE };
+    struct log_batch batch = { .event = LOG_EVENT_NONE };
+    MUST(&fixture, kafka_consumer_subscribe(consumer, &topic, 1, &fixture.err));
+    for (int i = 0; i < 300 && batch.event != LOG_EVENT_ASSIGNED; i++)
+        MUST(&fixture, kafka_consumer_poll(consumer, 100 * 1000, &batch, &fixture.err));
+    MUST(&fixture, kafka_consumer_assign(consumer, &position, 1, &fixture.err));
+    put_in(&fixture, 10);
+    usleep(FETCHED_US);
+    rd_kafka_test_fatal_error(kafka_consumer_handle(consumer), RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, "as the group would");
+    MUST(&fixture, kafka_consumer_poll(consumer, 0, &batch, &fixture.err));
+    cr_assert_geq(batch.count, 10, "%zu records came first", batch.count); /* and that it was at the end */
+    kafka_fetch_release(batch.records, batch.count);
+    MUST(&fixture, kafka_consumer_assign(consumer, &position, 1, &fixture.err));
+    enum status st = ST_OK;
+    for (int i = 0; i < 20 && st == ST_OK; i++) {
+        st = kafka_consumer_poll(consumer, 100 * 1000, &batch, &fixture.err);
+        kafka_fetch_release(batch.records, batch.count);
+    }
+    cr_assert_eq(st, ST_FENCED, "%s", status_name(st));
+    kafka_consumer_close(&consumer);
+    kafka_settings_destroy(&settings);
     mock_port_close(&fixture);
 }
 
