@@ -45,7 +45,7 @@ void entity_create(struct entity **out, struct entity_log *log, struct bytes key
     entity->key = block + ENTITY_BYTES + log->windows_size;
     entity->key_size = key.size;
     memcpy(entity->key, key.data, key.size);
-    const struct event_chunk open = { .loaded = true, .fact_words = log->facts.word_count };
+    const struct event_chunk open = { .loaded = true, .facts = &log->facts.form };
     add_chunk(entity, 0, &open);
     entity_windows_init(entity, block + ENTITY_BYTES);
     *out = entity;
@@ -70,7 +70,7 @@ void entity_reset(struct entity *entity)
     for (size_t i = 0; i < entity->chunk_count; i++)
         event_chunk_fini(&entity->chunks[i]);
     entity->chunks[0] =
-        (struct event_chunk){ .loaded = true, .fact_words = entity->log->facts.word_count };
+        (struct event_chunk){ .loaded = true, .facts = &entity->log->facts.form };
     entity->chunk_count = 1;
     entity->next_number = 0;
     entity->dropped_count = 0;
@@ -125,7 +125,7 @@ enum status entity_find_chunk(struct entity *entity, uint64_t index, struct even
     return ST_OK;
 }
 
-enum status entity_place_of(struct entity *entity, uint64_t index, const struct event_place **out,
+enum status entity_place_of(struct entity *entity, uint64_t index, struct event_place *out,
                             struct error *err)
 {
     struct event_chunk *chunk;
@@ -165,8 +165,8 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
     edge->from_us = home > 0 ? entity->chunks[home - 1].last_us : INT64_MIN;
     edge->until_us = chunk->count > 0 ? chunk->first_us : INT64_MAX;
     if (before > 0) {
-        edge->from_us = event_chunk_place(chunk, before - 1)->time_us;
-        edge->until_us = before < chunk->count ? event_chunk_place(chunk, before)->time_us : INT64_MAX;
+        edge->from_us = event_chunk_time(chunk, before - 1);
+        edge->until_us = before < chunk->count ? event_chunk_time(chunk, before) : INT64_MAX;
     }
     return ST_OK;
 }
@@ -216,20 +216,20 @@ enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk, 
     for (size_t i = 0; i < chunk->count; i++) {
         TRY(entity_decode(entity, event_chunk_rest(chunk, i), scratch->measures, err));
         compute_measures(entity);
-        entity_facts_of(&entity->log->facts, scratch->measures, event_chunk_facts(chunk, i),
-                        &scratch->value);
+        entity_facts_of(&entity->log->facts, scratch->measures, scratch->words, &scratch->value);
+        event_chunk_set_facts(chunk, i, scratch->words);
     }
     return ST_OK;
 }
 
-/* Of a new event, which need not be decoded. */
-static void note_facts(struct entity *entity, const struct entity_event *event, uint64_t *words)
+/* Of a new event, which need not be decoded; in the scratch. */
+static void find_new_facts(struct entity *entity, const struct entity_event *event)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     for (size_t i = 0; i < entity_spec_of(entity->log)->column_count; i++)
         scratch->measures[i] = event->columns[i];
     compute_measures(entity);
-    entity_facts_of(&entity->log->facts, scratch->measures, words, &scratch->value);
+    entity_facts_of(&entity->log->facts, scratch->measures, scratch->words, &scratch->value);
     scratch->measured = NULL; /* its text is the caller's */
 }
 
@@ -371,10 +371,10 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     struct event_chunk *chunk;
     TRY(entity_upper_bound(entity, event->time_us, &index, err));
     TRY(chunk_at(entity, index, &chunk, err));
-    event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset,
-                       buffer_view(&scratch->rest));
-    note_facts(entity, event, event_chunk_facts(chunk, index - chunk->start));
-    entity_ids_inserted(entity, event_chunk_facts(chunk, index - chunk->start));
+    find_new_facts(entity, event);
+    event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset, buffer_view(&scratch->rest),
+                       scratch->words);
+    entity_ids_inserted(entity, scratch->words);
     const size_t home = (size_t)(chunk - entity->chunks);
     if (home + 1 < entity->chunk_count)
         entity->head_epoch = 0; /* it says how many events that chunk has, and until when */
@@ -410,12 +410,12 @@ enum status entity_event_at(struct entity *entity, size_t position, struct entit
     struct event_chunk *chunk;
     const uint64_t index = entity_first_index(entity) + position;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    const struct event_place *place = event_chunk_place(chunk, index - chunk->start);
+    const struct event_place place = event_chunk_place(chunk, index - chunk->start);
     TRY(entity_decode(entity, event_chunk_rest(chunk, index - chunk->start), columns, err));
     for (size_t i = 0; i < spec->column_count; i++)
         columns[i] = entity_keep_value(&columns[i], arena);
-    *out = (struct entity_event){ .time_us = place->time_us,
-                                  .offset = place->offset,
+    *out = (struct entity_event){ .time_us = place.time_us,
+                                  .offset = place.offset,
                                   .columns = columns };
     return ST_OK;
 }

@@ -76,6 +76,7 @@ struct entity_scratch {
     struct arena *arena;
     struct value *columns;
     struct value *measures;
+    uint64_t *words; /* of one event */
     const struct entity *measured; /* whose event the measures are of, or NULL */
     uint64_t measured_index;
     struct buffer group, value, rest;
@@ -136,7 +137,7 @@ uint64_t entity_end_index(const struct entity *entity);
 MUST_CHECK enum status entity_find_chunk(struct entity *entity, uint64_t index,
                                          struct event_chunk **out, struct error *err);
 MUST_CHECK enum status entity_place_of(struct entity *entity, uint64_t index,
-                                       const struct event_place **out, struct error *err);
+                                       struct event_place *out, struct error *err);
 /* The index of the first event with time > time_us. */
 MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
                                           struct error *err);

@@ -92,7 +92,9 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     facts->looked_up[i] = entity_is_looked_up(spec, aggregate);
     facts->tally_of[i] = facts->code_of[i] = TALLY_NONE;
     if (member != 0 && aggregate->kind == AGGREGATE_DISTINCT && aggregate->group_count == 0 && !facts->looked_up[i]) {
-        const struct code_spec codes = { member, word_of(facts, aggregate->argument, FACT_CODE), i };
+        const struct code_spec codes = {
+            .member = member, .word = word_of(facts, aggregate->argument, FACT_CODE), .aggregate = i
+        };
         facts->code_of[i] = codes_for(facts, window, &codes);
         return;
     }
@@ -142,10 +144,22 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     facts->first_code[spec->window_count] = facts->code_count;
     if (spec->finds_ids)
         facts->id_word = word_of(facts, spec->id, FACT_ID);
+    enum fact_kind *kinds = mem_alloc_array(facts->word_count, sizeof *kinds);
+    for (size_t word = 1; word < facts->word_count; word++)
+        kinds[word - 1] = facts->words[word - 1].kind;
+    fact_form_init(&facts->form, facts->class_count, kinds, facts->word_count);
+    mem_free(kinds);
+    for (size_t t = 0; t < facts->tally_count; t++) {
+        struct tally_spec *tally = &facts->tallies[t];
+        tally->narrow_at = tally->word == 0 ? 0 : facts->form.slots[tally->word - 1].at;
+    }
+    for (size_t c = 0; c < facts->code_count; c++)
+        facts->codes[c].narrow_at = facts->form.slots[facts->codes[c].word - 1].at;
 }
 
 void entity_facts_fini(struct entity_facts *facts)
 {
+    fact_form_fini(&facts->form);
     mem_free(facts->classes);
     mem_free(facts->words);
     mem_free(facts->codes);

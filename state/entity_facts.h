@@ -20,13 +20,14 @@
 
 #include "state/aggregate_state.h"
 #include "state/entity_log.h"
+#include "state/fact_form.h"
 
 enum { FACT_CLASSES_MAX = 63, TALLY_NONE = -1 };
-#define FACT_WIDE (UINT64_C(1) << 63)
 
 struct tally_spec {
     uint64_t member; /* its class's bit */
     size_t word;     /* of the number to be summed; 0: only counted */
+    uint32_t narrow_at; /* of the word (fact_form.h) */
     int argument;    /* its measure */
 };
 
@@ -34,10 +35,9 @@ struct tally_spec {
 struct code_spec {
     uint64_t member;
     size_t word;
+    uint32_t narrow_at;
     size_t aggregate; /* the first of those that it is for */
 };
-
-enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
 
 struct entity_facts {
     struct fact_class {
@@ -49,6 +49,7 @@ struct entity_facts {
         enum fact_kind kind;
     } *words; /* of word n: words[n - 1] */
     size_t word_count;
+    struct fact_form form; /* of what lies beside each event */
     size_t id_word; /* 0: ids are not looked for */
     struct tally_spec *tallies; /* by window: [first_tally[w], first_tally[w + 1]) */
     size_t *first_tally;

@@ -15,6 +15,12 @@ void entity_ids_inserted(struct entity *entity, const uint64_t *words)
 typedef enum status each_hash_fn(struct entity *entity, uint64_t index, uint64_t hash, const void *context, bool *stop,
                                  struct error *err);
 
+static uint64_t hash_of(const struct event_chunk *chunk, size_t i, size_t word)
+{
+    const struct fact_view facts = event_chunk_facts(chunk, i);
+    return fact_word(&facts, word);
+}
+
 static enum status each_hash(struct entity *entity, uint64_t low, uint64_t high, each_hash_fn *each, const void *context,
                              bool *stop, struct error *err)
 {
@@ -23,7 +29,7 @@ static enum status each_hash(struct entity *entity, uint64_t low, uint64_t high,
         struct event_chunk *chunk;
         TRY(entity_find_chunk(entity, index, &chunk, err));
         for (size_t i = index - chunk->start; i < chunk->count && index < high && !*stop; i++, index++)
-            TRY(each(entity, index, event_chunk_facts(chunk, i)[word], context, stop, err));
+            TRY(each(entity, index, hash_of(chunk, i, word), context, stop, err));
     }
     return ST_OK;
 }

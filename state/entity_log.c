@@ -29,6 +29,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
     log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
     entity_facts_init(&log->facts, spec);
+    log->scratch.words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.words);
     log->windows_size = entity_windows_size(log);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
@@ -76,6 +77,7 @@ void entity_log_destroy(struct entity_log **log_ref)
     mem_free(log->scratch.columns);
     mem_free(log->scratch.measures);
     mem_free(log->scratch.wanted);
+    mem_free(log->scratch.words);
     entity_facts_fini(&log->facts);
     buffer_fini(&log->scratch.group);
     buffer_fini(&log->scratch.value);
@@ -148,7 +150,7 @@ static enum status read_directory_entry(struct reader *in, uint64_t next_number,
         __builtin_add_overflow(chunk->first_us, (int64_t)extent_us, &chunk->last_us) ||
         chunk->first_us < -EVENT_TIME_MAX_US || chunk->last_us > EVENT_TIME_MAX_US)
         return malformed(err);
-    chunk->count = (size_t)count;
+    chunk->count = (uint32_t)count;
     chunk->stored = true;
     *last_us = chunk->last_us;
     return ST_OK;
@@ -174,14 +176,14 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     uint64_t start = 0;
     for (uint64_t i = 0; i < sealed; i++) {
         chunks[i].start = start;
-        chunks[i].fact_words = log->facts.word_count;
+        chunks[i].facts = &log->facts.form;
         TRY(read_directory_entry(&in, entity->next_number, &chunks[i], &last_us, err));
         start += chunks[i].count;
         if (i > 0 && chunks[i].first_us < chunks[i - 1].last_us)
             return malformed(err);
     }
     chunks[sealed].start = start;
-    chunks[sealed].fact_words = log->facts.word_count;
+    chunks[sealed].facts = &log->facts.form;
     TRY(event_chunk_read(&chunks[sealed], format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, &in, log->layouts, log->spec->columns,
                          log->spec->column_count, log->layout, err));
     if (sealed > 0 && chunks[sealed].count > 0 && chunks[sealed].first_us < last_us)
@@ -300,9 +302,8 @@ static void prefetch_events(const struct entity *entity)
     if (open->count == 0)
         return;
     /* What was last, and where the next one will be. */
-    __builtin_prefetch(event_chunk_place(open, open->count - 1));
-    __builtin_prefetch(event_chunk_place(open, open->count));
-    __builtin_prefetch(open->bytes.data + open->bytes.size);
+    __builtin_prefetch(event_chunk_entry(open, open->count));
+    __builtin_prefetch(open->rests + open->rest_used);
 }
 
 /* How many calls ago it was named says what is there by now. */

@@ -28,11 +28,11 @@ enum status entity_walk_members(struct entity *entity, size_t i, struct bytes gr
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
     for (uint64_t n = 0; n < high - low; n++) {
         const uint64_t index = newest_first ? high - 1 - n : low + n;
-        const struct event_place *place;
+        struct event_place place;
         struct event_chunk *chunk;
         TRY(entity_find_chunk(entity, index, &chunk, err));
-        const uint64_t *facts = event_chunk_facts(chunk, index - chunk->start);
-        if (member != 0 && (facts[0] & member) == 0)
+        const struct fact_view facts = event_chunk_facts(chunk, index - chunk->start);
+        if (member != 0 && (fact_members(&facts) & member) == 0)
             continue;
         if (member == 0 || aggregate->group_count > 0 || reads_measures)
             TRY(entity_measure(entity, index, err));
@@ -42,7 +42,7 @@ enum status entity_walk_members(struct entity *entity, size_t i, struct bytes gr
             !bytes_equal(entity_group_key(aggregate, scratch->measures, &scratch->group), group))
             continue;
         TRY(entity_place_of(entity, index, &place, err));
-        if (!visit(context, index, scratch->measures, place))
+        if (!visit(context, index, scratch->measures, &place))
             return ST_OK;
     }
     return ST_OK;

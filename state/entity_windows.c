@@ -239,9 +239,9 @@ static void count_in_group(struct entity *entity, size_t i, const struct value *
 /* To the window's states. Aggregates whose class says that the event is no member need no look at
  * it. */
 static enum status pass_states(struct entity *entity, size_t window, uint64_t index,
-                               const uint64_t *words, bool add, struct error *err)
+                               const struct fact_view *words, bool add, struct error *err)
 {
-    const uint64_t members = words[0];
+    const uint64_t members = fact_members(words);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     const struct entity_facts *facts = &entity->log->facts;
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
@@ -251,7 +251,7 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
         if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
-            count_number(aggregate, &entity->states[i], words[facts->number_of[i]], add, &scratch->value);
+            count_number(aggregate, &entity->states[i], fact_word(words, facts->number_of[i]), add, &scratch->value);
             continue;
         }
         TRY(entity_measure(entity, index, err));
@@ -300,19 +300,21 @@ static enum status tally_wide(struct entity *entity, size_t window, uint64_t ind
     return ST_OK;
 }
 
-static inline void tally_words(struct entity *entity, size_t window, const uint64_t *words,
-                               bool add)
+static inline void tally_words(struct entity *entity, size_t window, const struct fact_view *words,
+                               uint64_t members, bool add)
 {
     const struct entity_facts *facts = &entity->log->facts;
     const struct tally_spec *spec = facts->tallies + facts->first_tally[window];
     const struct tally_spec *end = facts->tallies + facts->first_tally[window + 1];
     for (struct tally *tally = entity->tallies + facts->first_tally[window]; spec < end;
          spec++, tally++) {
-        if ((words[0] & spec->member) == 0)
+        if ((members & spec->member) == 0)
             continue;
         tally->count += add ? 1 : -1;
-        if (spec->word != 0)
-            tally->sum += add ? (int64_t)words[spec->word] : -(int128)(int64_t)words[spec->word];
+        if (spec->word == 0)
+            continue;
+        const int64_t number = fact_number(words, spec->word, spec->narrow_at);
+        tally->sum += add ? number : -(int128)number;
     }
 }
 
@@ -329,16 +331,16 @@ static enum status pass_other(struct entity *entity, const struct code_spec *spe
     return ST_OK;
 }
 
-static enum status pass_codes(struct entity *entity, size_t window, uint64_t index, const uint64_t *words,
-                              bool add, struct error *err)
+static enum status pass_codes(struct entity *entity, size_t window, uint64_t index, const struct fact_view *words,
+                              uint64_t members, bool add, struct error *err)
 {
     const struct entity_facts *facts = &entity->log->facts;
     for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++) {
         const struct code_spec *spec = &facts->codes[c];
         struct coded *coded = &entity->coded[c];
-        if ((words[0] & spec->member) == 0)
+        if ((members & spec->member) == 0)
             continue;
-        const uint64_t code = words[spec->word], before = coded_bytes(coded);
+        const uint64_t code = fact_code(words, spec->word, spec->narrow_at), before = coded_bytes(coded);
         if (code == 0)
             TRY(pass_other(entity, spec, coded, index, add, err));
         else if (add)
@@ -357,17 +359,17 @@ static inline enum status pass(struct entity *entity, size_t window,
                                struct error *err)
 {
     const struct entity_facts *facts = &entity->log->facts;
-    const uint64_t *words = event_chunk_facts(chunk, i);
-    const uint64_t members = words[0];
+    const struct fact_view words = event_chunk_facts(chunk, i);
+    const uint64_t members = fact_members(&words);
     if (__builtin_expect((members & FACT_WIDE) != 0, 0))
         TRY(tally_wide(entity, window, chunk->start + i, members, add, err));
     else
-        tally_words(entity, window, words, add);
+        tally_words(entity, window, &words, members, add);
     if (facts->first_code[window] < facts->first_code[window + 1])
-        TRY(pass_codes(entity, window, chunk->start + i, words, add, err));
+        TRY(pass_codes(entity, window, chunk->start + i, &words, members, add, err));
     if (facts->first_stated[window] == facts->first_stated[window + 1])
         return ST_OK;
-    return pass_states(entity, window, chunk->start + i, words, add, err);
+    return pass_states(entity, window, chunk->start + i, &words, add, err);
 }
 
 static inline enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
@@ -407,7 +409,7 @@ static enum status step_begin(struct entity *entity, struct window_edges *edges,
     if (++begin->index == entity_end_index(entity))
         return ST_OK;
     TRY(low_chunk(entity, edges, begin->index, &chunk, err));
-    begin->until_us = event_chunk_place(chunk, begin->index - chunk->start)->time_us;
+    begin->until_us = event_chunk_time(chunk, begin->index - chunk->start);
     return ST_OK;
 }
 
@@ -513,9 +515,10 @@ static enum status move_windows(struct entity *entity, size_t from, size_t to, u
                                 struct error *err)
 {
     const bool together = entity->states != NULL; /* decodes what it passes */
-    const struct event_place *place;
-    TRY(entity_place_of(entity, index, &place, err));
-    const int64_t time_us = place->time_us;
+    struct event_chunk *chunk = entity_open_chunk(entity);
+    if (index < chunk->start)
+        TRY(entity_find_chunk(entity, index, &chunk, err));
+    const int64_t time_us = event_chunk_time(chunk, index - chunk->start);
     for (size_t w = from; w < to; w++) {
         struct window_edges *edges = &entity->edges[w];
         struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];

@@ -1,8 +1,13 @@
 /*
- * event_chunk: a run of one entity's events in order, in memory as they are stored: an index (time,
- * offset, place) over the packed rest of each event. A chunk whose row has not been read yet knows
- * only its extent. Beside each event lie `fact_words` words that mean nothing here and are not
- * stored (entity_facts.h).
+ * event_chunk: a run of one entity's events in order: an index (time, offset, place, facts) over the packed rest of each
+ * event. A chunk whose row has not been read yet knows only its extent. The facts of an event are words that mean nothing
+ * here and are not stored (fact_form.h).
+ *
+ * In memory an event is an entry of the index and its rest. Entries are narrow where all of a chunk's events allow it:
+ *     narrow: i32 milliseconds after the base time, i32 offset after the base offset, u16 at, u16 size of the rest
+ *     wide:   i64 time, i64 offset, u32 at, u32 size
+ * and so, independently, are the facts that follow in each entry. The chunk turns wide when an event needs it, and may be
+ * narrow again when events are taken out.
  *
  * The row of a sealed chunk:
  *     varint layout | varint count | zigzag base time | zigzag base offset
@@ -22,6 +27,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "schemas/value.h"
+#include "state/fact_form.h"
 #include "state/layouts.h"
 
 enum { EVENTS_IN_CHUNK_MAX = 1 << 20 };
@@ -31,60 +37,92 @@ static const int64_t EVENT_TIME_MAX_US = INT64_MAX / 4;
 struct event_place {
     int64_t time_us;
     int64_t offset;
-    uint32_t at, size; /* the rest, in the chunk's bytes */
-    uint64_t facts[];  /* fact_words of them */
+    uint32_t at, size; /* the rest, in the chunk's rests */
 };
-enum { EVENT_PLACE_WORDS = 3 };
-_Static_assert(sizeof(struct event_place) == EVENT_PLACE_WORDS * sizeof(uint64_t), "places lie side by side, with facts");
 
 struct event_chunk {
     uint64_t number; /* names the row; the open chunk has none */
     uint64_t start;  /* index of its first event among all events of the entity, ever */
     int64_t first_us, last_us;
-    size_t count;
+    int64_t base_us, base_offset; /* what narrow entries and the row count from */
+    const struct fact_form *facts; /* set before the first event is put in; NULL: there are none */
+    uint8_t *entries;              /* loaded: `count` of them, in order */
+    uint8_t *rests;                /* of all entries; also has what was replaced, up to as much again */
+    uint32_t count, capacity;      /* of entries */
+    uint32_t rest_used, rest_capacity, rest_bytes; /* the last: without what was replaced */
+    uint32_t written; /* of the open chunk: so many of the first events, and the base, are as they were written last */
+    uint16_t entry_size, place_size;
+    bool wide_places, wide_facts;
     bool loaded, dirty;
-    bool stored;                /* the overlay has a row of this number */
-    uint64_t *places;           /* loaded: `count` of them, in order (event_chunk_place) */
-    size_t fact_words;          /* set before the first event is put in */
-    size_t capacity;
-    /* Of the open chunk: so many of the first events, and what they count from, are as they were written last. */
-    size_t written;
-    int64_t base_us, base_offset;
-    size_t rest_bytes; /* of all places; `bytes` also has what was replaced, up to as much again */
-    struct buffer bytes;
+    bool stored; /* the overlay has a row of this number */
 };
 
 void event_chunk_fini(struct event_chunk *chunk);
 /* How many of its events have time <= time_us. Loaded only. */
 size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us);
-/* Inserts at place i; `rest` is copied, the facts are the caller's to fill in. */
-void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset,
-                        struct bytes rest);
+/* Inserts at place i; `rest` and the facts are copied. words NULL: they are found out later. */
+void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
+                        const uint64_t *words);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
-static inline size_t event_chunk_place_words(const struct event_chunk *chunk)
+/* Of an event that was put in without. */
+void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *words);
+
+static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)
 {
-    return EVENT_PLACE_WORDS + chunk->fact_words;
+    return chunk->entries + i * chunk->entry_size;
 }
-static inline struct event_place *event_chunk_place(const struct event_chunk *chunk, size_t i)
+
+struct narrow_place {
+    int32_t ms, offset;
+    uint16_t at, size;
+};
+
+static inline int64_t event_chunk_time(const struct event_chunk *chunk, size_t i)
 {
-    return (struct event_place *)(void *)(chunk->places + i * event_chunk_place_words(chunk));
+    int64_t time_us;
+    int32_t ms;
+    if (__builtin_expect(chunk->wide_places, 0)) {
+        memcpy(&time_us, event_chunk_entry(chunk, i) + offsetof(struct event_place, time_us), sizeof time_us);
+        return time_us;
+    }
+    memcpy(&ms, event_chunk_entry(chunk, i) + offsetof(struct narrow_place, ms), sizeof ms);
+    return chunk->base_us + ms * INT64_C(1000);
 }
+
+static inline struct event_place event_chunk_place(const struct event_chunk *chunk, size_t i)
+{
+    struct event_place place;
+    struct narrow_place narrow;
+    if (__builtin_expect(chunk->wide_places, 0)) {
+        memcpy(&place, event_chunk_entry(chunk, i), sizeof place);
+        return place;
+    }
+    memcpy(&narrow, event_chunk_entry(chunk, i), sizeof narrow);
+    return (struct event_place){ chunk->base_us + narrow.ms * INT64_C(1000), chunk->base_offset + narrow.offset,
+                                 narrow.at, narrow.size };
+}
+
 static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
 {
-    const struct event_place *place = event_chunk_place(chunk, i);
-    return bytes_of(chunk->bytes.data + place->at, place->size);
+    const struct event_place place = event_chunk_place(chunk, i);
+    return bytes_of(chunk->rests + place.at, place.size);
 }
-static inline uint64_t *event_chunk_facts(const struct event_chunk *chunk, size_t i)
+
+static inline struct fact_view event_chunk_facts(const struct event_chunk *chunk, size_t i)
 {
-    return event_chunk_place(chunk, i)->facts;
+    return (struct fact_view){ chunk->facts, event_chunk_entry(chunk, i) + chunk->place_size, chunk->wide_facts };
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);
 void event_chunk_drop(struct event_chunk *chunk, size_t n); /* the first n events */
+/* What entries count from is the first event: a row says the same whatever was in memory before. */
+void event_chunk_count_from_first(struct event_chunk *chunk);
+/* For chunks that will hardly grow: that were read, or sealed. */
+void event_chunk_give_back_room(struct event_chunk *chunk);
 /* Bytes that the row would have, about. */
 size_t event_chunk_row_size(const struct event_chunk *chunk);
 
-void event_chunk_write(const struct event_chunk *chunk, uint32_t layout, struct buffer *out);
+void event_chunk_write(struct event_chunk *chunk, uint32_t layout, struct buffer *out);
 /* As open events. */
 void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct buffer *out);
 /* Whether what was written is still true of the first `written` events, some of which there are. */

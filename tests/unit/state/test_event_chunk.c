@@ -7,13 +7,14 @@
 #include "state/event_chunk.h"
 #include "task_rows.h"
 
-enum { EVENTS_MAX = 200, REST_MAX = 24 };
+enum { EVENTS_MAX = 200, REST_MAX = 24, WORDS = 4 };
 
 static const struct layout_column column = { "n", { VALUE_INT, 0, true } };
 
 struct model {
     struct event_place places[EVENTS_MAX]; /* `at` is not used */
     uint8_t rests[EVENTS_MAX][REST_MAX];
+    uint64_t words[EVENTS_MAX][WORDS];
     size_t count;
 };
 
@@ -22,6 +23,9 @@ struct world {
     int step;
     struct task_rows rows;
     uint32_t layout;
+    bool rarely_wide; /* times, offsets and facts mostly fit narrow entries */
+    struct fact_form form;
+    uint64_t narrow_checks, wide_checks;
     struct event_chunk chunk;
     struct buffer open; /* the chunk as open events, as it was written last */
     uint64_t grown;
@@ -55,25 +59,64 @@ static struct bytes any_rest(struct world *w, uint8_t rest[REST_MAX])
     return bytes_of(rest, size);
 }
 
+static bool is_large(struct world *w)
+{
+    return prng_chance(&w->prng, 1, w->rarely_wide ? 60 : 3);
+}
+
+static int64_t any_time(struct world *w)
+{
+    const int64_t near = prng_between(&w->prng, -50, 50);
+    if (w->rarely_wide && !is_large(w))
+        return near * 1000;
+    return near * (prng_chance(&w->prng, 1, 9) ? INT64_MAX / 200 : 1);
+}
+
+static int64_t any_offset(struct world *w)
+{
+    return is_large(w) ? prng_between(&w->prng, 0, INT64_MAX) : prng_between(&w->prng, 1000, INT32_MAX);
+}
+
+static uint64_t any_code(struct world *w)
+{
+    const uint64_t size = prng_below(&w->prng, is_large(w) ? 8 : 4);
+    if (prng_chance(&w->prng, 1, 5))
+        return 0;
+    const uint64_t text = prng_next(&w->prng) & ((UINT64_C(1) << 8 * size) - 1);
+    return text | (size + 1) << 56;
+}
+
+/* Members, a number, a code, a hash. */
+static void any_words(struct world *w, uint64_t words[WORDS])
+{
+    words[0] = prng_next(&w->prng) & (w->form.members_mask >> 1) & ~FACT_WIDE;
+    words[0] |= prng_chance(&w->prng, 1, 9) ? FACT_WIDE : 0;
+    words[1] = (uint64_t)(is_large(w) ? (int64_t)prng_next(&w->prng)
+                                      : prng_between(&w->prng, INT32_MIN, INT32_MAX));
+    words[2] = any_code(w);
+    words[3] = prng_next(&w->prng);
+}
+
 static void do_insert(struct world *w)
 {
     struct model *m = &w->model;
     if (m->count == EVENTS_MAX)
         return;
-    const int64_t time_us =
-        prng_between(&w->prng, -50, 50) * (prng_chance(&w->prng, 1, 9) ? INT64_MAX / 200 : 1);
+    const int64_t time_us = any_time(w);
     size_t i = 0;
     while (i < m->count && m->places[i].time_us <= time_us)
         i++;
     CHECK(w, event_chunk_upper_bound(&w->chunk, time_us) == i, "upper_bound");
     memmove(m->places + i + 1, m->places + i, (m->count - i) * sizeof *m->places);
     memmove(m->rests + i + 1, m->rests + i, (m->count - i) * sizeof *m->rests);
+    memmove(m->words + i + 1, m->words + i, (m->count - i) * sizeof *m->words);
+    any_words(w, m->words[i]);
     m->count++;
     const struct bytes rest = any_rest(w, m->rests[i]);
     m->places[i] = (struct event_place){ .time_us = time_us,
-                                         .offset = prng_between(&w->prng, 0, INT64_MAX),
+                                         .offset = any_offset(w),
                                          .size = (uint32_t)rest.size };
-    event_chunk_insert(&w->chunk, i, time_us, m->places[i].offset, rest);
+    event_chunk_insert(&w->chunk, i, time_us, m->places[i].offset, rest, m->words[i]);
 }
 
 static void do_replace(struct world *w)
@@ -86,14 +129,26 @@ static void do_replace(struct world *w)
     event_chunk_replace_rest(&w->chunk, i, rest);
 }
 
+static void check_facts(struct world *w, const struct event_chunk *chunk, size_t from)
+{
+    for (size_t i = 0; i < chunk->count; i++) {
+        uint64_t words[WORDS];
+        const struct fact_view view = event_chunk_facts(chunk, i);
+        fact_words(&view, words);
+        CHECK(w, memcmp(words, w->model.words[from + i], sizeof words) == 0, "facts");
+        CHECK(w, fact_members(&view) == words[0] && fact_word(&view, 2) == words[2], "a fact");
+    }
+    *(chunk->wide_facts ? &w->wide_checks : &w->narrow_checks) += chunk->count;
+}
+
 static void check_equal(struct world *w, const struct event_chunk *chunk, size_t from, size_t count)
 {
     size_t rest_bytes = 0;
     CHECK(w, chunk->count == count && chunk->loaded, "count");
     for (size_t i = 0; i < count; i++) {
         const struct event_place *place = &w->model.places[from + i];
-        CHECK(w, event_chunk_place(chunk, i)->time_us == place->time_us, "time");
-        CHECK(w, event_chunk_place(chunk, i)->offset == place->offset, "offset");
+        CHECK(w, event_chunk_place(chunk, i).time_us == place->time_us, "time");
+        CHECK(w, event_chunk_place(chunk, i).offset == place->offset, "offset");
         CHECK(w,
               bytes_equal(event_chunk_rest(chunk, i),
                           bytes_of(w->model.rests[from + i], place->size)),
@@ -105,9 +160,9 @@ static void check_equal(struct world *w, const struct event_chunk *chunk, size_t
         CHECK(w, chunk->last_us == w->model.places[from + count - 1].time_us, "last");
     }
     CHECK(w, chunk->rest_bytes == rest_bytes, "bytes");
-    CHECK(w, chunk->bytes.size <= 2 * rest_bytes + REST_MAX,
+    CHECK(w, chunk->rest_used <= 2 * rest_bytes + REST_MAX,
           "what was replaced takes too much room");
-    CHECK(w, event_chunk_footprint(chunk) >= rest_bytes + count * sizeof(struct event_place),
+    CHECK(w, event_chunk_footprint(chunk) >= rest_bytes + count * sizeof(struct narrow_place),
           "footprint");
 }
 
@@ -116,6 +171,7 @@ static void forget_first(struct world *w, size_t n)
     struct model *m = &w->model;
     memmove(m->places, m->places + n, (m->count - n) * sizeof *m->places);
     memmove(m->rests, m->rests + n, (m->count - n) * sizeof *m->rests);
+    memmove(m->words, m->words + n, (m->count - n) * sizeof *m->words);
     m->count -= n;
 }
 
@@ -131,6 +187,7 @@ static void do_take_first(struct world *w)
         CHECK(w, into.start == start && into.number == 7, "start of the first part");
         CHECK(w, into.dirty || n == 0, "dirty");
         check_equal(w, &into, 0, n);
+        check_facts(w, &into, 0);
         event_chunk_fini(&into);
     }
     CHECK(w, w->chunk.start == start + n, "start");
@@ -146,11 +203,13 @@ static void do_reload(struct world *w)
     event_chunk_write(&w->chunk, w->layout, &row);
     /* Times and offsets here may be far apart; that is what the estimate does not count on. */
     CHECK(w, row.size <= event_chunk_row_size(&w->chunk) + 8 * w->model.count, "row size");
-    struct event_chunk read = { .start = w->chunk.start };
+    struct event_chunk read = { .start = w->chunk.start, .facts = &w->form };
     struct reader in = reader_of(buffer_view(&row));
     CHECK(w, event_chunk_read(&read, EVENT_CHUNK_SEALED, &in, w->rows.layouts, &column, 1, w->layout, NULL) == ST_OK,
           "read");
     CHECK(w, !read.dirty, "clean");
+    for (size_t i = 0; i < read.count; i++)
+        event_chunk_set_facts(&read, i, w->model.words[i]);
     event_chunk_fini(&w->chunk);
     w->chunk = read;
     buffer_fini(&row);
@@ -178,7 +237,10 @@ static void do_write_open(struct world *w)
 static uint64_t live(uint64_t seed)
 {
     static struct world w;
-    w = (struct world){ .prng = prng_of_seed(seed), .chunk = { .loaded = true, .start = 1000 } };
+    static const enum fact_kind kinds[] = { FACT_NUMBER, FACT_CODE, FACT_ID };
+    w = (struct world){ .prng = prng_of_seed(seed), .rarely_wide = seed % 3 != 0 };
+    fact_form_init(&w.form, 1 + seed % 63, kinds, WORDS);
+    w.chunk = (struct event_chunk){ .loaded = true, .start = 1000, .facts = &w.form };
     task_rows_open(&w.rows, &(struct overlay_options){ 0 });
     cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
     for (w.step = 0; w.step < 500; w.step++) {
@@ -202,8 +264,12 @@ static uint64_t live(uint64_t seed)
             do_insert(&w);
         }
         check_equal(&w, &w.chunk, 0, w.model.count);
+        check_facts(&w, &w.chunk, 0);
     }
+    cr_assert(!w.rarely_wide || (w.narrow_checks > 100 && w.wide_checks > 100), "%" PRIu64 " narrow, %" PRIu64 " wide",
+              w.narrow_checks, w.wide_checks);
     event_chunk_fini(&w.chunk);
+    fact_form_fini(&w.form);
     buffer_fini(&w.open);
     task_rows_close(&w.rows);
     return w.grown;

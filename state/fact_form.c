@@ -1,0 +1,38 @@
+#include "state/fact_form.h"
+
+#include "base/ensure.h"
+#include "base/memory.h"
+
+enum { CLASSES_MAX = 63, BYTE_BITS = 8 };
+
+static size_t members_size(size_t class_count)
+{
+    size_t size = 1;
+    while (size * BYTE_BITS <= class_count) /* one more for FACT_WIDE */
+        size *= 2;
+    return size;
+}
+
+void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_kind *kinds, size_t word_count)
+{
+    ENSURE(word_count > 0 && class_count <= CLASSES_MAX);
+    const size_t members = members_size(class_count);
+    *form = (struct fact_form){
+        .word_count = word_count,
+        .narrow_size = members,
+        .wide_size = word_count * sizeof(uint64_t),
+        .members_mask = UINT64_MAX >> (sizeof(uint64_t) - members) * BYTE_BITS,
+        .members_bits = (int)(members * BYTE_BITS),
+    };
+    form->slots = mem_alloc_array(word_count, sizeof *form->slots);
+    for (size_t word = 1; word < word_count; word++) {
+        form->slots[word - 1] = (struct fact_slot){ kinds[word - 1], (uint32_t)form->narrow_size };
+        form->narrow_size += kinds[word - 1] == FACT_ID ? sizeof(uint64_t) : sizeof(uint32_t);
+    }
+}
+
+void fact_form_fini(struct fact_form *form)
+{
+    mem_free(form->slots);
+    *form = (struct fact_form){ .word_count = 0 };
+}
