@@ -71,7 +71,7 @@ void kafka_doubts_add(struct kafka_doubts *doubts, int topic, int32_t partition,
         (struct doubt){ .topic = topic, .partition = partition, .offset = offset, .since_us = now, .due_us = now };
 }
 
-enum verdict { DOUBTFUL, INSIDE, OUTSIDE };
+enum verdict { UNANSWERED, DOUBTFUL, INSIDE, OUTSIDE };
 
 static enum verdict judge(const struct kafka_doubts *doubts, const struct doubt *doubt)
 {
@@ -80,7 +80,7 @@ static enum verdict judge(const struct kafka_doubts *doubts, const struct doubt 
         kafka_client_bounds(doubts->client, kafka_settings_topic_name(doubts->settings, doubt->topic), doubt->partition,
                             QUESTION_MS, &low, &high);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return DOUBTFUL;
+        return UNANSWERED;
     if (doubt->offset < low)
         return OUTSIDE;
     if (doubt->offset <= high)
@@ -88,25 +88,39 @@ static enum verdict judge(const struct kafka_doubts *doubts, const struct doubt 
     return now_us() - doubt->since_us > PATIENCE_US ? OUTSIDE : DOUBTFUL;
 }
 
+/* A broker that is away is not asked about each of them: that would hold up the caller. */
+static void wait_with_all(struct kafka_doubts *doubts)
+{
+    const int64_t due_us = now_us() + PAUSE_US;
+    for (size_t i = 0; i < doubts->count; i++)
+        doubts->items[i].due_us = due_us;
+}
+
 bool kafka_doubts_confirmed(struct kafka_doubts *doubts, struct log_position *out)
 {
     for (size_t i = doubts->count; i-- > 0;) {
-        struct doubt *doubt = &doubts->items[i];
-        if (now_us() < doubt->due_us)
+        const struct doubt doubt = doubts->items[i];
+        if (now_us() < doubt.due_us)
             continue;
-        const struct doubt looked_at = *doubt;
-        const enum verdict verdict = judge(doubts, doubt);
-        doubt->due_us = now_us() + PAUSE_US;
-        if (verdict == DOUBTFUL)
+        switch (judge(doubts, &doubt)) {
+        case UNANSWERED:
+            wait_with_all(doubts);
+            return false;
+        case DOUBTFUL:
+            doubts->items[i].due_us = now_us() + PAUSE_US;
             continue;
-        *doubt = doubts->items[--doubts->count];
-        if (verdict == OUTSIDE) {
-            *out = (struct log_position){ looked_at.topic, looked_at.partition, looked_at.offset, BYTES_NONE };
+        case INSIDE:
+            LOG_INFO("kafka.position_found", "topic=%s partition=%" PRId32 " offset=%" PRId64,
+                     kafka_settings_topic_name(doubts->settings, doubt.topic), doubt.partition, doubt.offset);
+            doubts->items[i] = doubts->items[--doubts->count];
+            doubts->found = true;
+            continue;
+        case OUTSIDE:
+            doubts->items[i] = doubts->items[--doubts->count];
+            *out = (struct log_position){ doubt.topic, doubt.partition, doubt.offset, BYTES_NONE };
             return true;
         }
-        doubts->found = true;
-        LOG_INFO("kafka.position_found", "topic=%s partition=%" PRId32 " offset=%" PRId64,
-                 kafka_settings_topic_name(doubts->settings, looked_at.topic), looked_at.partition, looked_at.offset);
+        UNREACHABLE();
     }
     return false;
 }
