@@ -178,7 +178,7 @@ static const struct schedule schedules[] = {
       .besides = is_amid_a_checkpoint },
     /* 2 */
     { .name = "its rows are damaged, markers come late",
-      .seeds = 30,
+      .seeds = 80,
       .markers_us = MARKERS_US,
       .besides = is_damaged },
     /* 1: the local rows are as new as the last transaction, the last checkpoint is older. */
