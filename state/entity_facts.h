@@ -22,7 +22,7 @@
 #include "state/entity_log.h"
 #include "state/fact_form.h"
 
-enum { FACT_CLASSES_MAX = 63, TALLY_NONE = -1 };
+enum { TALLY_NONE = -1 };
 
 struct tally_spec {
     uint64_t member; /* its class's bit */

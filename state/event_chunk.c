@@ -203,29 +203,14 @@ static bool is_in_order(const struct event_chunk *chunk)
     return true;
 }
 
-/* Moves them together where they are: the open chunk does so each time one is sealed, and its memory
- * is as large as it will need again. */
-static void close_gaps(struct event_chunk *chunk)
-{
-    uint32_t size = 0;
-    for (size_t i = 0; i < chunk->count; i++) {
-        struct event_place place = event_chunk_place(chunk, i);
-        memmove(chunk->rests + size, chunk->rests + place.at, place.size);
-        place.at = size;
-        write_place(chunk, i, &place);
-        size += place.size;
-    }
-    chunk->rest_used = size;
-}
-
-/* In order, from where its entries say that they lie. */
+/* In order, from where its entries say that they lie; that may be here, if they are in order. */
 static void take_rests(struct event_chunk *chunk, const uint8_t *from)
 {
     uint32_t size = 0;
     for (size_t i = 0; i < chunk->count; i++) {
         struct event_place place = event_chunk_place(chunk, i);
         if (place.size > 0)
-            memcpy(chunk->rests + size, from + place.at, place.size);
+            memmove(chunk->rests + size, from + place.at, place.size);
         place.at = size;
         write_place(chunk, i, &place);
         size += place.size;
@@ -233,11 +218,12 @@ static void take_rests(struct event_chunk *chunk, const uint8_t *from)
     chunk->rest_used = size;
 }
 
-/* Rewrites the rests in order, without what was replaced. */
+/* Rewrites the rests in order, without what was replaced. In place if it can be: the open chunk does so each time one is
+ * sealed, and its memory is as large as it will need again. */
 static void compact(struct event_chunk *chunk)
 {
     if (is_in_order(chunk))
-        return close_gaps(chunk);
+        return take_rests(chunk, chunk->rests);
     uint8_t *before = chunk->rests;
     chunk->rests = NULL;
     resize_rests(chunk, chunk->rest_bytes);

@@ -3,7 +3,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { CLASSES_MAX = 63, BYTE_BITS = 8 };
+enum { BYTE_BITS = 8 };
 
 static size_t members_size(size_t class_count)
 {
@@ -15,7 +15,7 @@ static size_t members_size(size_t class_count)
 
 void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_kind *kinds, size_t word_count)
 {
-    ENSURE(word_count > 0 && class_count <= CLASSES_MAX);
+    ENSURE(word_count > 0 && class_count <= FACT_CLASSES_MAX);
     const size_t members = members_size(class_count);
     *form = (struct fact_form){
         .word_count = word_count,

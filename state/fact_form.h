@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define FACT_WIDE (UINT64_C(1) << 63)
+enum { FACT_CLASSES_MAX = 63 }; /* bits in word 0 beside it */
 enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
 
 struct fact_form {
@@ -31,7 +32,7 @@ struct fact_form {
 /* So many bytes may be read at any event. */
 enum { FACT_READ_AHEAD = 8 };
 
-/* kinds of words 1 .. word_count - 1; class_count bits in word 0, at most 63. */
+/* kinds of words 1 .. word_count - 1; class_count bits in word 0. */
 void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_kind *kinds, size_t word_count);
 void fact_form_fini(struct fact_form *form);
 

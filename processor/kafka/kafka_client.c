@@ -127,17 +127,23 @@ enum status kafka_client_cluster_id(rd_kafka_t *client, char **out, struct error
 
 /* --- conversions --------------------------------------------------------------------------------- */
 
-/* Of the logical offset; the protocol takes it for a time. */
-static rd_kafka_resp_err_t offset_of(rd_kafka_t *client, const char *topic, int32_t partition, int64_t logical,
-                                     int timeout_ms, int64_t *out)
+rd_kafka_resp_err_t kafka_client_offset_at(rd_kafka_t *client, const char *topic, int32_t partition, int64_t timestamp_ms,
+                                           int timeout_ms, int64_t *out)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = logical;
+    rd_kafka_topic_partition_list_add(list, topic, partition)->offset = timestamp_ms;
     rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(client, list, timeout_ms);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         code = list->elems[0].err;
     *out = list->elems[0].offset;
     rd_kafka_topic_partition_list_destroy(list);
+    return code;
+}
+
+static rd_kafka_resp_err_t bound_of(rd_kafka_t *client, const char *topic, int32_t partition, int64_t logical,
+                                    int timeout_ms, int64_t *out)
+{
+    const rd_kafka_resp_err_t code = kafka_client_offset_at(client, topic, partition, logical, timeout_ms, out);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && *out < 0)
         return RD_KAFKA_RESP_ERR__TIMED_OUT; /* of a partition that was not answered for */
     return code;
@@ -147,10 +153,10 @@ rd_kafka_resp_err_t kafka_client_bounds(rd_kafka_t *client, const char *topic, i
                                         int64_t *low, int64_t *high)
 {
     const rd_kafka_resp_err_t code =
-        offset_of(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
+        bound_of(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, low);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return code;
-    return offset_of(client, topic, partition, RD_KAFKA_OFFSET_END, timeout_ms, high);
+    return bound_of(client, topic, partition, RD_KAFKA_OFFSET_END, timeout_ms, high);
 }
 
 rd_kafka_topic_partition_list_t *kafka_client_list(const struct kafka_settings *settings,

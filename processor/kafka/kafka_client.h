@@ -22,6 +22,10 @@ MUST_CHECK enum status kafka_client_partition_count(rd_kafka_t *client, const ch
 /* Free with mem_free. */
 MUST_CHECK enum status kafka_client_cluster_id(rd_kafka_t *client, char **out, struct error *err);
 
+/* Of the first record that is not older; of RD_KAFKA_OFFSET_BEGINNING and _END, which the protocol takes for times, what
+ * they name. Negative: none. */
+rd_kafka_resp_err_t kafka_client_offset_at(rd_kafka_t *client, const char *topic, int32_t partition, int64_t timestamp_ms,
+                                           int timeout_ms, int64_t *out);
 /* The first offset and the end, as this client may read it. It does end in time, which rd_kafka_query_watermark_offsets does
  * not when a broker is away (librdkafka issue 2588). */
 rd_kafka_resp_err_t kafka_client_bounds(rd_kafka_t *client, const char *topic, int32_t partition, int timeout_ms,

@@ -98,14 +98,9 @@ static enum status reader_offset_at(struct log_reader *log_reader, struct log_pa
                                     int64_t timestamp_ms, int64_t *offset, struct error *err)
 {
     struct kafka_reader *reader = self_of(log_reader);
-    const struct log_position question = { at.topic, at.partition, timestamp_ms, BYTES_NONE };
-    rd_kafka_topic_partition_list_t *list = kafka_client_list(reader->settings, &question, 1);
-    rd_kafka_resp_err_t code =
-        rd_kafka_offsets_for_times(reader->client, list, KAFKA_CLIENT_TIMEOUT_MS);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        code = list->elems[0].err;
-    *offset = list->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(list);
+    const rd_kafka_resp_err_t code =
+        kafka_client_offset_at(reader->client, kafka_settings_topic_name(reader->settings, at.topic), at.partition,
+                               timestamp_ms, KAFKA_CLIENT_TIMEOUT_MS, offset);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return kafka_errors_fail(err, code, "the offset of a time in %s partition %" PRId32,
                                  kafka_settings_topic_name(reader->settings, at.topic),

@@ -217,6 +217,15 @@ static void the_end_is_told(struct world *world)
     port->type->close(port);
 }
 
+/* How many records come, until there are so many. */
+static size_t drain(struct log_port *port, size_t wanted)
+{
+    size_t count = 0;
+    for (int i = 0; i < 50 && count < wanted; i++)
+        count += port_drain(port, 100 * 1000);
+    return count;
+}
+
 static void out_of_range_is_told(struct world *world)
 {
     world_load(world, TOPIC_IN, 0, 0, 10);
@@ -227,9 +236,7 @@ static void out_of_range_is_told(struct world *world)
     port_read_from(port, TOPIC_IN, 0, 1, 2);
     CHECK(wait_notice(port, LOG_RECORD_OUT_OF_RANGE) == 2, "below the start");
     port_read_from(port, TOPIC_IN, 0, 1, 4);
-    size_t count = 0;
-    for (int i = 0; i < 50 && count < 6; i++)
-        count += port_drain(port, 100 * 1000);
+    const size_t count = drain(port, 6);
     CHECK(count == 6, "%zu records once the position is right", count);
     port->type->close(port);
 }
@@ -242,9 +249,7 @@ static void a_position_that_is_reached_after_all_is_read_from(struct world *worl
     port_read_from(port, TOPIC_IN, 0, 1, 13);
     usleep(500 * 1000); /* what the client has to say waits for us */
     world_load(world, TOPIC_IN, 0, 0, 10);
-    size_t count = 0;
-    for (int i = 0; i < 50 && count < 8; i++)
-        count += port_drain(port, 100 * 1000);
+    const size_t count = drain(port, 8);
     CHECK(count == 8, "%zu of the last records", count);
     port->type->close(port);
 }
