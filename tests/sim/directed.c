@@ -64,6 +64,19 @@ static void is_amid_a_checkpoint(struct world_settings *settings)
     settings->habits.crash = 0;
 }
 
+/* It dies with a checkpoint half sent and has it sent again behind the end mark; what it sent first is compacted. */
+static void sends_again_what_is_compacted(struct world_settings *settings)
+{
+    settings->slice_rows = 2;
+    settings->checkpoint_interval_ms = 5;
+    settings->commit_interval_ms = 1;
+    settings->job_steps = 1000;
+    settings->fixture.users = 20;
+    settings->habits.crash = 200;
+    settings->habits.stop = 0;
+    settings->habits.compact = 500;
+}
+
 /* Nobody waits for a time-out, and nobody dies where M does not name him yet. */
 static void outlasts_transactions(struct world_settings *settings)
 {
@@ -93,7 +106,7 @@ static void knows_much_and_restarts(struct world_settings *settings)
     settings->slots = 1;
     settings->fixture.table = 500;
     settings->fixture.events = 600;
-    settings->habits.crash = 200;
+    settings->habits.crash = 60;
     settings->job_steps = 1000;
 }
 
@@ -181,6 +194,12 @@ static const struct schedule schedules[] = {
       .seeds = 80,
       .markers_us = MARKERS_US,
       .besides = is_damaged },
+    /* 2b */
+    { .name = "dies amid a checkpoint, and rows are compacted",
+      .seeds = 100,
+      .down_us = 1000,
+      .lost_disk = 3000,
+      .besides = sends_again_what_is_compacted },
     /* 1: the local rows are as new as the last transaction, the last checkpoint is older. */
     { .name = "dies when the store has a checkpoint, later with its disk",
       .seeds = 40,

@@ -4,9 +4,11 @@
 For each mutant the files that change are compiled from copies, elsewhere, with the commands that compiled the originals;
 their objects are put in front of the libraries when `sim` is linked again, so that they are taken instead of the
 originals; and the program runs: a few seeds, the directed schedules, the small world, then seed after seed until one
-fails. The source tree is not touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's text is not found exactly once.
+fails. The source tree is not touched. Exit 1 when the unbroken program fails or a mutant survives; 2 when a mutant's
+text is not found exactly once, or it does not compile.
 
     mutants.py --build FOLDER [--seeds N] [--jobs N] [NAME...]
+    mutants.py --build FOLDER --compile [NAME...]                 only compiles and links each one
     mutants.py --fit                                              only looks whether each one's text is there
 """
 
@@ -147,6 +149,7 @@ def main():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--build", type=pathlib.Path, help="where sim is built")
     what.add_argument("--fit", action="store_true", help="only look whether each one's text is there")
+    parser.add_argument("--compile", action="store_true", help="only compile and link them")
     parser.add_argument("--unbroken-seeds", type=int, default=200)
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
@@ -158,6 +161,8 @@ def main():
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="weir-mutants-") as scratch:
         workshop = Workshop(args.build.resolve(), pathlib.Path(scratch))
+        if args.compile:
+            return compile_all(workshop, chosen, args.jobs)
         _, why, _ = run(workshop.build / "sim", args.unbroken_seeds)
         if why:
             print(f"the unbroken program fails: {why}")
@@ -166,6 +171,18 @@ def main():
     print(f"mutants={len(chosen)} caught={len(chosen) - survivors} missed={survivors}"
           f" seconds={time.monotonic() - started:.0f}")
     return 1 if survivors else 0
+
+
+def compile_all(workshop, chosen, jobs):
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        made = {name: pool.submit(workshop.make_mutant, name, mutant) for name, mutant in chosen.items()}
+        for name, program in made.items():
+            if program.exception() is not None:
+                failed += 1
+                print(f"mutant {name}: {program.exception()}")
+    print(f"mutants={len(chosen)} failed={failed}")
+    return 2 if failed else 0
 
 
 def try_mutant(workshop, name, mutant, seeds):
