@@ -94,6 +94,11 @@ void *map_insert(struct map *map, struct bytes key, bool *is_new)
     return slot->node->data;
 }
 
+struct bytes map_key_of(const struct map *map, const void *value)
+{
+    return key_of(map, (const struct node *)(const void *)((const uint8_t *)value - offsetof(struct node, data)));
+}
+
 bool map_remove(struct map *map, struct bytes key)
 {
     ENSURE(key.data != NULL);

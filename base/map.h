@@ -30,6 +30,8 @@ void *map_find(const struct map *map, struct bytes key);
  * which.
  */
 void *map_insert(struct map *map, struct bytes key, bool *is_new);
+/* The key of a value that is in the map; valid as long as the value. */
+struct bytes map_key_of(const struct map *map, const void *value);
 /* false when the key was not there. A key that is inserted again comes last. */
 bool map_remove(struct map *map, struct bytes key);
 /* Removes everything; keeps the slots, unless they were far too many. */

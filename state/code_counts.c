@@ -38,33 +38,57 @@ static void resize(struct code_counts *counts, uint32_t slot_count)
         if (old[i].code != 0)
             *slot_of(counts, old[i].code) = old[i];
     }
-    mem_free(old);
+    if (old_count > 0)
+        mem_free(old);
+}
+
+/* Of the one code that is there. */
+static void make_table(struct code_counts *counts)
+{
+    const struct code_count only = { counts->only, counts->used };
+    resize(counts, SLOTS_MIN);
+    *slot_of(counts, only.code) = only;
+    counts->used = 1;
 }
 
 void code_counts_fini(struct code_counts *counts)
 {
-    mem_free(counts->slots);
-    *counts = (struct code_counts){ .slots = NULL };
+    if (counts->slot_count > 0)
+        mem_free(counts->slots);
+    *counts = (struct code_counts){ .used = 0 };
 }
 
 void code_counts_clear(struct code_counts *counts)
 {
     if (counts->slot_count > KEPT_SLOTS)
         code_counts_fini(counts);
-    if (counts->distinct > 0)
+    if (counts->slot_count > 0 && counts->used > 0)
         memset(counts->slots, 0, counts->slot_count * sizeof *counts->slots);
-    counts->distinct = 0;
+    counts->used = 0;
+}
+
+static void add_to_table(struct code_counts *counts, uint64_t code)
+{
+    if (counts->used >= counts->slot_count - counts->slot_count / 4)
+        resize(counts, 2 * counts->slot_count);
+    struct code_count *slot = slot_of(counts, code);
+    counts->used += slot->code == 0;
+    slot->code = code;
+    slot->count++;
 }
 
 void code_counts_add(struct code_counts *counts, uint64_t code)
 {
     ENSURE(code != 0);
-    if (counts->distinct >= counts->slot_count - counts->slot_count / 4)
-        resize(counts, counts->slot_count == 0 ? SLOTS_MIN : 2 * counts->slot_count);
-    struct code_count *slot = slot_of(counts, code);
-    counts->distinct += slot->code == 0;
-    slot->code = code;
-    slot->count++;
+    if (counts->slot_count > 0)
+        return add_to_table(counts, code);
+    if (counts->used == 0 || (counts->only == code && counts->used < UINT32_MAX)) {
+        counts->only = code;
+        counts->used++;
+        return;
+    }
+    make_table(counts);
+    add_to_table(counts, code);
 }
 
 static void vacate(struct code_counts *counts, size_t hole)
@@ -82,18 +106,24 @@ static void vacate(struct code_counts *counts, size_t hole)
 
 void code_counts_remove(struct code_counts *counts, uint64_t code)
 {
-    ENSURE(counts->slot_count > 0);
+    if (counts->slot_count == 0) {
+        ENSURE(counts->used > 0 && counts->only == code);
+        counts->used--;
+        return;
+    }
     struct code_count *slot = slot_of(counts, code);
     ENSURE(slot->code != 0 && code != 0);
     if (--slot->count > 0)
         return;
-    counts->distinct--;
+    counts->used--;
     vacate(counts, (size_t)(slot - counts->slots));
 }
 
 bool code_counts_has(const struct code_counts *counts, uint64_t code)
 {
-    return counts->slot_count > 0 && slot_of(counts, code)->code == code;
+    if (counts->slot_count == 0)
+        return counts->used > 0 && counts->only == code;
+    return slot_of(counts, code)->code == code;
 }
 
 size_t code_counts_footprint(const struct code_counts *counts)

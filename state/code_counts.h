@@ -1,7 +1,7 @@
 /*
  * code_counts: how often each of some 64-bit codes is there. For distinct(...) over values that fit a word
- * (entity_facts.h): mostly a handful, so it is one small table of its own per entity, and nothing else. And for the
- * hashes of many ids (entity_ids.c).
+ * (entity_facts.h): mostly one and sometimes a handful, so a single one needs no memory of its own, and several are one
+ * small table per entity. And for the hashes of many ids (entity_ids.c).
  * Private to the entity log. One thread.
  */
 #ifndef WEIR_STATE_CODE_COUNTS_H
@@ -14,10 +14,19 @@
 struct code_count;
 /* All zero: empty. */
 struct code_counts {
-    struct code_count *slots;
-    uint32_t slot_count; /* a power of two, or 0 */
-    uint32_t distinct;   /* codes that are there */
+    union {
+        struct code_count *slots;
+        uint64_t only; /* without a table */
+    };
+    uint32_t slot_count; /* a power of two, or 0: there is no table */
+    uint32_t used;       /* codes in the table; without one: how often `only` is there */
 };
+
+/* Codes that are there. */
+static inline uint32_t code_counts_distinct(const struct code_counts *counts)
+{
+    return counts->slot_count > 0 ? counts->used : counts->used > 0;
+}
 
 void code_counts_fini(struct code_counts *counts);
 /* Back to empty; keeps a small table. */

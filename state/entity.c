@@ -14,64 +14,54 @@ enum {
     OPEN_GROWTH = 2, /* so many times a chunk's events before the open chunk is sealed, */
     LATE_GROWTH = 4, /* or a sealed one, grown by late events, is halved */
     EXPIRED_SHARE = 4,
+    INDEX_RESTART = 64,
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void add_chunk(struct entity *entity, size_t at, const struct event_chunk *chunk)
+static void add_sealed(struct entity *entity, size_t at, const struct event_chunk *chunk)
 {
-    entity->chunks =
-        mem_resize_array(entity->chunks, entity->chunk_count + 1, sizeof *entity->chunks);
-    memmove(entity->chunks + at + 1, entity->chunks + at,
-            (entity->chunk_count - at) * sizeof *entity->chunks);
-    entity->chunks[at] = *chunk;
-    entity->chunk_count++;
+    entity->sealed = mem_resize_array(entity->sealed, (size_t)entity->sealed_count + 1, sizeof *entity->sealed);
+    memmove(entity->sealed + at + 1, entity->sealed + at, (entity->sealed_count - at) * sizeof *entity->sealed);
+    entity->sealed[at] = *chunk;
+    entity->sealed_count++;
     entity->head_epoch = 0;
 }
 
-/* All that an event always touches lies together: the entity, its windows, its key. */
-enum { ENTITY_BYTES = (sizeof(struct entity) + 15) / 16 * 16 };
-
-static size_t block_size(const struct entity_log *log, size_t key_size)
+static void open_first_chunk(struct entity *entity)
 {
-    return ENTITY_BYTES + log->windows_size + key_size;
+    entity->open = (struct event_chunk){ .loaded = true, .facts = &entity->log->facts.form };
 }
 
-void entity_create(struct entity **out, struct entity_log *log, struct bytes key)
+void entity_init(struct entity *entity, struct entity_log *log)
 {
-    uint8_t *block = mem_alloc(block_size(log, key.size));
-    struct entity *entity = (struct entity *)(void *)block;
     entity->log = log;
-    entity->key = block + ENTITY_BYTES + log->windows_size;
-    entity->key_size = key.size;
-    memcpy(entity->key, key.data, key.size);
-    const struct event_chunk open = { .loaded = true, .facts = &log->facts.form };
-    add_chunk(entity, 0, &open);
-    entity_windows_init(entity, block + ENTITY_BYTES);
-    *out = entity;
+    open_first_chunk(entity);
+    entity_windows_clear(entity);
 }
 
-void entity_destroy(struct entity **entity_ref)
+static void fini_chunks(struct entity *entity)
 {
-    struct entity *entity = TAKE(*entity_ref);
+    for (size_t i = 0; i < entity_chunk_count(entity); i++)
+        event_chunk_fini(entity_chunk(entity, i));
+    entity->sealed_count = 0;
+}
+
+void entity_fini(struct entity *entity)
+{
     entity_windows_fini(entity);
-    code_counts_fini(&entity->ids);
-    for (size_t i = 0; i < entity->chunk_count; i++)
-        event_chunk_fini(&entity->chunks[i]);
-    mem_free(entity->chunks);
+    entity_ids_forget(entity);
+    fini_chunks(entity);
+    mem_free(entity->sealed);
     mem_free(entity->dropped);
-    mem_free(entity);
 }
 
 void entity_reset(struct entity *entity)
 {
     entity_windows_clear(entity);
-    code_counts_fini(&entity->ids);
-    for (size_t i = 0; i < entity->chunk_count; i++)
-        event_chunk_fini(&entity->chunks[i]);
-    entity->chunks[0] =
-        (struct event_chunk){ .loaded = true, .facts = &entity->log->facts.form };
-    entity->chunk_count = 1;
+    entity_ids_forget(entity);
+    fini_chunks(entity);
+    open_first_chunk(entity);
     entity->next_number = 0;
     entity->dropped_count = 0;
     entity->head_epoch = 0;
@@ -81,20 +71,20 @@ void entity_reset(struct entity *entity)
 
 uint64_t entity_first_index(const struct entity *entity)
 {
-    return entity->chunks[0].start;
+    return entity_chunk_of(entity, 0)->start;
 }
 
 uint64_t entity_end_index(const struct entity *entity)
 {
-    const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
-    return open->start + open->count;
+    return (uint64_t)entity->open.start + entity->open.count;
 }
 
 int64_t entity_newest_us(const struct entity *entity)
 {
-    for (size_t i = entity->chunk_count; i-- > 0;) {
-        if (entity->chunks[i].count > 0)
-            return entity->chunks[i].last_us;
+    for (size_t i = entity_chunk_count(entity); i-- > 0;) {
+        const struct event_chunk *chunk = entity_chunk_of(entity, i);
+        if (chunk->count > 0)
+            return chunk->last_us;
     }
     return INT64_MIN;
 }
@@ -103,17 +93,18 @@ int64_t entity_newest_us(const struct entity *entity)
 static enum status chunk_at(struct entity *entity, uint64_t index, struct event_chunk **out,
                             struct error *err)
 {
-    size_t low = 0, high = entity->chunk_count - 1;
-    if (entity->chunks[high].start <= index)
-        low = high; /* mostly the open one */
-    while (low < high) {
-        const size_t middle = low + (high - low + 1) / 2;
-        if (entity->chunks[middle].start <= index)
-            low = middle;
-        else
-            high = middle - 1;
+    *out = &entity->open; /* mostly */
+    if (index < entity->open.start) {
+        size_t low = 0, high = (size_t)entity->sealed_count - 1;
+        while (low < high) {
+            const size_t middle = low + (high - low + 1) / 2;
+            if (entity->sealed[middle].start <= index)
+                low = middle;
+            else
+                high = middle - 1;
+        }
+        *out = &entity->sealed[low];
     }
-    *out = &entity->chunks[low];
     return (*out)->loaded ? ST_OK : entity_load_chunk(entity, *out, err);
 }
 
@@ -121,7 +112,7 @@ enum status entity_find_chunk(struct entity *entity, uint64_t index, struct even
                               struct error *err)
 {
     TRY(chunk_at(entity, index, out, err));
-    ENSURE(index >= (*out)->start && index < (*out)->start + (*out)->count);
+    ENSURE(index >= (*out)->start && index - (*out)->start < (*out)->count);
     return ST_OK;
 }
 
@@ -137,12 +128,12 @@ enum status entity_place_of(struct entity *entity, uint64_t index, struct event_
 /* The first chunk that ends later than the time, else the open one. */
 static size_t chunk_after(const struct entity *entity, int64_t time_us)
 {
-    size_t low = 0, high = entity->chunk_count - 1;
-    if (high > 0 && entity->chunks[high - 1].last_us <= time_us)
+    size_t low = 0, high = entity->sealed_count;
+    if (high > 0 && entity->sealed[high - 1].last_us <= time_us)
         low = high; /* mostly the open one */
     while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        if (entity->chunks[middle].last_us <= time_us)
+        if (entity->sealed[middle].last_us <= time_us)
             low = middle + 1;
         else
             high = middle;
@@ -154,7 +145,7 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
                              struct error *err)
 {
     const size_t home = chunk_after(entity, time_us);
-    struct event_chunk *chunk = &entity->chunks[home];
+    struct event_chunk *chunk = entity_chunk(entity, home);
     size_t before = 0; /* how many of the chunk's events are */
     if (chunk->count > 0 && chunk->first_us <= time_us) {
         if (!chunk->loaded)
@@ -162,7 +153,7 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
         before = event_chunk_upper_bound(chunk, time_us);
     }
     edge->index = chunk->start + before;
-    edge->from_us = home > 0 ? entity->chunks[home - 1].last_us : INT64_MIN;
+    edge->from_us = home > 0 ? entity->sealed[home - 1].last_us : INT64_MIN;
     edge->until_us = chunk->count > 0 ? chunk->first_us : INT64_MAX;
     if (before > 0) {
         edge->from_us = event_chunk_time(chunk, before - 1);
@@ -174,9 +165,8 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
 enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t *index,
                                struct error *err)
 {
-    const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
-    if (open->count > 0 && open->last_us <= time_us) { /* nearly always */
-        *index = open->start + open->count;
+    if (entity->open.count > 0 && entity->open.last_us <= time_us) { /* nearly always */
+        *index = entity_end_index(entity);
         return ST_OK;
     }
     struct event_edge edge;
@@ -243,22 +233,33 @@ static void drop_chunks(struct entity *entity, size_t n)
     entity->dropped =
         mem_resize_array(entity->dropped, entity->dropped_count + n, sizeof *entity->dropped);
     for (size_t i = 0; i < n; i++) {
-        if (entity->chunks[i].stored)
-            entity->dropped[entity->dropped_count++] = entity->chunks[i].number;
-        event_chunk_fini(&entity->chunks[i]);
+        if (entity->sealed[i].stored)
+            entity->dropped[entity->dropped_count++] = entity->sealed[i].number;
+        event_chunk_fini(&entity->sealed[i]);
     }
     entity->head_epoch = 0;
-    entity->chunk_count -= n;
-    memmove(entity->chunks, entity->chunks + n, entity->chunk_count * sizeof *entity->chunks);
+    entity->sealed_count -= (uint32_t)n;
+    memmove(entity->sealed, entity->sealed + n, entity->sealed_count * sizeof *entity->sealed);
 }
 
 /* Of the open events those that are too old; not one by one, since the others must be moved. */
 static void drop_open(struct entity *entity, int64_t border_us)
 {
-    struct event_chunk *open = entity_open_chunk(entity);
+    struct event_chunk *open = &entity->open;
     const size_t expired = event_chunk_upper_bound(open, time_before(border_us, 1));
     if (expired > 0 && expired >= open->count / EXPIRED_SHARE)
         event_chunk_drop(open, expired);
+}
+
+/* So that an index needs no more than 32 bits. When half of what was counted is forgotten, it costs an event nothing. */
+static void count_from_first(struct entity *entity)
+{
+    const uint32_t first = (uint32_t)entity_first_index(entity);
+    if (first < INDEX_RESTART || first < entity_event_count(entity))
+        return;
+    for (size_t i = 0; i < entity_chunk_count(entity); i++)
+        entity_chunk(entity, i)->start -= first;
+    entity_windows_renumbered(entity, first);
 }
 
 /* What has expired when the newest event is of this time. */
@@ -267,22 +268,23 @@ static void forget_older(struct entity *entity, int64_t newest_us)
     const int64_t border_us = time_before(newest_us, entity_spec_of(entity->log)->retention_us);
     const uint64_t first = entity_first_index(entity);
     size_t expired = 0;
-    while (expired + 1 < entity->chunk_count && entity->chunks[expired].last_us < border_us)
+    while (expired < entity->sealed_count && entity->sealed[expired].last_us < border_us)
         expired++;
     drop_chunks(entity, expired);
-    if (entity->chunk_count == 1)
+    if (entity->sealed_count == 0)
         drop_open(entity, border_us);
     if (entity_first_index(entity) == first)
         return;
     entity_scratch_of(entity->log)->measured = NULL;
     entity_windows_forgot(entity, entity_first_index(entity));
+    count_from_first(entity);
 }
 
 static void split_off(struct entity *entity, size_t i, size_t events)
 {
     struct event_chunk sealed = { .number = entity->next_number++ };
-    event_chunk_split(&entity->chunks[i], events, &sealed);
-    add_chunk(entity, i, &sealed);
+    event_chunk_split(entity_chunk(entity, i), events, &sealed);
+    add_sealed(entity, i, &sealed);
 }
 
 /* The head is written at each commit: the open events, perhaps 40 bytes each, and 10 bytes for each
@@ -290,7 +292,7 @@ static void split_off(struct entity *entity, size_t i, size_t events)
 static size_t chunk_events(const struct entity *entity)
 {
     const size_t wanted = entity_spec_of(entity->log)->chunk_events;
-    const size_t grown = entity->chunk_count / DIRECTORY_SHARE;
+    const size_t grown = entity_chunk_count(entity) / DIRECTORY_SHARE;
     if (wanted != 0)
         return wanted;
     return grown < CHUNK_EVENTS_MIN ? CHUNK_EVENTS_MIN : grown;
@@ -307,10 +309,10 @@ static bool is_overfull(const struct entity *entity, const struct event_chunk *c
 static void relieve(struct entity *entity, size_t i)
 {
     const size_t events = chunk_events(entity);
-    const bool is_open = i + 1 == entity->chunk_count;
+    const bool is_open = i == entity->sealed_count;
     const size_t growth = is_open ? OPEN_GROWTH : LATE_GROWTH;
-    for (; is_overfull(entity, &entity->chunks[i], growth * events); i++) {
-        const size_t count = entity->chunks[i].count;
+    for (; is_overfull(entity, entity_chunk(entity, i), growth * events); i++) {
+        const size_t count = entity_chunk(entity, i)->count;
         split_off(entity, i, is_open && count > events ? events : count / 2);
     }
 }
@@ -344,16 +346,21 @@ static enum status pack(struct entity *entity, const struct entity_event *event,
                 rest->size, ENTITY_EVENT_BYTES_MAX);
 }
 
+static bool has_room(const struct entity *entity)
+{
+    return entity_chunk_count(entity) < ENTITY_CHUNKS_MAX && entity_event_count(entity) < ENTITY_EVENTS_MAX;
+}
+
 /* The head row lists all chunks, so their number is limited. What the new event makes too old goes
  * first. */
 static enum status make_room(struct entity *entity, const struct entity_event *event,
                              struct error *err)
 {
-    if (entity->chunk_count < ENTITY_CHUNKS_MAX)
+    if (has_room(entity))
         return ST_OK;
     if (event->time_us >= entity_newest_us(entity))
         forget_older(entity, event->time_us);
-    if (entity->chunk_count < ENTITY_CHUNKS_MAX)
+    if (has_room(entity))
         return ST_OK;
     return FAIL(err, ST_TOO_LARGE, "%zu events are remembered, and there is no room for more",
                 entity_event_count(entity));
@@ -375,11 +382,11 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset, buffer_view(&scratch->rest),
                        scratch->words);
     entity_ids_inserted(entity, scratch->words);
-    const size_t home = (size_t)(chunk - entity->chunks);
-    if (home + 1 < entity->chunk_count)
+    const size_t home = entity_chunk_number(entity, chunk);
+    if (home < entity->sealed_count)
         entity->head_epoch = 0; /* it says how many events that chunk has, and until when */
-    for (size_t i = home + 1; i < entity->chunk_count; i++)
-        entity->chunks[i].start++;
+    for (size_t i = home + 1; i < entity_chunk_count(entity); i++)
+        entity_chunk(entity, i)->start++;
     relieve(entity, home);
     entity->dirty = true;
     *position = index - entity_first_index(entity);
@@ -455,7 +462,7 @@ enum status entity_set_alerted(struct entity *entity, size_t position, uint32_t 
     buffer_put_be32(&scratch->rest, rule_id);
     buffer_put(&scratch->rest, in.at, reader_left(&in));
     event_chunk_replace_rest(chunk, index - chunk->start, buffer_view(&scratch->rest));
-    relieve(entity, (size_t)(chunk - entity->chunks));
+    relieve(entity, entity_chunk_number(entity, chunk));
     entity->dirty = true;
     if (scratch->measured == entity)
         scratch->measured = NULL; /* its text pointed into the chunk */
@@ -469,10 +476,9 @@ void entity_tidy(struct entity *entity)
 
 void entity_measure_footprint(struct entity *entity)
 {
-    uint64_t bytes = mem_size_of(block_size(entity->log, entity->key_size)) +
-                     mem_size_of(entity->chunk_count * sizeof *entity->chunks) + mem_size(entity->dropped) +
-                     entity_windows_footprint(entity) + code_counts_footprint(&entity->ids);
-    for (size_t i = 0; i < entity->chunk_count; i++)
-        bytes += event_chunk_footprint(&entity->chunks[i]);
+    uint64_t bytes = mem_size_of(entity->sealed_count * sizeof *entity->sealed) + mem_size(entity->dropped) + entity_windows_footprint(entity) +
+                     entity_ids_footprint(entity);
+    for (size_t i = 0; i < entity_chunk_count(entity); i++)
+        bytes += event_chunk_footprint(entity_chunk(entity, i));
     entity->footprint = bytes;
 }

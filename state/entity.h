@@ -2,8 +2,8 @@
  * entity: one key's events in memory. The part of the entity log that knows nothing of rows and
  * caches; its aggregates are entity_windows.h's.
  *
- * Events have absolute indexes, counted from the entity's first event ever; forgetting the oldest
- * changes no other's. A position (entity_log.h) is an index less the first remembered one's.
+ * Events have indexes, which stay the same when the oldest are forgotten, until they are counted from the first one that
+ * is remembered again (entity_tidy). A position (entity_log.h) is an index less the first remembered one's.
  * Private to the entity log.
  */
 #ifndef WEIR_STATE_ENTITY_H
@@ -24,15 +24,19 @@ struct event_edge {
 
 /* Where a window stands: its aggregates hold exactly the events [low, high). */
 struct window_edges {
-    uint64_t low, high;
-    size_t low_chunk; /* perhaps that of `low` */
-    struct event_edge begin; /* where it was last; not known when from_us > until_us */
+    int64_t begin_from_us, begin_until_us; /* an event_edge: its begin where it was last; */
+    uint32_t begin;                        /* not known when from > until */
+    uint32_t low, high;
+    uint32_t low_chunk; /* perhaps that of `low` */
 };
 
 struct tally {
-    int64_t count;
-    int128 sum;        /* of numbers of 64 bits: it cannot overflow */
-    struct wide *huge; /* of those that do not fit; NULL until there is one */
+    union {
+        int64_t sum;
+        struct wide *huge; /* when it does not fit */
+    };
+    uint32_t count;
+    bool is_huge; /* until the window starts again */
 };
 
 /* distinct values of a window */
@@ -42,33 +46,37 @@ struct coded {
     struct aggregate_state *others; /* of those that have no code; NULL until there is one */
 };
 
+/*
+ * An entity is the value of its key in the log's map, and the room for its windows is behind it (entity_rooms): all that an
+ * event always touches lies together. There are as many of them as keys in memory, so they are small.
+ */
 struct entity {
     struct entity_log *log;
     struct entity *newer, *older; /* the cache's order of use */
-    uint8_t *key;
-    size_t key_size;
 
-    struct event_chunk *chunks; /* sealed, oldest first, then the open one: always at least one */
-    size_t chunk_count;
-    uint64_t next_number;
+    struct event_chunk open; /* the newest events */
+    struct event_chunk *sealed; /* those before, oldest first */
+    uint32_t sealed_count;
+    uint32_t dropped_count;
     uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
-    size_t dropped_count;
+    uint64_t next_number;
 
-    struct window_edges *edges;
-    struct tally *tallies;
-    struct coded *coded;
-    struct aggregate_state *states; /* per aggregate: without groups; NULL if none has one */
-    struct map **groups;            /* per aggregate: group values -> struct aggregate_state */
-    struct code_counts ids;         /* of the hashes of ids, or empty (entity_ids.c) */
-    uint64_t nested_bytes;          /* held by the groups' states, the tallies and the codes */
-
+    uint64_t nested_bytes; /* held by the groups' states, the tallies and the codes */
+    uint64_t footprint;    /* without itself, which the map counts */
+    /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
+    uint64_t head_epoch;
+    uint32_t head_bytes; /* of its head row, when it was last read or written */
     bool touched; /* in this transaction */
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
-    uint64_t footprint;
-    size_t head_bytes; /* of its head row, when it was last read or written */
-    /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
-    uint64_t head_epoch;
+};
+
+/* Where an entity's windows are, in bytes from its beginning. */
+struct entity_rooms {
+    uint32_t tallies, edges, coded;
+    uint32_t states, groups; /* per aggregate: without groups; group values -> state, or NULL */
+    uint32_t ids;            /* of the hashes of ids, or empty (entity_ids.c) */
+    uint32_t size;
 };
 
 /* What the log gives its entities to work with. */
@@ -88,13 +96,14 @@ struct entity_log {
     const struct entity_log_spec *spec;
     struct entity_facts facts;
     struct entity_scratch scratch;
-    size_t windows_size; /* of each entity */
+    struct entity_rooms rooms; /* in each entity */
+    bool has_states;
     const struct layout_mapping *mapping; /* of the current layout */
     uint32_t layout;
 
     struct overlay *overlay;
     struct layouts *layouts;
-    struct map *entities;           /* key -> struct entity * */
+    struct map *entities;           /* key -> struct entity, and what is behind it */
     struct entity *newest, *oldest; /* order of use */
     uint64_t footprint;             /* of the heap */
     struct entity *loaded;          /* by the last event: its windows are not counted yet */
@@ -123,13 +132,64 @@ MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chu
 /* The same value, its text in the arena. */
 struct value entity_keep_value(const struct value *v, struct arena *arena);
 
-void entity_create(struct entity **out, struct entity_log *log, struct bytes key);
-void entity_destroy(struct entity **entity);
+/* Of a place in the log's map, zeroed. */
+void entity_init(struct entity *entity, struct entity_log *log);
+/* Frees what it has; the place is still the map's. */
+void entity_fini(struct entity *entity);
 /* As if it had never had an event. */
 void entity_reset(struct entity *entity);
-static inline struct event_chunk *entity_open_chunk(struct entity *entity)
+
+static inline struct bytes entity_key(const struct entity *entity)
 {
-    return &entity->chunks[entity->chunk_count - 1];
+    return map_key_of(entity->log->entities, entity);
+}
+
+static inline void *entity_room(const struct entity *entity, uint32_t at)
+{
+    return (uint8_t *)(uintptr_t)entity + at;
+}
+static inline struct tally *entity_tallies(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.tallies);
+}
+static inline struct window_edges *entity_edges(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.edges);
+}
+static inline struct coded *entity_coded(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.coded);
+}
+static inline struct aggregate_state *entity_states(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.states);
+}
+static inline struct map **entity_groups(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.groups);
+}
+/* Only if ids are looked for. */
+static inline struct code_counts *entity_ids(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.ids);
+}
+
+/* All chunks, oldest first; the open one is the last. */
+static inline size_t entity_chunk_count(const struct entity *entity)
+{
+    return (size_t)entity->sealed_count + 1;
+}
+static inline struct event_chunk *entity_chunk(struct entity *entity, size_t i)
+{
+    return i < entity->sealed_count ? &entity->sealed[i] : &entity->open;
+}
+static inline const struct event_chunk *entity_chunk_of(const struct entity *entity, size_t i)
+{
+    return i < entity->sealed_count ? &entity->sealed[i] : &entity->open;
+}
+static inline size_t entity_chunk_number(const struct entity *entity, const struct event_chunk *chunk)
+{
+    return chunk == &entity->open ? entity->sealed_count : (size_t)(chunk - entity->sealed);
 }
 uint64_t entity_first_index(const struct entity *entity);
 uint64_t entity_end_index(const struct entity *entity);

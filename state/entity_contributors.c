@@ -39,7 +39,7 @@ size_t entity_contributors(struct entity *entity, size_t i, size_t position, siz
         return 0;
     if (aggregate->group_count > 0)
         buffer_put_bytes(&group, entity_group_key(aggregate, scratch->measures, &scratch->group));
-    const struct window_edges *edges = &entity->edges[aggregate->window];
+    const struct window_edges *edges = &entity_edges(entity)[aggregate->window];
     int64_t members = entity_window_members(entity, i, buffer_view(&group));
     const int64_t span_events = spec->windows[aggregate->window].span_events;
     if (span_events > 0 && members > span_events)

@@ -4,11 +4,29 @@
 
 enum { FEW = 32 };
 
+static bool looks_for_ids(const struct entity *entity)
+{
+    return entity_spec_of(entity->log)->finds_ids;
+}
+
+void entity_ids_forget(struct entity *entity)
+{
+    if (looks_for_ids(entity))
+        code_counts_fini(entity_ids(entity));
+}
+
+size_t entity_ids_footprint(const struct entity *entity)
+{
+    return looks_for_ids(entity) ? code_counts_footprint(entity_ids(entity)) : 0;
+}
+
 void entity_ids_inserted(struct entity *entity, const uint64_t *words)
 {
+    if (!looks_for_ids(entity))
+        return;
     const uint64_t hash = words[entity->log->facts.id_word];
-    if (entity->ids.slot_count > 0 && hash != 0)
-        code_counts_add(&entity->ids, hash);
+    if (entity_ids(entity)->slot_count > 0 && hash != 0)
+        code_counts_add(entity_ids(entity), hash);
 }
 
 /* Calls for the events [low, high), which are loaded, until it says true. */
@@ -55,7 +73,7 @@ static enum status add(struct entity *entity, uint64_t index, uint64_t hash, con
 {
     (void)index, (void)context, (void)stop, (void)err;
     if (hash != 0)
-        code_counts_add(&entity->ids, hash);
+        code_counts_add(entity_ids(entity), hash);
     return ST_OK;
 }
 
@@ -64,12 +82,12 @@ static enum status know_ids(struct entity *entity, uint64_t low, struct error *e
 {
     const uint64_t end = entity_end_index(entity);
     bool stop = false;
-    if (entity->ids.slot_count > 0 && entity->ids.distinct <= 2 * (end - low))
+    if (entity_ids(entity)->slot_count > 0 && code_counts_distinct(entity_ids(entity)) <= 2 * (end - low))
         return ST_OK;
-    code_counts_fini(&entity->ids);
+    code_counts_fini(entity_ids(entity));
     const enum status st = each_hash(entity, low, end, add, NULL, &stop, err);
     if (st != ST_OK)
-        code_counts_fini(&entity->ids);
+        code_counts_fini(entity_ids(entity));
     return st;
 }
 
@@ -95,7 +113,7 @@ enum status entity_find_id(struct entity *entity, const struct value *id, int64_
         uint64_t oldest;
         TRY(entity_upper_bound(entity, time_before(oldest_us, 1), &oldest, err));
         TRY(know_ids(entity, oldest, err));
-        if (!code_counts_has(&entity->ids, wanted.hash))
+        if (!code_counts_has(entity_ids(entity), wanted.hash))
             return ST_OK;
     }
     return each_hash(entity, low, high, compare, &wanted, found, err);

@@ -11,5 +11,8 @@
 
 /* An event has come in; `words` are its facts. */
 void entity_ids_inserted(struct entity *entity, const uint64_t *words);
+/* Frees the table, which is made again when it is needed. */
+void entity_ids_forget(struct entity *entity);
+size_t entity_ids_footprint(const struct entity *entity);
 
 #endif

@@ -23,14 +23,15 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->spec = spec;
     log->overlay = overlay;
     log->layouts = layouts;
-    map_create(&log->entities, sizeof(struct entity *));
     arena_create(&log->scratch.arena, ARENA_BLOCK);
     log->scratch.columns = mem_alloc_array(spec->column_count + 1, sizeof(struct value));
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
     log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
     entity_facts_init(&log->facts, spec);
     log->scratch.words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.words);
-    log->windows_size = entity_windows_size(log);
+    log->has_states = log->facts.first_stated[spec->window_count] > 0;
+    entity_windows_lay_out(log, &log->rooms);
+    map_create(&log->entities, log->rooms.size);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
                         err));
@@ -57,12 +58,12 @@ static void forget(struct entity_log *log, struct entity *entity)
 {
     unlink_entity(log, entity);
     log->footprint -= entity->footprint;
-    map_remove(log->entities, bytes_of(entity->key, entity->key_size));
     if (log->scratch.measured == entity)
         log->scratch.measured = NULL;
     if (log->loaded == entity)
         log->loaded = NULL;
-    entity_destroy(&entity);
+    entity_fini(entity);
+    map_remove(log->entities, entity_key(entity));
 }
 
 void entity_log_destroy(struct entity_log **log_ref)
@@ -110,7 +111,7 @@ static struct bytes chunk_key(const struct entity *entity, uint64_t number)
 {
     struct entity_log *log = entity->log;
     buffer_clear(&log->row_key);
-    put_row_key(log, bytes_of(entity->key, entity->key_size), ROW_CHUNK, &log->row_key);
+    put_row_key(log, entity_key(entity), ROW_CHUNK, &log->row_key);
     buffer_put_be64(&log->row_key, number);
     return buffer_view(&log->row_key);
 }
@@ -119,17 +120,17 @@ static void write_head(struct entity *entity, struct buffer *out)
 {
     buffer_put_u8(out, HEAD_FORMAT);
     buffer_put_varint(out, entity->next_number);
-    buffer_put_varint(out, entity->chunk_count - 1);
+    buffer_put_varint(out, entity->sealed_count);
     int64_t last_us = 0;
-    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
-        const struct event_chunk *chunk = &entity->chunks[i];
+    for (size_t i = 0; i < entity->sealed_count; i++) {
+        const struct event_chunk *chunk = &entity->sealed[i];
         buffer_put_varint(out, chunk->number);
         buffer_put_varint(out, chunk->count);
         buffer_put_zigzag(out, chunk->first_us - last_us);
         buffer_put_varint(out, (uint64_t)(chunk->last_us - chunk->first_us));
         last_us = chunk->last_us;
     }
-    event_chunk_write_open(entity_open_chunk(entity), entity->log->layout, out);
+    event_chunk_write_open(&entity->open, entity->log->layout, out);
 }
 
 static enum status malformed(struct error *err)
@@ -167,28 +168,25 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     const uint64_t sealed = reader_varint(&in);
     if (in.failed || sealed > reader_left(&in) / DIRECTORY_ENTRY_MIN)
         return malformed(err);
-    struct event_chunk *chunks = mem_alloc_array((size_t)sealed + 1, sizeof *chunks);
-    event_chunk_fini(&entity->chunks[0]);
-    mem_free(entity->chunks);
-    entity->chunks = chunks;
-    entity->chunk_count = (size_t)sealed + 1;
+    /* Each is counted when it is there: what was read of a row that turns out malformed is freed. */
+    entity->sealed = mem_alloc_array((size_t)sealed, sizeof *entity->sealed);
     int64_t last_us = 0;
     uint64_t start = 0;
     for (uint64_t i = 0; i < sealed; i++) {
-        chunks[i].start = start;
-        chunks[i].facts = &log->facts.form;
-        TRY(read_directory_entry(&in, entity->next_number, &chunks[i], &last_us, err));
-        start += chunks[i].count;
-        if (i > 0 && chunks[i].first_us < chunks[i - 1].last_us)
+        struct event_chunk *chunk = &entity->sealed[entity->sealed_count++];
+        chunk->start = (uint32_t)start;
+        chunk->facts = &log->facts.form;
+        TRY(read_directory_entry(&in, entity->next_number, chunk, &last_us, err));
+        start += chunk->count;
+        if (start > ENTITY_EVENTS_MAX || (i > 0 && chunk->first_us < chunk[-1].last_us))
             return malformed(err);
     }
-    chunks[sealed].start = start;
-    chunks[sealed].facts = &log->facts.form;
-    TRY(event_chunk_read(&chunks[sealed], format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, &in, log->layouts, log->spec->columns,
-                         log->spec->column_count, log->layout, err));
-    if (sealed > 0 && chunks[sealed].count > 0 && chunks[sealed].first_us < last_us)
+    entity->open = (struct event_chunk){ .start = (uint32_t)start, .facts = &log->facts.form };
+    TRY(event_chunk_read(&entity->open, format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, &in, log->layouts,
+                         log->spec->columns, log->spec->column_count, log->layout, err));
+    if (sealed > 0 && entity->open.count > 0 && entity->open.first_us < last_us)
         return malformed(err);
-    return entity_find_facts(entity, &chunks[sealed], err);
+    return entity_find_facts(entity, &entity->open, err);
 }
 
 enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
@@ -232,8 +230,8 @@ static enum status put_head(struct entity *entity, struct error *err)
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
     write_head(entity, &log->row);
-    TRY(overlay_put(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)), buffer_view(&log->row), err));
-    entity->head_bytes = log->row.size;
+    TRY(overlay_put(log->overlay, head_key(log, entity_key(entity)), buffer_view(&log->row), err));
+    entity->head_bytes = (uint32_t)log->row.size;
     entity->head_epoch = overlay_epoch(log->overlay);
     entity->stored = true;
     return ST_OK;
@@ -243,15 +241,15 @@ static enum status put_head(struct entity *entity, struct error *err)
 static bool append_head(struct entity *entity)
 {
     struct entity_log *log = entity->log;
-    struct event_chunk *open = entity_open_chunk(entity);
+    struct event_chunk *open = &entity->open;
     if (entity->head_epoch != overlay_epoch(log->overlay) || !event_chunk_only_grew(open))
         return false;
     buffer_clear(&log->row);
     event_chunk_write_new(open, &log->row);
-    if (!overlay_append(log->overlay, head_key(log, bytes_of(entity->key, entity->key_size)), entity->head_bytes,
+    if (!overlay_append(log->overlay, head_key(log, entity_key(entity)), entity->head_bytes,
                         buffer_view(&log->row)))
         return false;
-    entity->head_bytes += log->row.size;
+    entity->head_bytes += (uint32_t)log->row.size;
     return true;
 }
 
@@ -262,13 +260,13 @@ static enum status write_rows(struct entity *entity, struct error *err)
     for (size_t i = 0; i < entity->dropped_count; i++)
         overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
     entity->dropped_count = 0;
-    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
-        if (entity->chunks[i].dirty)
-            TRY(write_chunk(entity, &entity->chunks[i], err));
+    for (size_t i = 0; i < entity->sealed_count; i++) {
+        if (entity->sealed[i].dirty)
+            TRY(write_chunk(entity, &entity->sealed[i], err));
     }
     if (!append_head(entity))
         TRY(put_head(entity, err));
-    entity_open_chunk(entity)->dirty = false;
+    entity->open.dirty = false;
     entity->dirty = false;
     return ST_OK;
 }
@@ -281,24 +279,18 @@ void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct bu
         put_row_key(log, key, ROW_HEAD, out);
 }
 
-/* The entity's own block, its open chunk, the end of that: each is where the one before says. */
-static void prefetch_block(const struct entity *entity)
+/* The entity, and the end of its open chunk, which the entity says. */
+static void prefetch_entity(const struct entity_log *log, const struct entity *entity)
 {
-    enum { LINE = 64, BLOCK_LINES = 8 };
-    for (ptrdiff_t line = 0; line < BLOCK_LINES; line++)
-        __builtin_prefetch((const char *)entity + line * LINE);
-}
-
-static void prefetch_chunk(const struct entity *entity)
-{
-    const char *open = (const char *)&entity->chunks[entity->chunk_count - 1];
-    __builtin_prefetch(open);
-    __builtin_prefetch(open + sizeof(struct event_chunk) - 1);
+    enum { LINE = 64 };
+    const char *from = (const char *)entity;
+    for (size_t at = 0; at < log->rooms.size; at += LINE)
+        __builtin_prefetch(from + at);
 }
 
 static void prefetch_events(const struct entity *entity)
 {
-    const struct event_chunk *open = &entity->chunks[entity->chunk_count - 1];
+    const struct event_chunk *open = &entity->open;
     if (open->count == 0)
         return;
     /* What was last, and where the next one will be. */
@@ -309,16 +301,13 @@ static void prefetch_events(const struct entity *entity)
 /* How many calls ago it was named says what is there by now. */
 static void step_ahead(const struct entity_log *log, uint64_t hash, size_t calls_ago)
 {
-    struct entity *const *known = map_peek(log->entities, hash);
+    const struct entity *known = map_peek(log->entities, hash);
     if (known == NULL)
         return;
-    switch (calls_ago) {
-    case 1: return __builtin_prefetch(known);
-    case 2: return prefetch_block(*known);
-    case 3: return prefetch_chunk(*known);
-    case 4: return prefetch_events(*known);
-    default: UNREACHABLE();
-    }
+    if (calls_ago == ENTITY_LOG_AHEAD - 1)
+        prefetch_events(known);
+    else if (calls_ago == ENTITY_LOG_AHEAD / 2)
+        prefetch_entity(log, known);
 }
 
 void entity_log_look_ahead(struct entity_log *log, struct bytes key)
@@ -333,18 +322,18 @@ static enum status load(struct entity_log *log, struct bytes key, struct entity 
 {
     struct bytes row;
     TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
-    struct entity *entity = NULL;
-    entity_create(&entity, log, key);
+    struct entity *entity = map_insert(log->entities, key, NULL);
+    entity_init(entity, log);
     if (row.data != NULL) {
         const enum status st = read_head(entity, row, err);
         if (st != ST_OK) {
-            entity_destroy(&entity);
+            entity_fini(entity);
+            map_remove(log->entities, key);
             return st;
         }
         entity->stored = true;
-        entity->head_bytes = row.size;
+        entity->head_bytes = (uint32_t)row.size;
     }
-    *(struct entity **)map_insert(log->entities, key, NULL) = entity;
     link_newest(log, entity);
     entity_measure_footprint(entity);
     log->footprint += entity->footprint;
@@ -384,7 +373,7 @@ static void touch(struct entity_log *log, struct entity *entity)
     log->touched_bytes += EVENT_BYTES;
     if (entity->touched)
         return;
-    log->touched_bytes += entity->head_bytes + entity->key_size;
+    log->touched_bytes += entity->head_bytes + entity_key(entity).size;
     if (log->touched_count == log->touched_capacity) {
         log->touched_capacity = log->touched_capacity == 0 ? 256 : log->touched_capacity * 2;
         log->touched = mem_resize_array(log->touched, log->touched_capacity, sizeof *log->touched);
@@ -399,8 +388,7 @@ enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct 
                                struct error *err)
 {
     count_loaded(log);
-    struct entity **known = map_find(log->entities, key);
-    struct entity *entity = known == NULL ? NULL : *known;
+    struct entity *entity = map_find(log->entities, key);
     if (entity == NULL)
         TRY(load(log, key, &entity, err));
     touch(log, entity);
@@ -419,7 +407,7 @@ static enum status write_leaving(struct entity_log *log, struct error *err)
     uint64_t left = entity_log_footprint(log);
     for (struct entity *entity = log->oldest;
          entity != NULL && left > log->spec->cache_bytes; entity = entity->newer) {
-        left -= entity->footprint;
+        left -= entity->footprint + log->rooms.size;
         if (entity->dirty)
             TRY(write_rows(entity, err));
     }
@@ -428,11 +416,9 @@ static enum status write_leaving(struct entity_log *log, struct error *err)
 
 static void prefetch_touched(const struct entity_log *log, size_t i)
 {
-    enum { BLOCK = 6, CHUNK = 4, EVENTS = 2 };
-    if (i + BLOCK < log->touched_count)
-        prefetch_block(log->touched[i + BLOCK]);
-    if (i + CHUNK < log->touched_count)
-        prefetch_chunk(log->touched[i + CHUNK]);
+    enum { ENTITY = 4, EVENTS = 2 };
+    if (i + ENTITY < log->touched_count)
+        prefetch_entity(log, log->touched[i + ENTITY]);
     if (i + EVENTS < log->touched_count)
         prefetch_events(log->touched[i + EVENTS]);
 }
@@ -486,9 +472,9 @@ enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t 
     *newest_us = entity_newest_us(entity);
     if (*newest_us >= before_us)
         return ST_OK;
-    for (size_t i = 0; i + 1 < entity->chunk_count; i++) {
-        if (entity->chunks[i].stored)
-            overlay_delete(log->overlay, chunk_key(entity, entity->chunks[i].number));
+    for (size_t i = 0; i < entity->sealed_count; i++) {
+        if (entity->sealed[i].stored)
+            overlay_delete(log->overlay, chunk_key(entity, entity->sealed[i].number));
     }
     for (size_t i = 0; i < entity->dropped_count; i++)
         overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));

@@ -72,6 +72,7 @@ enum {
     AGGREGATE_GROUP_MAX = 4,
     ENTITY_ALERTED_MAX = 255,
     ENTITY_CHUNKS_MAX = 16384,
+    ENTITY_EVENTS_MAX = 1 << 30,
     ENTITY_CHUNK_BYTES_MAX = 256 * 1024,
     ENTITY_EVENT_BYTES_MAX = 64 * 1024, /* of one event's remembered columns: a few fit any row */
 };

@@ -4,8 +4,6 @@
 #include "base/memory.h"
 #include "state/entity_members.h"
 
-#define EDGE_UNKNOWN ((struct event_edge){ 0, INT64_MAX, INT64_MIN })
-
 /* --- life ------------------------------------------------------------------------------------- */
 
 static size_t stated_count(const struct entity *entity)
@@ -13,38 +11,33 @@ static size_t stated_count(const struct entity *entity)
     return entity->log->facts.first_stated[entity_spec_of(entity->log)->window_count];
 }
 
-/* Takes the next piece of the room; NULL room: only counts. */
-static void *piece(uint8_t *room, size_t *used, size_t count, size_t item_size)
+static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
 {
     enum { ALIGNMENT = 16 };
-    void *start = room == NULL || count == 0 ? NULL : room + *used;
-    *used += (count * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-    return start;
+    const uint32_t at = rooms->size;
+    rooms->size += (uint32_t)((count * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    return at;
 }
 
-static size_t lay_out(struct entity *entity, const struct entity_log *log, uint8_t *room)
+void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out)
 {
     const struct entity_log_spec *spec = log->spec;
-    const size_t stated = log->facts.first_stated[spec->window_count] > 0 ? spec->aggregate_count : 0;
-    size_t used = 0;
-    entity->tallies = piece(room, &used, log->facts.tally_count, sizeof *entity->tallies);
-    entity->edges = piece(room, &used, spec->window_count, sizeof *entity->edges);
-    entity->coded = piece(room, &used, log->facts.code_count, sizeof *entity->coded);
-    entity->states = piece(room, &used, stated, sizeof *entity->states);
-    entity->groups = piece(room, &used, stated, sizeof *entity->groups);
-    return used;
+    const size_t stated = log->has_states ? spec->aggregate_count : 0;
+    *out = (struct entity_rooms){ .size = 0 };
+    (void)room(out, 1, sizeof(struct entity));
+    out->tallies = room(out, log->facts.tally_count, sizeof(struct tally));
+    out->edges = room(out, spec->window_count, sizeof(struct window_edges));
+    out->coded = room(out, log->facts.code_count, sizeof(struct coded));
+    out->states = room(out, stated, sizeof(struct aggregate_state));
+    out->groups = room(out, stated, sizeof(struct map *));
+    out->ids = room(out, spec->finds_ids, sizeof(struct code_counts));
 }
 
-size_t entity_windows_size(const struct entity_log *log)
+static void forget_begin(struct window_edges *edges)
 {
-    struct entity nobody;
-    return lay_out(&nobody, log, NULL);
-}
-
-void entity_windows_init(struct entity *entity, void *room)
-{
-    lay_out(entity, entity->log, room);
-    entity_windows_clear(entity);
+    edges->begin = 0;
+    edges->begin_from_us = INT64_MAX;
+    edges->begin_until_us = INT64_MIN;
 }
 
 /* What a group's state holds beside itself. */
@@ -55,14 +48,15 @@ static uint64_t nested_bytes(const struct aggregate_state *state)
 
 static void clear_groups(struct entity *entity, size_t i)
 {
-    if (entity->groups[i] == NULL)
+    struct map *groups = entity_groups(entity)[i];
+    if (groups == NULL)
         return;
-    struct map_iterator it = map_iterate(entity->groups[i]);
+    struct map_iterator it = map_iterate(groups);
     while (map_next(&it)) {
         entity->nested_bytes -= nested_bytes(it.value);
         aggregate_state_fini(it.value);
     }
-    map_clear(entity->groups[i]);
+    map_clear(groups);
 }
 
 static void fini_others(struct coded *coded)
@@ -84,28 +78,30 @@ static void clear_others(struct coded *coded)
         fini_others(coded);
 }
 
+static void clear_tally(struct entity *entity, struct tally *tally)
+{
+    if (tally->is_huge) {
+        entity->nested_bytes -= mem_size(tally->huge);
+        mem_free(tally->huge);
+    }
+    *tally = (struct tally){ .count = 0 };
+}
+
 void entity_windows_fini(struct entity *entity)
 {
     for (size_t c = 0; c < entity->log->facts.code_count; c++) {
-        fini_others(&entity->coded[c]);
-        code_counts_fini(&entity->coded[c].codes);
+        fini_others(&entity_coded(entity)[c]);
+        code_counts_fini(&entity_coded(entity)[c].codes);
     }
     const size_t count = stated_count(entity);
     for (size_t n = 0; n < count; n++) {
         const size_t i = entity->log->facts.stated[n];
-        aggregate_state_fini(&entity->states[i]);
+        aggregate_state_fini(&entity_states(entity)[i]);
         clear_groups(entity, i);
-        map_destroy(&entity->groups[i]);
+        map_destroy(&entity_groups(entity)[i]);
     }
     for (size_t t = 0; t < entity->log->facts.tally_count; t++)
-        mem_free(entity->tallies[t].huge);
-}
-
-static void clear_tally(struct entity *entity, struct tally *tally)
-{
-    entity->nested_bytes -= mem_size(tally->huge);
-    mem_free(tally->huge);
-    *tally = (struct tally){ .count = 0 };
+        clear_tally(entity, &entity_tallies(entity)[t]);
 }
 
 static uint64_t coded_bytes(const struct coded *coded)
@@ -125,24 +121,25 @@ static void clear_coded(struct entity *entity, struct coded *coded)
     entity->nested_bytes += coded_bytes(coded);
 }
 
-static void restart_window(struct entity *entity, size_t window, uint64_t index)
+static void restart_window(struct entity *entity, size_t window, uint32_t index)
 {
     const struct entity_facts *facts = &entity->log->facts;
     for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++)
-        clear_tally(entity, &entity->tallies[t]);
+        clear_tally(entity, &entity_tallies(entity)[t]);
     for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++)
-        clear_coded(entity, &entity->coded[c]);
+        clear_coded(entity, &entity_coded(entity)[c]);
     for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
-        aggregate_state_clear(&entity->states[facts->stated[n]]);
+        aggregate_state_clear(&entity_states(entity)[facts->stated[n]]);
         clear_groups(entity, facts->stated[n]);
     }
-    entity->edges[window].low = entity->edges[window].high = index;
+    struct window_edges *edges = &entity_edges(entity)[window];
+    edges->low = edges->high = index;
 }
 
-static void clear_window(struct entity *entity, size_t window, uint64_t index)
+static void clear_window(struct entity *entity, size_t window, uint32_t index)
 {
     restart_window(entity, window, index);
-    entity->edges[window].begin = EDGE_UNKNOWN;
+    forget_begin(&entity_edges(entity)[window]);
 }
 
 void entity_windows_clear(struct entity *entity)
@@ -154,8 +151,21 @@ void entity_windows_clear(struct entity *entity)
 void entity_windows_forgot(struct entity *entity, uint64_t end)
 {
     for (size_t w = 0; w < entity_spec_of(entity->log)->window_count; w++) {
-        if (entity->edges[w].low < end)
-            clear_window(entity, w, end);
+        if (entity_edges(entity)[w].low < end)
+            clear_window(entity, w, (uint32_t)end);
+    }
+}
+
+void entity_windows_renumbered(struct entity *entity, uint32_t by)
+{
+    for (size_t w = 0; w < entity_spec_of(entity->log)->window_count; w++) {
+        struct window_edges *edges = &entity_edges(entity)[w];
+        edges->low -= by;
+        edges->high -= by;
+        if (edges->begin >= by)
+            edges->begin -= by;
+        else
+            forget_begin(edges);
     }
 }
 
@@ -166,8 +176,8 @@ uint64_t entity_windows_footprint(const struct entity *entity)
     uint64_t bytes = entity->nested_bytes;
     for (size_t n = 0; n < count; n++) {
         const size_t i = facts->stated[n];
-        bytes += nested_bytes(&entity->states[i]);
-        bytes += entity->groups[i] == NULL ? 0 : map_footprint(entity->groups[i]);
+        bytes += nested_bytes(&entity_states(entity)[i]);
+        bytes += entity_groups(entity)[i] == NULL ? 0 : map_footprint(entity_groups(entity)[i]);
     }
     return bytes;
 }
@@ -177,12 +187,13 @@ uint64_t entity_windows_footprint(const struct entity *entity)
 static struct aggregate_state *group_state(struct entity *entity, size_t i, struct bytes key,
                                            bool create)
 {
-    if (entity->groups[i] == NULL) {
+    struct map **groups = &entity_groups(entity)[i];
+    if (*groups == NULL) {
         if (!create)
             return NULL;
-        map_create(&entity->groups[i], sizeof(struct aggregate_state));
+        map_create(groups, sizeof(struct aggregate_state));
     }
-    return create ? map_insert(entity->groups[i], key, NULL) : map_find(entity->groups[i], key);
+    return create ? map_insert(*groups, key, NULL) : map_find(*groups, key);
 }
 
 static void count_value(const struct aggregate_spec *aggregate, struct aggregate_state *state,
@@ -233,7 +244,7 @@ static void count_in_group(struct entity *entity, size_t i, const struct value *
         return;
     entity->nested_bytes -= nested_bytes(state);
     aggregate_state_fini(state);
-    map_remove(entity->groups[i], key);
+    map_remove(entity_groups(entity)[i], key);
 }
 
 /* To the window's states. Aggregates whose class says that the event is no member need no look at
@@ -251,7 +262,7 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
         if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
-            count_number(aggregate, &entity->states[i], fact_word(words, facts->number_of[i]), add, &scratch->value);
+            count_number(aggregate, &entity_states(entity)[i], fact_word(words, facts->number_of[i]), add, &scratch->value);
             continue;
         }
         TRY(entity_measure(entity, index, err));
@@ -260,22 +271,50 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (aggregate->group_count > 0)
             count_in_group(entity, i, scratch->measures, add);
         else
-            count_member(spec, aggregate, &entity->states[i], scratch->measures, add,
+            count_member(spec, aggregate, &entity_states(entity)[i], scratch->measures, add,
                          &scratch->value);
     }
     return ST_OK;
 }
 
-static void tally_huge(struct entity *entity, struct tally *tally, int128 number, bool add)
+static void add_huge(struct tally *tally, int128 number, bool add)
 {
-    if (tally->huge == NULL) {
-        tally->huge = mem_alloc(sizeof *tally->huge);
-        entity->nested_bytes += mem_size(tally->huge);
-    }
     if (add)
         wide_add(tally->huge, number);
     else
         wide_subtract(tally->huge, number);
+}
+
+/* The sum so far, and from now on, is one that cannot overflow. */
+static void make_huge(struct entity *entity, struct tally *tally)
+{
+    const int64_t sum = tally->sum;
+    tally->huge = mem_alloc(sizeof *tally->huge);
+    tally->is_huge = true;
+    entity->nested_bytes += mem_size(tally->huge);
+    add_huge(tally, sum, true);
+}
+
+__attribute__((noinline)) static void tally_huge(struct entity *entity, struct tally *tally, int128 number, bool add)
+{
+    if (!tally->is_huge)
+        make_huge(entity, tally);
+    add_huge(tally, number, add);
+}
+
+static inline void tally_number(struct entity *entity, struct tally *tally, int64_t number, bool add)
+{
+    int64_t sum;
+    const bool overflow = add ? __builtin_add_overflow(tally->sum, number, &sum)
+                              : __builtin_sub_overflow(tally->sum, number, &sum);
+    if (__builtin_expect(overflow || tally->is_huge, 0))
+        return tally_huge(entity, tally, number, add);
+    tally->sum = sum;
+}
+
+static inline void tally_member(struct tally *tally, bool add)
+{
+    tally->count += add ? 1 : UINT32_MAX; /* less one */
 }
 
 /* An event with a number that does not fit its word. */
@@ -289,13 +328,13 @@ static enum status tally_wide(struct entity *entity, size_t window, uint64_t ind
         int128 number = 0;
         if ((members & spec->member) == 0)
             continue;
-        entity->tallies[t].count += add ? 1 : -1;
+        tally_member(&entity_tallies(entity)[t], add);
         if (spec->word == 0)
             continue;
         const bool is_integer = aggregate_integer_of(
             &entity_scratch_of(entity->log)->measures[spec->argument], &number);
         ENSURE(is_integer);
-        tally_huge(entity, &entity->tallies[t], number, add);
+        tally_huge(entity, &entity_tallies(entity)[t], number, add);
     }
     return ST_OK;
 }
@@ -306,15 +345,12 @@ static inline void tally_words(struct entity *entity, size_t window, const struc
     const struct entity_facts *facts = &entity->log->facts;
     const struct tally_spec *spec = facts->tallies + facts->first_tally[window];
     const struct tally_spec *end = facts->tallies + facts->first_tally[window + 1];
-    for (struct tally *tally = entity->tallies + facts->first_tally[window]; spec < end;
-         spec++, tally++) {
+    for (struct tally *tally = entity_tallies(entity) + facts->first_tally[window]; spec < end; spec++, tally++) {
         if ((members & spec->member) == 0)
             continue;
-        tally->count += add ? 1 : -1;
-        if (spec->word == 0)
-            continue;
-        const int64_t number = fact_number(words, spec->word, spec->narrow_at);
-        tally->sum += add ? number : -(int128)number;
+        tally_member(tally, add);
+        if (spec->word != 0)
+            tally_number(entity, tally, fact_number(words, spec->word, spec->narrow_at), add);
     }
 }
 
@@ -337,7 +373,7 @@ static enum status pass_codes(struct entity *entity, size_t window, uint64_t ind
     const struct entity_facts *facts = &entity->log->facts;
     for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++) {
         const struct code_spec *spec = &facts->codes[c];
-        struct coded *coded = &entity->coded[c];
+        struct coded *coded = &entity_coded(entity)[c];
         if ((members & spec->member) == 0)
             continue;
         const uint64_t code = fact_code(words, spec->word, spec->narrow_at), before = coded_bytes(coded);
@@ -375,7 +411,7 @@ static inline enum status pass(struct entity *entity, size_t window,
 static inline enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
                               struct error *err)
 {
-    struct event_chunk *chunk = entity_open_chunk(entity);
+    struct event_chunk *chunk = &entity->open;
     if (index < chunk->start)
         TRY(entity_find_chunk(entity, index, &chunk, err));
     return pass(entity, window, chunk, index - chunk->start, add, err);
@@ -388,28 +424,27 @@ static inline enum status pass_index(struct entity *entity, size_t window, uint6
 static inline enum status low_chunk(struct entity *entity, struct window_edges *edges,
                                     uint64_t index, struct event_chunk **out, struct error *err)
 {
-    if (edges->low_chunk < entity->chunk_count) {
-        struct event_chunk *chunk = &entity->chunks[edges->low_chunk];
+    if (edges->low_chunk <= entity->sealed_count) {
+        struct event_chunk *chunk = entity_chunk(entity, edges->low_chunk);
         *out = chunk;
         if (chunk->loaded && index - chunk->start < chunk->count)
             return ST_OK;
     }
     TRY(entity_find_chunk(entity, index, out, err));
-    edges->low_chunk = (size_t)(*out - entity->chunks);
+    edges->low_chunk = (uint32_t)entity_chunk_number(entity, *out);
     return ST_OK;
 }
 
 /* The edge after the event that it stands before. */
 static enum status step_begin(struct entity *entity, struct window_edges *edges, struct error *err)
 {
-    struct event_edge *begin = &edges->begin;
     struct event_chunk *chunk;
-    begin->from_us = begin->until_us;
-    begin->until_us = INT64_MAX;
-    if (++begin->index == entity_end_index(entity))
+    edges->begin_from_us = edges->begin_until_us;
+    edges->begin_until_us = INT64_MAX;
+    if (++edges->begin == entity_end_index(entity))
         return ST_OK;
-    TRY(low_chunk(entity, edges, begin->index, &chunk, err));
-    begin->until_us = event_chunk_time(chunk, begin->index - chunk->start);
+    TRY(low_chunk(entity, edges, edges->begin, &chunk, err));
+    edges->begin_until_us = event_chunk_time(chunk, edges->begin - chunk->start);
     return ST_OK;
 }
 
@@ -418,15 +453,20 @@ static inline enum status find_begin(struct entity *entity, struct window_edges 
                                      int64_t time_us, struct error *err)
 {
     enum { STEPS_MAX = 3 };
-    for (int step = 0; time_us >= edges->begin.from_us; step++) {
-        if (time_us < edges->begin.until_us)
+    for (int step = 0; time_us >= edges->begin_from_us; step++) {
+        if (time_us < edges->begin_until_us)
             return ST_OK;
         if (step == STEPS_MAX)
             break;
         TRY(step_begin(entity, edges, err));
     }
-    edges->begin = EDGE_UNKNOWN;
-    return entity_find_edge(entity, time_us, &edges->begin, err);
+    forget_begin(edges);
+    struct event_edge edge;
+    TRY(entity_find_edge(entity, time_us, &edge, err));
+    edges->begin = (uint32_t)edge.index;
+    edges->begin_from_us = edge.from_us;
+    edges->begin_until_us = edge.until_us;
+    return ST_OK;
 }
 
 /* Where the window of the event at `index` begins and ends. */
@@ -435,17 +475,17 @@ static inline enum status window_extent(struct entity *entity, size_t window, ui
                                         struct error *err)
 {
     const struct window_spec *w = &entity_spec_of(entity->log)->windows[window];
-    struct window_edges *edges = &entity->edges[window];
+    struct window_edges *edges = &entity_edges(entity)[window];
     const int64_t span_us = w->span_us > 0 ? w->span_us : entity_spec_of(entity->log)->look_back_us;
     const int64_t end_us = time_before(time_us, w->delay_us);
     TRY(find_begin(entity, edges, time_before(end_us, span_us), err));
-    wanted->low = edges->begin.index;
-    wanted->high = w->previous ? index : index + 1;
+    wanted->low = edges->begin;
+    wanted->high = (uint32_t)(w->previous ? index : index + 1);
     if (w->delay_us > 0) {
         uint64_t delayed;
         TRY(entity_upper_bound(entity, end_us, &delayed, err));
         if (delayed < wanted->high)
-            wanted->high = delayed;
+            wanted->high = (uint32_t)delayed;
     }
     if (wanted->low > wanted->high)
         wanted->low = wanted->high;
@@ -453,10 +493,10 @@ static inline enum status window_extent(struct entity *entity, size_t window, ui
 }
 
 /* The window begins later. */
-static inline enum status raise_low(struct entity *entity, size_t w, uint64_t low,
+static inline enum status raise_low(struct entity *entity, size_t w, uint32_t low,
                                     struct error *err)
 {
-    struct window_edges *edges = &entity->edges[w];
+    struct window_edges *edges = &entity_edges(entity)[w];
     for (; edges->low < low; edges->low++) {
         struct event_chunk *chunk;
         TRY(low_chunk(entity, edges, edges->low, &chunk, err));
@@ -465,10 +505,10 @@ static inline enum status raise_low(struct entity *entity, size_t w, uint64_t lo
     return ST_OK;
 }
 
-static inline enum status raise_high(struct entity *entity, size_t w, uint64_t high,
+static inline enum status raise_high(struct entity *entity, size_t w, uint32_t high,
                                      struct error *err)
 {
-    struct window_edges *edges = &entity->edges[w];
+    struct window_edges *edges = &entity_edges(entity)[w];
     for (; edges->high < high; edges->high++)
         TRY(pass_index(entity, w, edges->high, true, err));
     return ST_OK;
@@ -477,17 +517,17 @@ static inline enum status raise_high(struct entity *entity, size_t w, uint64_t h
 /* Windows that end later, event by event: what several of them gain is decoded once. */
 static enum status raise_together(struct entity *entity, size_t from, size_t to, struct error *err)
 {
-    const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
+    const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted, *edges = entity_edges(entity);
     for (;;) {
-        uint64_t next = UINT64_MAX;
+        uint32_t next = UINT32_MAX;
         for (size_t w = from; w < to; w++) {
-            if (entity->edges[w].high < wanted[w].high && entity->edges[w].high < next)
-                next = entity->edges[w].high;
+            if (edges[w].high < wanted[w].high && edges[w].high < next)
+                next = edges[w].high;
         }
-        if (next == UINT64_MAX)
+        if (next == UINT32_MAX)
             return ST_OK;
         for (size_t w = from; w < to; w++) {
-            if (entity->edges[w].high == next && next < wanted[w].high)
+            if (edges[w].high == next && next < wanted[w].high)
                 TRY(raise_high(entity, w, next + 1, err));
         }
     }
@@ -497,7 +537,7 @@ static enum status raise_together(struct entity *entity, size_t from, size_t to,
 static enum status lower(struct entity *entity, size_t w, const struct window_edges *wanted,
                          struct error *err)
 {
-    struct window_edges *edges = &entity->edges[w];
+    struct window_edges *edges = &entity_edges(entity)[w];
     while (edges->high > wanted->high) {
         TRY(pass_index(entity, w, edges->high - 1, false, err));
         edges->high--;
@@ -514,13 +554,13 @@ static enum status lower(struct entity *entity, size_t w, const struct window_ed
 static enum status move_windows(struct entity *entity, size_t from, size_t to, uint64_t index,
                                 struct error *err)
 {
-    const bool together = entity->states != NULL; /* decodes what it passes */
-    struct event_chunk *chunk = entity_open_chunk(entity);
+    const bool together = entity->log->has_states; /* decodes what it passes */
+    struct event_chunk *chunk = &entity->open;
     if (index < chunk->start)
         TRY(entity_find_chunk(entity, index, &chunk, err));
     const int64_t time_us = event_chunk_time(chunk, index - chunk->start);
     for (size_t w = from; w < to; w++) {
-        struct window_edges *edges = &entity->edges[w];
+        struct window_edges *edges = &entity_edges(entity)[w];
         struct window_edges *wanted = &entity_scratch_of(entity->log)->wanted[w];
         TRY(window_extent(entity, w, index, time_us, wanted, err));
         if (wanted->low >= edges->high || wanted->high <= edges->low)
@@ -539,12 +579,12 @@ enum status entity_window_move(struct entity *entity, int window, uint64_t index
     return move_windows(entity, (size_t)window, (size_t)window + 1, index, err);
 }
 
-static void shift_begin(struct event_edge *begin, uint64_t index, int64_t time_us)
+static void shift_begin(struct window_edges *edges, uint64_t index, int64_t time_us)
 {
-    if (index < begin->index)
-        begin->index++;
-    else if (index == begin->index && begin->from_us <= begin->until_us)
-        begin->until_us = time_us;
+    if (index < edges->begin)
+        edges->begin++;
+    else if (index == edges->begin && edges->begin_from_us <= edges->begin_until_us)
+        edges->begin_until_us = time_us;
 }
 
 enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64_t time_us,
@@ -552,8 +592,8 @@ enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64
 {
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     for (size_t w = 0; w < spec->window_count; w++) {
-        struct window_edges *edges = &entity->edges[w];
-        shift_begin(&edges->begin, index, time_us);
+        struct window_edges *edges = &entity_edges(entity)[w];
+        shift_begin(edges, index, time_us);
         if (index >= edges->high)
             continue;
         edges->high++;
@@ -570,10 +610,10 @@ int64_t entity_window_members(struct entity *entity, size_t i, struct bytes grou
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
     const int tally = entity->log->facts.tally_of[i], code = entity->log->facts.code_of[i];
     if (tally != TALLY_NONE)
-        return entity->tallies[tally].count;
+        return entity_tallies(entity)[tally].count;
     if (code != TALLY_NONE)
-        return entity->coded[code].count;
-    const struct aggregate_state *state = &entity->states[i];
+        return entity_coded(entity)[code].count;
+    const struct aggregate_state *state = &entity_states(entity)[i];
     if (aggregate->group_count > 0)
         state = group_state(entity, i, group, false);
     return state == NULL ? 0 : state->count;
@@ -586,7 +626,7 @@ static enum status looked_up_result(struct entity *entity, size_t i, int64_t mem
                                     struct error *err)
 {
     const int window = entity_spec_of(entity->log)->aggregates[i].window;
-    const struct window_edges *edges = &entity->edges[window];
+    const struct window_edges *edges = &entity_edges(entity)[window];
     group = arena_copy(arena, group); /* the members' keys go where it is */
     return entity_look_up(entity, i, group, members, edges->low, edges->high, out, arena, err);
 }
@@ -597,7 +637,7 @@ static enum status state_result(struct entity *entity, size_t i, uint64_t index,
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     const struct aggregate_spec *aggregate = &spec->aggregates[i];
-    struct aggregate_state *state = &entity->states[i];
+    struct aggregate_state *state = &entity_states(entity)[i];
     struct bytes group = BYTES_NONE;
     if (aggregate->group_count > 0) {
         TRY(entity_measure(entity, index, err));
@@ -613,14 +653,12 @@ static enum status state_result(struct entity *entity, size_t i, uint64_t index,
 
 static struct value huge_result(const struct tally *tally, const struct aggregate_spec *aggregate)
 {
-    struct wide total = *tally->huge;
-    wide_add(&total, tally->sum);
-    return aggregate_total_result(tally->count, &total, aggregate);
+    return aggregate_total_result(tally->count, tally->huge, aggregate);
 }
 
 static int64_t distinct_count(const struct coded *coded)
 {
-    return (int64_t)coded->codes.distinct + aggregate_state_distinct(coded->others);
+    return (int64_t)code_counts_distinct(&coded->codes) + aggregate_state_distinct(coded->others);
 }
 
 enum status entity_aggregates(struct entity *entity, size_t position, struct value *out,
@@ -633,19 +671,19 @@ enum status entity_aggregates(struct entity *entity, size_t position, struct val
     for (size_t i = 0; i < spec->aggregate_count; i++) {
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
         if (entity->log->facts.code_of[i] != TALLY_NONE) {
-            value_set_integer(&out[i], VALUE_INT, distinct_count(&entity->coded[entity->log->facts.code_of[i]]));
+            value_set_integer(&out[i], VALUE_INT, distinct_count(&entity_coded(entity)[entity->log->facts.code_of[i]]));
             continue;
         }
         if (tally_of[i] == TALLY_NONE) {
             TRY(state_result(entity, i, index, &out[i], arena, err));
             continue;
         }
-        const struct tally *tally = &entity->tallies[tally_of[i]];
+        const struct tally *tally = &entity_tallies(entity)[tally_of[i]];
         if (entity->log->facts.looked_up[i])
             TRY(looked_up_result(entity, i, tally->count, BYTES_NONE, &out[i], arena, err));
         else if (aggregate->kind == AGGREGATE_COUNT)
             value_set_integer(&out[i], VALUE_INT, tally->count);
-        else if (__builtin_expect(tally->huge != NULL, 0))
+        else if (__builtin_expect(tally->is_huge, 0))
             out[i] = huge_result(tally, aggregate);
         else
             aggregate_small_result(&out[i], tally->count, tally->sum, aggregate);

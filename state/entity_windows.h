@@ -8,9 +8,8 @@
 
 #include "state/entity.h"
 
-/* Bytes that an entity of this log needs for its windows, and a place for them: zeroed, of alignment 16. */
-size_t entity_windows_size(const struct entity_log *log);
-void entity_windows_init(struct entity *entity, void *room);
+/* Where an entity of this log has its windows: rooms that are zeroed, of alignment 16. */
+void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out);
 void entity_windows_fini(struct entity *entity);
 /* Of an entity that starts again, its indexes too. */
 void entity_windows_clear(struct entity *entity);
@@ -22,6 +21,8 @@ MUST_CHECK enum status entity_windows_inserted(struct entity *entity, uint64_t i
                                                int64_t time_us, struct error *err);
 /* The events before `end` are gone: a window that reached there is rebuilt when it is needed. */
 void entity_windows_forgot(struct entity *entity, uint64_t end);
+/* Every index is less by so much now; none of a window was less. */
+void entity_windows_renumbered(struct entity *entity, uint32_t by);
 
 /* Moves the window to where it stands for the event at this index. */
 MUST_CHECK enum status entity_window_move(struct entity *entity, int window, uint64_t index,

@@ -44,7 +44,7 @@ static size_t facts_size(const struct event_chunk *chunk)
 static void set_entry_size(struct event_chunk *chunk)
 {
     const size_t place = chunk->wide_places ? sizeof(struct event_place) : sizeof(struct narrow_place);
-    chunk->place_size = (uint16_t)place;
+    chunk->place_size = (uint8_t)place;
     chunk->entry_size = (uint16_t)(place + facts_size(chunk));
 }
 
@@ -352,7 +352,7 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n)
         chunk->rest_bytes -= event_chunk_place(chunk, i).size;
     move_events(chunk, 0, n);
     chunk->count -= (uint32_t)n;
-    chunk->start += n;
+    chunk->start += (uint32_t)n;
     settle(chunk);
     compact(chunk);
 }

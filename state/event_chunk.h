@@ -42,19 +42,20 @@ struct event_place {
 
 struct event_chunk {
     uint64_t number; /* names the row; the open chunk has none */
-    uint64_t start;  /* index of its first event among all events of the entity, ever */
     int64_t first_us, last_us;
     int64_t base_us, base_offset; /* what narrow entries and the row count from */
     const struct fact_form *facts; /* set before the first event is put in; NULL: there are none */
     uint8_t *entries;              /* loaded: `count` of them, in order */
     uint8_t *rests;                /* of all entries; also has what was replaced, up to as much again */
+    uint32_t start;                /* index of its first event among the entity's (entity.h) */
     uint32_t count, capacity;      /* of entries */
     uint32_t rest_used, rest_capacity, rest_bytes; /* the last: without what was replaced */
     uint32_t written; /* of the open chunk: so many of the first events, and the base, are as they were written last */
-    uint16_t entry_size, place_size;
-    bool wide_places, wide_facts;
-    bool loaded, dirty;
-    bool stored; /* the overlay has a row of this number */
+    uint16_t entry_size;
+    uint8_t place_size;
+    bool wide_places : 1, wide_facts : 1;
+    bool loaded : 1, dirty : 1;
+    bool stored : 1; /* the overlay has a row of this number */
 };
 
 void event_chunk_fini(struct event_chunk *chunk);
