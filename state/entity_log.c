@@ -284,7 +284,7 @@ static void prefetch_entity(const struct entity_log *log, const struct entity *e
 {
     enum { LINE = 64 };
     const char *from = (const char *)entity;
-    for (size_t at = 0; at < log->rooms.size; at += LINE)
+    for (size_t at = 0; at <= log->rooms.size; at += LINE) /* the key is behind it */
         __builtin_prefetch(from + at);
 }
 
@@ -439,6 +439,7 @@ void entity_log_commit(struct entity_log *log)
 {
     for (size_t i = 0; i < log->touched_count; i++) {
         struct entity *entity = log->touched[i];
+        prefetch_touched(log, i);
         ENSURE(!entity->dirty || log->spec->never_aborts);
         entity->touched = false;
         if (entity_event_count(entity) == 0) {

@@ -54,6 +54,18 @@ void row_index_expect(const struct row_index *index, uint32_t hash)
         __builtin_prefetch(&index->slots[hash & (index->slot_count - 1)]);
 }
 
+uint32_t row_index_peek(const struct row_index *index, uint32_t hash)
+{
+    if (index->count == 0)
+        return ROW_NUMBER_NONE;
+    const size_t mask = index->slot_count - 1;
+    for (size_t i = hash & mask; index->slots[i].number_plus_one != 0; i = (i + 1) & mask) {
+        if (index->slots[i].hash == hash)
+            return index->slots[i].number_plus_one - 1;
+    }
+    return ROW_NUMBER_NONE;
+}
+
 uint32_t row_index_find(const struct row_index *index, struct row_node *const *nodes, uint32_t hash,
                         struct bytes key)
 {

@@ -35,6 +35,8 @@ void row_index_clear(struct row_index *index);
 uint32_t row_index_hash(struct bytes key);
 /* A key with this hash will be looked for soon. */
 void row_index_expect(const struct row_index *index, uint32_t hash);
+/* The number of a key with this hash, another's perhaps; touches no node. ROW_NUMBER_NONE: there is none. */
+uint32_t row_index_peek(const struct row_index *index, uint32_t hash);
 /* ROW_NUMBER_NONE when the key is not there. */
 uint32_t row_index_find(const struct row_index *index, struct row_node *const *nodes, uint32_t hash,
                         struct bytes key);

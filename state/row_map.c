@@ -69,6 +69,28 @@ uint32_t row_map_expect(const struct row_map *map, struct bytes key)
     return hash;
 }
 
+uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash)
+{
+    const uint32_t number = row_index_peek(&map->index, hash);
+    if (number != ROW_NUMBER_NONE)
+        __builtin_prefetch(&map->nodes[number]);
+    return number;
+}
+
+void row_map_prefetch_row(const struct row_map *map, uint32_t number)
+{
+    if (number != ROW_NUMBER_NONE)
+        __builtin_prefetch(map->nodes[number]);
+}
+
+void row_map_prefetch_end(const struct row_map *map, uint32_t number)
+{
+    if (number == ROW_NUMBER_NONE)
+        return;
+    const struct row_node *node = map->nodes[number];
+    __builtin_prefetch(node->data + node->key_size + (node->value_size == ROW_VALUE_NONE ? 0 : node->value_size));
+}
+
 uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value)
 {
     return row_map_put_expected(map, row_index_hash(key), key, value);

@@ -37,6 +37,12 @@ uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value);
 /* The same in two steps: what expect gave starts on its way into the processor's cache, and put needs it. */
 uint32_t row_map_expect(const struct row_map *map, struct bytes key);
 uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
+/*
+ * Between the two, each with a few other keys' steps in between: what is there of the row follows. peek gives its number, or another's, or ROW_NUMBER_NONE; the others take that.
+ */
+uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash);
+void row_map_prefetch_row(const struct row_map *map, uint32_t number);
+void row_map_prefetch_end(const struct row_map *map, uint32_t number);
 /* The row is there, not deleted, and `position` bytes long: `more` comes behind them. It is no view of this map. */
 void row_map_grow_expected(struct row_map *map, uint32_t hash, struct bytes key, size_t position, struct bytes more);
 /* ROW_NUMBER_NONE: the map says nothing about the key. */
