@@ -246,9 +246,11 @@ static void drop_chunks(struct entity *entity, size_t n)
 static void drop_open(struct entity *entity, int64_t border_us)
 {
     struct event_chunk *open = &entity->open;
-    const size_t expired = event_chunk_upper_bound(open, time_before(border_us, 1));
-    if (expired > 0 && expired >= open->count / EXPIRED_SHARE)
-        event_chunk_drop(open, expired);
+    const size_t share = open->count / EXPIRED_SHARE;
+    if (open->count == 0 || open->first_us >= border_us ||
+        (share > 0 && event_chunk_time(open, share - 1) >= border_us))
+        return;
+    event_chunk_drop(open, event_chunk_upper_bound(open, time_before(border_us, 1)));
 }
 
 /* So that an index needs no more than 32 bits. When half of what was counted is forgotten, it costs an event nothing. */

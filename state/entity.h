@@ -66,7 +66,7 @@ struct entity {
     /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
     uint64_t head_epoch;
     uint32_t head_bytes; /* of its head row, when it was last read or written */
-    bool touched; /* in this transaction */
+    uint32_t touched_in; /* the number of the last transaction that needed it */
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
 };
@@ -108,8 +108,11 @@ struct entity_log {
     uint64_t footprint;             /* of the heap */
     struct entity *loaded;          /* by the last event: its windows are not counted yet */
     uint64_t touched_bytes;         /* of rows that the transaction writes, about */
+    uint32_t transaction;           /* from 1 */
     struct entity **touched;        /* in this transaction */
     size_t touched_count, touched_capacity;
+    bool settled;         /* all of them have been written and measured since */
+    size_t emptied_count; /* of those that have no events then: expired, or looked at only */
     struct buffer row_key, row;
     uint64_t ahead[ENTITY_LOG_AHEAD]; /* hashes of keys to come; the newest is at ahead_next - 1 */
     size_t ahead_next;

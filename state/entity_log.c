@@ -23,6 +23,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->spec = spec;
     log->overlay = overlay;
     log->layouts = layouts;
+    log->transaction = 1;
     arena_create(&log->scratch.arena, ARENA_BLOCK);
     log->scratch.columns = mem_alloc_array(spec->column_count + 1, sizeof(struct value));
     log->scratch.measures = mem_alloc_array(spec->measure_count + 1, sizeof(struct value));
@@ -304,10 +305,12 @@ static void step_ahead(const struct entity_log *log, uint64_t hash, size_t calls
     const struct entity *known = map_peek(log->entities, hash);
     if (known == NULL)
         return;
-    if (calls_ago == ENTITY_LOG_AHEAD - 1)
+    if (calls_ago == ENTITY_LOG_AHEAD - 1) {
         prefetch_events(known);
-    else if (calls_ago == ENTITY_LOG_AHEAD / 2)
+        entity_windows_prefetch(known);
+    } else if (calls_ago == ENTITY_LOG_AHEAD / 2) {
         prefetch_entity(log, known);
+    }
 }
 
 void entity_log_look_ahead(struct entity_log *log, struct bytes key)
@@ -349,12 +352,17 @@ static void measure(struct entity_log *log, struct entity *entity)
     log->footprint += entity->footprint;
 }
 
+static bool is_touched(const struct entity_log *log, const struct entity *entity)
+{
+    return entity->touched_in == log->transaction;
+}
+
 /* Of those that the transaction does not need, which are the oldest; one that was left unwritten
  * (never_aborts) waits for the flush. */
 static void trim_cache(struct entity_log *log)
 {
     while (entity_log_footprint(log) > log->spec->cache_bytes && log->oldest != NULL &&
-           !log->oldest->touched && !log->oldest->dirty)
+           !is_touched(log, log->oldest) && !log->oldest->dirty)
         forget(log, log->oldest);
 }
 
@@ -370,8 +378,9 @@ static void count_loaded(struct entity_log *log)
 
 static void touch(struct entity_log *log, struct entity *entity)
 {
+    log->settled = false;
     log->touched_bytes += EVENT_BYTES;
-    if (entity->touched)
+    if (is_touched(log, entity))
         return;
     log->touched_bytes += entity->head_bytes + entity_key(entity).size;
     if (log->touched_count == log->touched_capacity) {
@@ -379,7 +388,7 @@ static void touch(struct entity_log *log, struct entity *entity)
         log->touched = mem_resize_array(log->touched, log->touched_capacity, sizeof *log->touched);
     }
     log->touched[log->touched_count++] = entity;
-    entity->touched = true;
+    entity->touched_in = log->transaction;
     unlink_entity(log, entity);
     link_newest(log, entity);
 }
@@ -400,10 +409,6 @@ enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct 
  * many. */
 static enum status write_leaving(struct entity_log *log, struct error *err)
 {
-    for (size_t i = 0; i < log->touched_count; i++) {
-        entity_tidy(log->touched[i]);
-        measure(log, log->touched[i]);
-    }
     uint64_t left = entity_log_footprint(log);
     for (struct entity *entity = log->oldest;
          entity != NULL && left > log->spec->cache_bytes; entity = entity->newer) {
@@ -423,35 +428,57 @@ static void prefetch_touched(const struct entity_log *log, size_t i)
         prefetch_events(log->touched[i + EVENTS]);
 }
 
+static void settle(struct entity_log *log, struct entity *entity)
+{
+    measure(log, entity);
+    log->emptied_count += entity_event_count(entity) == 0;
+}
+
+/* The one time that all of them are walked: by now the first ones have left the processor's cache. */
 enum status entity_log_flush(struct entity_log *log, struct error *err)
 {
-    if (log->spec->never_aborts)
-        return write_leaving(log, err);
+    log->emptied_count = 0;
     for (size_t i = 0; i < log->touched_count; i++) {
         prefetch_touched(log, i);
-        if (log->touched[i]->dirty)
+        if (log->spec->never_aborts)
+            entity_tidy(log->touched[i]);
+        else if (log->touched[i]->dirty)
             TRY(write_rows(log->touched[i], err));
+        settle(log, log->touched[i]);
     }
-    return ST_OK;
+    log->settled = true;
+    return log->spec->never_aborts ? write_leaving(log, err) : ST_OK;
+}
+
+static void end_transaction(struct entity_log *log)
+{
+    log->transaction++;
+    log->touched_count = log->emptied_count = 0;
+    log->touched_bytes = 0;
+    log->loaded = NULL;
+}
+
+/* Some were looked at after the flush. */
+static void settle_again(struct entity_log *log)
+{
+    log->emptied_count = 0;
+    for (size_t i = 0; i < log->touched_count; i++) {
+        ENSURE(!log->touched[i]->dirty || log->spec->never_aborts);
+        settle(log, log->touched[i]);
+    }
 }
 
 void entity_log_commit(struct entity_log *log)
 {
-    for (size_t i = 0; i < log->touched_count; i++) {
-        struct entity *entity = log->touched[i];
-        prefetch_touched(log, i);
-        ENSURE(!entity->dirty || log->spec->never_aborts);
-        entity->touched = false;
-        if (entity_event_count(entity) == 0) {
-            forget(log, entity); /* expired, or looked at only */
+    if (!log->settled)
+        settle_again(log);
+    for (size_t i = 0; log->emptied_count > 0; i++) {
+        if (entity_event_count(log->touched[i]) > 0)
             continue;
-        }
-        if (!log->spec->never_aborts) /* write_leaving measured it */
-            measure(log, entity);
+        forget(log, log->touched[i]);
+        log->emptied_count--;
     }
-    log->touched_count = 0;
-    log->touched_bytes = 0;
-    log->loaded = NULL;
+    end_transaction(log);
     trim_cache(log);
 }
 
@@ -460,8 +487,7 @@ void entity_log_abort(struct entity_log *log)
     ENSURE(!log->spec->never_aborts);
     for (size_t i = 0; i < log->touched_count; i++)
         forget(log, log->touched[i]);
-    log->touched_count = 0;
-    log->touched_bytes = 0;
+    end_transaction(log);
 }
 
 enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t before_us,
@@ -501,6 +527,6 @@ uint64_t entity_log_touched_bytes(const struct entity_log *log)
 
 bool entity_log_is_overfull(const struct entity_log *log)
 {
-    return log->oldest != NULL && log->oldest->touched &&
+    return log->oldest != NULL && is_touched(log, log->oldest) &&
            entity_log_footprint(log) > log->spec->cache_bytes;
 }

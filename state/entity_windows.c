@@ -169,6 +169,15 @@ void entity_windows_renumbered(struct entity *entity, uint32_t by)
     }
 }
 
+void entity_windows_prefetch(const struct entity *entity)
+{
+    const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
+    for (; edges < end; edges++) {
+        if (edges->low >= entity->open.start)
+            __builtin_prefetch(event_chunk_entry(&entity->open, edges->low - entity->open.start));
+    }
+}
+
 uint64_t entity_windows_footprint(const struct entity *entity)
 {
     const struct entity_facts *facts = &entity->log->facts;
