@@ -296,7 +296,7 @@ static void prefetch_events(const struct entity *entity)
         return;
     /* What was last, and where the next one will be. */
     __builtin_prefetch(event_chunk_entry(open, open->count));
-    __builtin_prefetch(open->rests + open->rest_used);
+    __builtin_prefetch(open->room + open->room_size - open->rest_used);
 }
 
 /* How many calls ago it was named says what is there by now. */

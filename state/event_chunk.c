@@ -9,8 +9,7 @@ enum { US_PER_MS = 1000 };
 
 void event_chunk_fini(struct event_chunk *chunk)
 {
-    mem_free(chunk->entries);
-    mem_free(chunk->rests);
+    mem_free(chunk->room);
     *chunk = (struct event_chunk){ .count = 0 };
 }
 
@@ -29,7 +28,12 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 
 static uint8_t *entry(struct event_chunk *chunk, size_t i)
 {
-    return chunk->entries + i * chunk->entry_size;
+    return chunk->room + i * chunk->entry_size;
+}
+
+static uint8_t *end_of(const struct event_chunk *chunk)
+{
+    return chunk->room + chunk->room_size;
 }
 
 /* --- room ------------------------------------------------------------------------------------- */
@@ -48,40 +52,46 @@ static void set_entry_size(struct event_chunk *chunk)
     chunk->entry_size = (uint16_t)(place + facts_size(chunk));
 }
 
-static void resize_entries(struct event_chunk *chunk, size_t capacity)
+static size_t needed(const struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
-    chunk->entries = mem_resize_array(chunk->entries, capacity * chunk->entry_size + FACT_READ_AHEAD, 1);
-    chunk->capacity = (uint32_t)capacity;
+    return count * chunk->entry_size + FACT_READ_AHEAD + rest_bytes;
 }
 
-static void resize_rests(struct event_chunk *chunk, size_t capacity)
+/* The rests stay at the end. */
+static void resize(struct event_chunk *chunk, size_t size)
 {
-    ENSURE(capacity <= UINT32_MAX);
-    chunk->rests = mem_resize_array(chunk->rests, capacity, 1);
-    chunk->rest_capacity = (uint32_t)capacity;
+    ENSURE(size <= UINT32_MAX && size >= needed(chunk, chunk->count, chunk->rest_used));
+    if (size < chunk->room_size)
+        memmove(chunk->room + size - chunk->rest_used, end_of(chunk) - chunk->rest_used, chunk->rest_used);
+    chunk->room = mem_resize_array(chunk->room, size, 1);
+    if (size > chunk->room_size && chunk->rest_used > 0)
+        memmove(chunk->room + size - chunk->rest_used, end_of(chunk) - chunk->rest_used, chunk->rest_used);
+    chunk->room_size = (uint32_t)size;
+}
+
+/* Without what is in the old one, which the caller keeps. */
+static void new_room(struct event_chunk *chunk, size_t size)
+{
+    ENSURE(size <= UINT32_MAX);
+    chunk->room = mem_alloc(size);
+    chunk->room_size = (uint32_t)size;
 }
 
 /* By little: there are as many chunks as entities, and what lies idle in each is not there for others. */
-enum { GROWTH_ENTRIES = 4, GROWTH_BYTES = 32, GROWTH_SHARE = 16 };
+enum { GROWTH_BYTES = 112, GROWTH_SHARE = 16 };
 
-static void reserve(struct event_chunk *chunk, size_t count)
+static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
-    if (count > chunk->capacity)
-        resize_entries(chunk, count + GROWTH_ENTRIES + count / GROWTH_SHARE);
-}
-
-static void reserve_rests(struct event_chunk *chunk, size_t size)
-{
-    if (size > chunk->rest_capacity)
-        resize_rests(chunk, size + GROWTH_BYTES + size / GROWTH_SHARE);
+    const size_t size = needed(chunk, chunk->count + count, chunk->rest_used + rest_bytes);
+    if (size > chunk->room_size)
+        resize(chunk, size + GROWTH_BYTES + size / GROWTH_SHARE);
 }
 
 void event_chunk_give_back_room(struct event_chunk *chunk)
 {
-    if (chunk->capacity > chunk->count)
-        resize_entries(chunk, chunk->count);
-    if (chunk->rest_capacity > chunk->rest_used)
-        resize_rests(chunk, chunk->rest_used);
+    const size_t size = needed(chunk, chunk->count, chunk->rest_used);
+    if (chunk->room_size > size)
+        resize(chunk, size);
 }
 
 /* --- narrow and wide -------------------------------------------------------------------------- */
@@ -92,10 +102,8 @@ static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offse
     chunk->base_us = time_us;
     chunk->base_offset = offset;
     chunk->rest_used = chunk->rest_bytes = 0;
-    const size_t bytes = (size_t)chunk->capacity * chunk->entry_size;
     chunk->wide_places = chunk->wide_facts = false;
     set_entry_size(chunk);
-    chunk->capacity = (uint32_t)(bytes / chunk->entry_size);
 }
 
 /* false: it does not fit. */
@@ -156,15 +164,15 @@ static void widen(struct event_chunk *chunk, bool places, bool facts)
     uint64_t *words = words_of(chunk);
     chunk->wide_places = places;
     chunk->wide_facts = facts;
-    chunk->entries = NULL;
     set_entry_size(chunk);
-    resize_entries(chunk, before.capacity);
+    new_room(chunk, needed(chunk, before.count, before.rest_used));
+    memcpy(end_of(chunk) - before.rest_used, end_of(&before) - before.rest_used, before.rest_used);
     for (size_t i = 0; i < before.count; i++) {
         const struct event_place place = event_chunk_place(&before, i);
         write_place(chunk, i, &place);
         take_facts(chunk, i, &before, i, words);
     }
-    mem_free(before.entries);
+    mem_free(before.room);
     mem_free(words);
 }
 
@@ -173,15 +181,14 @@ static void build_again(struct event_chunk *chunk)
 {
     struct event_chunk before = *chunk;
     uint64_t *words = words_of(chunk);
-    chunk->entries = chunk->rests = NULL;
-    chunk->count = chunk->capacity = chunk->rest_capacity = 0;
+    chunk->room = NULL;
+    chunk->count = chunk->room_size = 0;
     for (size_t i = 0; i < before.count; i++) {
         const struct event_place place = event_chunk_place(&before, i);
         event_chunk_insert(chunk, i, place.time_us, place.offset, event_chunk_rest(&before, i), NULL);
         take_facts(chunk, i, &before, i, words);
     }
-    mem_free(before.entries);
-    mem_free(before.rests);
+    mem_free(before.room);
     mem_free(words);
 }
 
@@ -203,17 +210,16 @@ static bool is_in_order(const struct event_chunk *chunk)
     return true;
 }
 
-/* In order, from where its entries say that they lie; that may be here, if they are in order. */
-static void take_rests(struct event_chunk *chunk, const uint8_t *from)
+/* In order, from where its entries say that they lie before this end; that may be this room's, if they are in order. */
+static void take_rests(struct event_chunk *chunk, const uint8_t *from_end)
 {
     uint32_t size = 0;
     for (size_t i = 0; i < chunk->count; i++) {
         struct event_place place = event_chunk_place(chunk, i);
-        if (place.size > 0)
-            memmove(chunk->rests + size, from + place.at, place.size);
+        size += place.size;
+        memmove(end_of(chunk) - size, from_end - place.at, place.size);
         place.at = size;
         write_place(chunk, i, &place);
-        size += place.size;
     }
     chunk->rest_used = size;
 }
@@ -223,21 +229,20 @@ static void take_rests(struct event_chunk *chunk, const uint8_t *from)
 static void compact(struct event_chunk *chunk)
 {
     if (is_in_order(chunk))
-        return take_rests(chunk, chunk->rests);
-    uint8_t *before = chunk->rests;
-    chunk->rests = NULL;
-    resize_rests(chunk, chunk->rest_bytes);
-    take_rests(chunk, before);
+        return take_rests(chunk, end_of(chunk));
+    const size_t used = chunk->rest_used;
+    uint8_t *before = mem_copy(end_of(chunk) - used, used);
+    take_rests(chunk, before + used);
     mem_free(before);
 }
 
+/* There is room. */
 static void put_rest(struct event_chunk *chunk, struct bytes rest)
 {
-    reserve_rests(chunk, chunk->rest_used + rest.size);
-    if (rest.size > 0)
-        memcpy(chunk->rests + chunk->rest_used, rest.data, rest.size);
     chunk->rest_used += (uint32_t)rest.size;
     chunk->rest_bytes += (uint32_t)rest.size;
+    if (rest.size > 0)
+        memcpy(end_of(chunk) - chunk->rest_used, rest.data, rest.size);
 }
 
 /* --- in and out ------------------------------------------------------------------------------- */
@@ -255,12 +260,12 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
     ENSURE(chunk->loaded && i <= chunk->count);
     if (chunk->count == 0)
         start_over(chunk, time_us, offset);
-    const struct event_place place = { time_us, offset, chunk->rest_used, (uint32_t)rest.size };
+    const struct event_place place = { time_us, offset, chunk->rest_used + (uint32_t)rest.size, (uint32_t)rest.size };
     struct narrow_place narrow;
     const bool is_narrow = !chunk->wide_places && narrow_place_of(chunk, &place, &narrow);
     if (!is_narrow && !chunk->wide_places)
         widen(chunk, true, chunk->wide_facts);
-    reserve(chunk, chunk->count + 1);
+    reserve(chunk, 1, rest.size);
     move_events(chunk, i + 1, i);
     put_rest(chunk, rest);
     if (i == 0)
@@ -286,9 +291,10 @@ void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes 
     ENSURE(chunk->loaded && i < chunk->count);
     struct event_place place = event_chunk_place(chunk, i);
     chunk->rest_bytes -= place.size;
+    reserve(chunk, 0, rest.size);
+    put_rest(chunk, rest);
     place.at = chunk->rest_used;
     place.size = (uint32_t)rest.size;
-    put_rest(chunk, rest);
     write_place(chunk, i, &place);
     if (chunk->rest_used / 2 > chunk->rest_bytes)
         compact(chunk);
@@ -364,16 +370,14 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     *into = *chunk;
     into->number = named.number;
     into->stored = named.stored;
-    into->entries = into->rests = NULL;
     into->count = (uint32_t)n;
     into->rest_bytes = 0;
     for (size_t i = 0; i < n; i++)
         into->rest_bytes += event_chunk_place(chunk, i).size;
-    resize_entries(into, n);
-    resize_rests(into, into->rest_bytes);
+    new_room(into, needed(into, n, into->rest_bytes));
     if (n > 0)
-        memcpy(into->entries, chunk->entries, n * chunk->entry_size);
-    take_rests(into, chunk->rests);
+        memcpy(into->room, chunk->room, n * chunk->entry_size);
+    take_rests(into, end_of(chunk));
     settle(into);
     into->dirty = n > 0;
     event_chunk_drop(chunk, n);
@@ -381,6 +385,5 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
 
 uint64_t event_chunk_footprint(const struct event_chunk *chunk)
 {
-    const size_t entries = chunk->entries == NULL ? 0 : chunk->capacity * (size_t)chunk->entry_size + FACT_READ_AHEAD;
-    return mem_size_of(entries) + mem_size_of(chunk->rest_capacity);
+    return mem_size_of(chunk->room_size);
 }

@@ -3,7 +3,8 @@
  * event. A chunk whose row has not been read yet knows only its extent. The facts of an event are words that mean nothing
  * here and are not stored (fact_form.h).
  *
- * In memory an event is an entry of the index and its rest. Entries are narrow where all of a chunk's events allow it:
+ * In memory an event is an entry of the index and its rest, in one room: entries from its beginning, rests from its end.
+ * Entries are narrow where all of a chunk's events allow it:
  *     narrow: i32 milliseconds after the base time, i32 offset after the base offset, u16 at, u16 size of the rest
  *     wide:   i64 time, i64 offset, u32 at, u32 size
  * and so, independently, are the facts that follow in each entry. The chunk turns wide when an event needs it, and may be
@@ -37,7 +38,7 @@ static const int64_t EVENT_TIME_MAX_US = INT64_MAX / 4;
 struct event_place {
     int64_t time_us;
     int64_t offset;
-    uint32_t at, size; /* the rest, in the chunk's rests */
+    uint32_t at, size; /* the rest: it begins so many bytes before the room's end */
 };
 
 struct event_chunk {
@@ -45,11 +46,11 @@ struct event_chunk {
     int64_t first_us, last_us;
     int64_t base_us, base_offset; /* what narrow entries and the row count from */
     const struct fact_form *facts; /* set before the first event is put in; NULL: there are none */
-    uint8_t *entries;              /* loaded: `count` of them, in order */
-    uint8_t *rests;                /* of all entries; also has what was replaced, up to as much again */
-    uint32_t start;                /* index of its first event among the entity's (entity.h) */
-    uint32_t count, capacity;      /* of entries */
-    uint32_t rest_used, rest_capacity, rest_bytes; /* the last: without what was replaced */
+    uint8_t *room;                 /* loaded: `count` entries in order, and the rests that begin last at its end */
+    uint32_t room_size;
+    uint32_t start;                 /* index of its first event among the entity's (entity.h) */
+    uint32_t count;
+    uint32_t rest_used, rest_bytes; /* with and without what was replaced, which is up to as much again */
     uint32_t written; /* of the open chunk: so many of the first events, and the base, are as they were written last */
     uint16_t entry_size;
     uint8_t place_size;
@@ -70,7 +71,7 @@ void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *
 
 static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)
 {
-    return chunk->entries + i * chunk->entry_size;
+    return chunk->room + i * chunk->entry_size;
 }
 
 struct narrow_place {
@@ -103,10 +104,15 @@ static inline struct event_place event_chunk_place(const struct event_chunk *chu
                                  narrow.at, narrow.size };
 }
 
+static inline struct bytes event_chunk_rest_at(const struct event_chunk *chunk, const struct event_place *place)
+{
+    return bytes_of(chunk->room + chunk->room_size - place->at, place->size);
+}
+
 static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
 {
     const struct event_place place = event_chunk_place(chunk, i);
-    return bytes_of(chunk->rests + place.at, place.size);
+    return event_chunk_rest_at(chunk, &place);
 }
 
 static inline struct fact_view event_chunk_facts(const struct event_chunk *chunk, size_t i)

@@ -26,7 +26,7 @@ static void write_events(const struct event_chunk *chunk, size_t from, struct bu
         at = varint_write(at, zigzag_of(place.time_us - chunk->base_us));
         at = varint_write(at, zigzag_of(place.offset - chunk->base_offset));
         at = varint_write(at, place.size);
-        memcpy(at, chunk->rests + place.at, place.size);
+        memcpy(at, event_chunk_rest_at(chunk, &place).data, place.size);
         at += place.size;
     }
     out->size = (size_t)(at - out->data);
