@@ -47,6 +47,14 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
     return (a.size > b.size) - (a.size < b.size);
 }
 
+/* On their way into the processor's cache: worth it for what will be read whole a few microseconds from now. */
+static inline void bytes_prefetch(struct bytes b)
+{
+    enum { LINE = 64 };
+    for (size_t at = 0; at < b.size; at += LINE)
+        __builtin_prefetch(b.data + at);
+}
+
 static inline bool bytes_starts_with(struct bytes a, struct bytes prefix)
 {
     return a.size >= prefix.size &&

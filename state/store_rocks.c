@@ -63,6 +63,8 @@ enum {
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
     MULTI_GET_MAX = 128,
+    LEVELS = 7,
+    ROWS_AHEAD = 3, /* of a write are on their way into the processor's cache */
     SPARE_BYTES = 6 << 20 /* log, manifest and options of a hundred partitions */
 };
 
@@ -99,6 +101,7 @@ struct rocks_partition {
     atomic_bool is_damaged;  /* one of its files is; only dropping helps */
     rocksdb_column_family_handle_t *family; /* NULL: a drop could not make it anew */
     atomic_uint_fast64_t memtable_bytes;    /* after its last write, flushed ones not included */
+    rocksdb_writebatch_t *batch;            /* between the writes of a checkpoint: its memory; or NULL */
 };
 
 static const struct store_type rocks_type;
@@ -119,6 +122,13 @@ static void leave(struct rocks_partition *partition);
 static enum status failed(char *message, struct error *err);
 static enum status write_failed(struct rocks_partition *partition, char *message,
                                 struct error *err);
+
+static void free_batch(struct rocks_partition *partition)
+{
+    if (partition->batch != NULL)
+        rocksdb_writebatch_destroy(partition->batch);
+    partition->batch = NULL;
+}
 
 /* ---- the database -------------------------------------------------------------------------- */
 
@@ -179,6 +189,7 @@ static void rocks_close(struct store *base)
         struct rocks_partition *partition = store->partitions;
         ENSURE(!partition->is_open);
         store->partitions = partition->next;
+        free_batch(partition);
         mem_free(partition->name);
         mem_free(partition);
     }
@@ -224,7 +235,12 @@ static void set_family_options(rocksdb_options_t *options, rocksdb_cache_t *cach
     rocksdb_options_set_arena_block_size(options, MEMTABLE_ARENA_BLOCK_BYTES);
     rocksdb_options_set_compaction_style(options, rocksdb_level_compaction);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(options, 1);
-    rocksdb_options_set_compression(options, rocksdb_lz4_compression);
+    /* What a flush writes is soon compacted. */
+    int compression[LEVELS] = { rocksdb_no_compression };
+    for (int level = 1; level < LEVELS; level++)
+        compression[level] = rocksdb_lz4_compression;
+    rocksdb_options_set_num_levels(options, LEVELS);
+    rocksdb_options_set_compression_per_level(options, compression, LEVELS);
     rocksdb_options_set_target_file_size_base(options, SST_BYTES);
 
     rocksdb_block_based_table_options_t *table = rocksdb_block_based_options_create();
@@ -523,6 +539,7 @@ static void rocks_partition_close(struct store_partition *base)
     pthread_mutex_lock(&partition->store->mutex);
     ENSURE(partition->is_open);
     partition->is_open = false;
+    free_batch(partition);
     pthread_mutex_unlock(&partition->store->mutex);
 }
 
@@ -807,9 +824,13 @@ static enum status rocks_write(struct store_partition *base, const struct store_
         return room;
     }
 
-    rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
+    if (partition->batch == NULL)
+        partition->batch = rocksdb_writebatch_create();
+    rocksdb_writebatch_t *batch = partition->batch;
     for (size_t i = 0; i < count; i++) {
         const struct bytes key = rows[i].key, value = rows[i].value;
+        if (i + ROWS_AHEAD < count)
+            bytes_prefetch(rows[i + ROWS_AHEAD].value);
         if (value.data == NULL)
             rocksdb_writebatch_delete_cf(batch, partition->family, (const char *)key.data,
                                          key.size);
@@ -822,7 +843,9 @@ static enum status rocks_write(struct store_partition *base, const struct store_
                                   sizeof position_key, (const char *)position.data, position.size);
     char *message = NULL;
     rocksdb_write(partition->store->db, partition->store->write_options, batch, &message);
-    rocksdb_writebatch_destroy(batch);
+    rocksdb_writebatch_clear(batch);
+    if (position.data != NULL)
+        free_batch(partition);
     const enum status status =
         message == NULL ? ST_OK : write_failed(partition, message, err);
     leave(partition);

@@ -6,7 +6,12 @@
 #include "base/kill_point.h"
 #include "base/memory.h"
 
-enum { ROWS_PER_WRITE = 5000, BYTES_PER_WRITE = 1 << 20, SLICE_ROW_OVERHEAD = 256 /* a record's in the client */ };
+enum {
+    ROWS_PER_WRITE = 5000,
+    BYTES_PER_WRITE = 128 * 1024, /* a batch stays in the processor's cache until it is merged */
+    SLICE_ROW_OVERHEAD = 256,     /* a record's in the client */
+    ROWS_AHEAD = 3,
+};
 
 void checkpoint_init(struct checkpoint *checkpoint, struct overlay *overlay, struct store_partition *store,
                      const struct state_identity *identity, int job_steps)
@@ -146,6 +151,8 @@ enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_l
     uint64_t bytes = 0;
     for (size_t i = 0; i < limit->rows && bytes < limit->bytes && checkpoint->pending_sent < count; i++) {
         const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
+        if (checkpoint->pending_sent + ROWS_AHEAD < count)
+            bytes_prefetch(overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent + ROWS_AHEAD).value);
         bytes += row.key.size + row.value.size + SLICE_ROW_OVERHEAD;
         TRY(emit(context, row.key, row.value, err));
         KILL_POINT(slice_row);
