@@ -49,7 +49,7 @@ def bars(axes, groups, series, unit):
 
 
 def drain(found):
-    names = [measurements.drained(name, figures).replace(", ", "\n") for name, figures in found]
+    names = [measurements.drained_within(name, figures).replace(", ", "\n") for name, figures in found]
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 3.4))
     for each, key, unit in zip(axes, ("cpu_s_per_million", "peak_mb"), ("CPU-seconds per million records", "peak memory, MB")):
         bars(each, names, {who: [figures["medians"].get(who, {}).get(key) for _, figures in found] for who in ("weir", "rival")}, unit)

