@@ -203,7 +203,7 @@ class Campaign:
         self.outages = Outages()
         self.rounds, self.findings = [], []
         self.counts, self.reached, self.failed, self.stopped = Counter(), Counter(), Counter(), Counter()
-        self.ended_after_freeze = self.ended_in_outage = 0
+        self.ended_after_freeze = self.ended_in_outage = self.ended_by_client = 0
         self.offsets_put_back = 0
         self.now = None  # the round that runs
         self.broker_faults = Counter()
@@ -233,6 +233,7 @@ class Campaign:
             self.stopped += victim.pod.stopped
             self.ended_after_freeze += victim.pod.ended_after_freeze
             self.ended_in_outage += victim.pod.ended_in_outage
+            self.ended_by_client += victim.pod.ended_by_client
         print(self.rounds[-1], flush=True)
         if not a_round.findings:
             shutil.rmtree(a_round.folder, ignore_errors=True)
@@ -264,7 +265,7 @@ class Campaign:
             "faults": dict(self.counts), "broker_faults": dict(self.broker_faults),
             "killed_at": dict(self.reached), "failed_at": dict(self.failed),
             "frozen_at": dict(self.stopped), "ended_after_a_freeze": self.ended_after_freeze,
-            "ended_while_brokers_were_away": self.ended_in_outage,
+            "ended_while_brokers_were_away": self.ended_in_outage, "ended_by_an_assertion_of_the_client": self.ended_by_client,
             "coordinator_lost_offsets": self.offsets_put_back,
             "records": sum(each.get("records", 0) for each in self.rounds),
             "alerts": sum(each.get("alerts", 0) for each in self.rounds),

@@ -4,6 +4,7 @@ measured beside it; and whether that is bounded."""
 import json
 import os
 import pathlib
+import statistics
 import threading
 import time
 
@@ -28,6 +29,9 @@ FACTOR = 1.25
 # its size is compared where the last fault is as long ago as that, and whenever it is looked at it may be this much more.
 TAIL_SETTLED_S = 40
 TAIL_DISTURBED = 3
+# A compaction of RocksDB's has what it makes beside what it makes it of, and so have partitions that came back to where
+# they were before: what is usual is compared, and the local disk may have this much more at any moment.
+STATE_AT_ONCE = 2
 # Of all records that were written to the tail, those that are still there.
 TAIL_SHARE = 0.25
 THIRDS = ("first", "middle", "last")
@@ -184,6 +188,11 @@ def by_third(samples, name, seconds):
     return {third: largest(in_third(samples, i, seconds), name) for i, third in enumerate(THIRDS)}
 
 
+def usual_by_third(samples, name, seconds):
+    thirds = ([each[name] for each in in_third(samples, i, seconds) if name in each] for i in range(len(THIRDS)))
+    return {third: statistics.median_low(found) if found else 0 for third, found in zip(THIRDS, thirds)}
+
+
 def undisturbed(at, disturbances, settled_s=SETTLED_S):
     return all(not begin <= at <= end + settled_s for begin, end in disturbances)
 
@@ -235,7 +244,9 @@ class Verdict:
         return by_third([each for life in self.lives for each in life.settled(self.disturbances)], name, self.seconds)
 
     def check_disk(self):
-        self.bounded("state", self.places)
+        usual, most = usual_by_third(self.places, "state", self.seconds), largest(self.places, "state")
+        self.demand(0 < usual["last"] <= FACTOR * usual["middle"], f"state, bytes usually: {usual}")
+        self.demand(most <= STATE_AT_ONCE * usual["last"], f"the local disk had {most} bytes, and usually {usual}")
 
     def check_topics(self):
         self.bounded("changelog", self.places)
@@ -279,6 +290,7 @@ class Verdict:
             "threads_by_third": self.over_lives("threads"),
             **{f"{name}_bytes_by_third": by_third(self.places, name, self.seconds)
                for name in ("state", *Places.TOPICS)},
+            "usual_state_bytes_by_third": usual_by_third(self.places, "state", self.seconds),
             "calm_tail_bytes_by_third": by_third(self.calm_tail(), "tail", self.seconds),
             "tail_live_records_by_third": self.tail_records(),
             "tail_records_written": sum(high for _, high in ranges[-1]),

@@ -79,7 +79,7 @@ class Run:
         minutes = sum(part["minutes_of_chaos"] for part in parts)
         sums = {key: sum(part[key] for part in parts) for key in
                 ("kills", "findings", "records", "alerts", "dead_letters", "ended_after_a_freeze",
-                 "ended_while_brokers_were_away", "coordinator_lost_offsets")}
+                 "ended_while_brokers_were_away", "ended_by_an_assertion_of_the_client", "coordinator_lost_offsets")}
         counts = {}
         for key in ("faults", "broker_faults", "killed_at", "failed_at", "frozen_at"):
             counts[key] = {}

@@ -240,6 +240,7 @@ class Soak:
             "coordinator_lost_offsets": self.offsets_put_back,
             "ended_after_a_freeze": sum(pod.ended_after_freeze for pod in pods),
             "ended_while_the_broker_was_away": sum(pod.ended_in_outage for pod in pods),
+            "ended_by_an_assertion_of_the_client": sum(pod.ended_by_client for pod in pods),
         }
 
 

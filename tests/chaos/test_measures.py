@@ -93,6 +93,17 @@ def test_bytes_that_were_not_found(name):
     assert [each.split(",")[0] for each in findings(lives(), found)] == [name]
 
 
+def with_a_compaction(state):
+    found = places()
+    found[-20]["state"] = state
+    return findings(lives(), found)
+
+
+def test_a_compaction_of_the_local_state():
+    assert not with_a_compaction(2 * SECONDS // 4 * MB)
+    assert [each[:18] for each in with_a_compaction(3 * SECONDS // 4 * MB)] == ["the local disk had"]
+
+
 def with_a_fault(tail, longer_for_s):
     """In the last third of a calm run a fault, after which the tail is longer for a while."""
     found, begin, end = places(), 700, 715

@@ -164,6 +164,9 @@ class Stuck(Exception):
     """A process that should go on does not: a finding."""
 
 
+CLIENTS_ASSERTION = "rd_kafka_assignment_partition_stopped: Assertion `rktp->rktp_started' failed"
+
+
 class Pod:
     """One `weir run` that is killed and started again under the same name, on the same directory."""
 
@@ -181,7 +184,7 @@ class Pod:
             self.weir.settings["WEIR_BROKERS"] = bootstrap
         self.process = None
         self.reached, self.failed, self.stopped = Counter(), Counter(), Counter()
-        self.ended_after_freeze = self.ended_in_outage = 0
+        self.ended_after_freeze = self.ended_in_outage = self.ended_by_client = 0
 
     def start(self, kill_point=None, **settings):
         assert self.process is None or not self.process.running()
@@ -278,6 +281,15 @@ class Pod:
             self.process.kill()
             return True
         return False
+
+    def ended_by_assertion(self):
+        """Fenced, the client gives its partitions up by itself; when they had just been assigned anew it stops some of them
+        twice and ends the process (librdkafka issue 5573, mended after 2.15)."""
+        log = self.process.output()
+        found = self.process.popen.returncode == -signal.SIGABRT and CLIENTS_ASSERTION in log.splitlines()[-1] and \
+            "Fatal consumer error: Broker: Static consumer fenced" in log
+        self.ended_by_client += found
+        return found
 
     def killed_itself(self):
         return self.process.popen.returncode == -signal.SIGKILL and self.said("kill point ")
