@@ -1,6 +1,7 @@
 #include "processor/kafka/kafka_fetch.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/ensure.h"
@@ -12,9 +13,14 @@
 
 enum { NOT_ASSIGNED = -1, INTRODUCTION_MS = 5000, LOG_INTERVAL_US = 1000 * 1000 };
 
+/* librdkafka's version from which a full queue is looked at again soon (fetch.queue.backoff.ms). */
+enum { LOOKS_AT_ONCE = 0x020200ff, WAKE_AFTER_US = 2000, WAKE_MS = 100 };
+
+/* By partition. */
 struct topic {
     rd_kafka_topic_t *handle; /* made when first assigned */
-    int64_t *next;            /* to hand out, by partition, or NOT_ASSIGNED */
+    int64_t *next;            /* to hand out, or NOT_ASSIGNED */
+    int64_t *end;             /* the last that was told, or NOT_ASSIGNED */
     int32_t count;
 };
 
@@ -27,8 +33,20 @@ struct kafka_fetch {
     struct log_record *records;
     struct kafka_doubts *doubts;
     struct log_rate troubles, drops;
+    size_t taken;      /* records since the client was last woken */
+    size_t wake_after; /* so many; SIZE_MAX: it need not be */
     struct error deferred; /* found behind records that had to be handed out first */
 };
+
+/* In records. */
+static size_t full_queue(rd_kafka_t *client)
+{
+    char text[32] = "";
+    size_t size = sizeof text;
+    const rd_kafka_conf_res_t result = rd_kafka_conf_get(rd_kafka_conf(client), "queued.min.messages", text, &size);
+    ENSURE(result == RD_KAFKA_CONF_OK);
+    return strtoull(text, NULL, 10);
+}
 
 void kafka_fetch_create(struct kafka_fetch **out, rd_kafka_t *client,
                         const struct kafka_settings *settings)
@@ -45,6 +63,7 @@ void kafka_fetch_create(struct kafka_fetch **out, rd_kafka_t *client,
     fetch->queue = rd_kafka_queue_get_consumer(client);
     ENSURE(fetch->queue != NULL);
     kafka_doubts_create(&fetch->doubts, client, settings);
+    fetch->wake_after = rd_kafka_version() < LOOKS_AT_ONCE ? full_queue(client) / 2 : SIZE_MAX;
     *out = fetch;
 }
 
@@ -59,6 +78,7 @@ void kafka_fetch_destroy(struct kafka_fetch **fetch_ref)
         if (fetch->topics[i].handle != NULL)
             rd_kafka_topic_destroy(fetch->topics[i].handle);
         mem_free(fetch->topics[i].next);
+        mem_free(fetch->topics[i].end);
     }
     mem_free(fetch->topics);
     mem_free(fetch->messages);
@@ -87,10 +107,12 @@ static void note_position(struct kafka_fetch *fetch, const struct log_position *
     if (position->partition >= topic->count) {
         const int32_t count = position->partition + 1;
         topic->next = mem_resize_array(topic->next, (size_t)count, sizeof *topic->next);
+        topic->end = mem_resize_array(topic->end, (size_t)count, sizeof *topic->end);
         for (int32_t p = topic->count; p < count; p++)
             topic->next[p] = NOT_ASSIGNED;
         topic->count = count;
     }
+    topic->end[position->partition] = NOT_ASSIGNED;
     topic->next[position->partition] = position->offset < 0 ? 0 : position->offset;
 }
 
@@ -225,6 +247,7 @@ static bool take_end(struct kafka_fetch *fetch, const rd_kafka_message_t *messag
 {
     if (next_of(fetch, topic, message->partition) == NULL)
         return false;
+    fetch->topics[topic].end[message->partition] = message->offset;
     *record = notice(LOG_RECORD_EOF, topic, message->partition, message->offset);
     return true;
 }
@@ -286,19 +309,60 @@ static enum status take(struct kafka_fetch *fetch, rd_kafka_message_t *message, 
 
 /* --- a batch -------------------------------------------------------------------------------------- */
 
+/* Assigned, and there was more to read when it was last heard of. */
+static rd_kafka_topic_partition_list_t *unfinished(const struct kafka_fetch *fetch)
+{
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(0);
+    for (size_t i = 0; i < fetch->settings->options.topic_count; i++) {
+        const struct topic *topic = &fetch->topics[i];
+        for (int32_t p = 0; p < topic->count; p++) {
+            if (topic->next[p] != NOT_ASSIGNED && topic->next[p] != topic->end[p])
+                rd_kafka_topic_partition_list_add(list, kafka_settings_topic_name(fetch->settings, (int)i), p)->offset =
+                    RD_KAFKA_OFFSET_END;
+        }
+    }
+    return list;
+}
+
+/*
+ * An old client that found its queue full looks at it again when something else wakes the thread of the partition's
+ * leader, or after a second. Any request to the leader does; its answer is not needed.
+ */
+static void wake(struct kafka_fetch *fetch)
+{
+    rd_kafka_topic_partition_list_t *list = unfinished(fetch);
+    if (list->cnt > 0)
+        (void)rd_kafka_offsets_for_times(fetch->client, list, WAKE_MS);
+    rd_kafka_topic_partition_list_destroy(list);
+    fetch->taken = 0;
+}
+
+static bool wait_for_one(struct kafka_fetch *fetch, int64_t timeout_us)
+{
+    return rd_kafka_consume_batch_queue(fetch->queue, kafka_client_ms(timeout_us), fetch->messages, 1) > 0;
+}
+
+static bool wait_for_first(struct kafka_fetch *fetch, int64_t timeout_us)
+{
+    if (fetch->taken < fetch->wake_after || timeout_us <= WAKE_AFTER_US)
+        return wait_for_one(fetch, timeout_us);
+    if (wait_for_one(fetch, WAKE_AFTER_US))
+        return true;
+    wake(fetch);
+    return wait_for_one(fetch, timeout_us - WAKE_AFTER_US);
+}
+
 /* The client waits until a batch is full; so one record is waited for, and what else is there taken. */
 static size_t receive(struct kafka_fetch *fetch, int64_t timeout_us)
 {
-    ssize_t count = 0;
-    if (timeout_us > 0) {
-        count = rd_kafka_consume_batch_queue(fetch->queue, kafka_client_ms(timeout_us),
-                                             fetch->messages, 1);
-        if (count <= 0)
-            return 0;
-    }
+    const ssize_t count = timeout_us > 0;
+    if (timeout_us > 0 && !wait_for_first(fetch, timeout_us))
+        return 0;
     const ssize_t more = rd_kafka_consume_batch_queue(fetch->queue, 0, fetch->messages + count,
                                                       KAFKA_FETCH_RECORDS_MAX - (size_t)count);
-    return (size_t)(count + (more > 0 ? more : 0));
+    const size_t taken = (size_t)(count + (more > 0 ? more : 0));
+    fetch->taken += taken;
+    return taken;
 }
 
 /* Behind an error nothing is handed out: the client has gone on past what it could not read. */

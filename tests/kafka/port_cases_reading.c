@@ -58,6 +58,29 @@ static void poll_returns_with_the_first_record(struct world *world)
     port->type->close(port);
 }
 
+/* The client stops fetching when it has enough, and must notice at once that it has not any more. */
+static void a_full_queue_is_filled_again(struct world *world)
+{
+    enum { BATCH = 250, COUNT = 40 * BATCH }; /* a batch is fetched whole */
+    static const struct kafka_property small[] = { { "queued.min.messages", "500" },
+                                                   { "max.partition.fetch.bytes", "8000" } };
+    const struct port_setup setup = { .consumer = { small, 2 } };
+    struct log_port *port = world_port(world, &setup);
+    for (int first = 0; first < COUNT; first += BATCH)
+        world_load(world, TOPIC_IN, 1, first, BATCH);
+    port_join(port, PARTITIONS);
+    port_read_from(port, TOPIC_IN, 1, 1, 0);
+    size_t count = 0, empty = 0;
+    while (count < COUNT && empty < 1000) {
+        const size_t some = port_drain(port, 100 * 1000);
+        count += some;
+        empty += some == 0;
+    }
+    CHECK(count == COUNT, "%zu records", count);
+    CHECK(empty <= 20, "nothing came for %zu tenths of a second", empty);
+    port->type->close(port);
+}
+
 struct expectation {
     int64_t next[PARTITIONS];
     bool assigned[PARTITIONS];
@@ -357,6 +380,7 @@ static void the_cluster_tells_facts(struct world *world)
 const struct conformance_case cases_reading[] = {
     { "records_say_where_and_when", records_say_where_and_when },
     { "poll_returns_with_the_first_record", poll_returns_with_the_first_record },
+    { "a_full_queue_is_filled_again", a_full_queue_is_filled_again },
     { "reassigning_loses_and_repeats_nothing", reassigning_loses_and_repeats_nothing },
     { "rewinding_delivers_again_from_there", rewinding_delivers_again_from_there },
     { "assignments_may_follow_each_other_at_once", assignments_may_follow_each_other_at_once },
