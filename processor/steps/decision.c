@@ -68,19 +68,17 @@ static void emit(struct event *event, const struct alert *alert)
     struct step_context *context = event->context;
     struct outputs *outputs = context->outputs;
     struct output *output = outputs_append(outputs, OUTPUT_ALERT);
-    struct buffer value;
-    buffer_init(&value);
+    struct buffer *value = outputs_scratch(outputs);
     if (context->plan->alerts.format == FORMAT_AVRO) {
-        avro_write_framing(&value, context->alert_schema_id);
-        alert_write_avro(&value, alert);
+        avro_write_framing(value, context->alert_schema_id);
+        alert_write_avro(value, alert);
     } else {
-        alert_write_json(&value, alert);
+        alert_write_json(value, alert);
     }
     output->key = alert->entity;
-    output->value = arena_copy(outputs_arena(outputs), buffer_view(&value));
+    output->value = arena_copy(outputs_arena(outputs), buffer_view(value));
     output->alert = alert;
     outputs_complete(outputs, output);
-    buffer_fini(&value);
 }
 
 /* What counting alerts needs of one. */

@@ -15,6 +15,7 @@ struct outputs {
     size_t count, capacity;
     size_t alerts;
     uint64_t bytes;
+    struct buffer scratch;
 };
 
 void outputs_create(struct outputs **out)
@@ -30,6 +31,7 @@ void outputs_destroy(struct outputs **outputs)
     if (*outputs == NULL)
         return;
     arena_destroy(&(*outputs)->arena);
+    buffer_fini(&(*outputs)->scratch);
     mem_free((*outputs)->items);
     mem_free(*outputs);
     *outputs = NULL;
@@ -59,6 +61,12 @@ size_t outputs_alert_count(const struct outputs *outputs)
 struct arena *outputs_arena(struct outputs *outputs)
 {
     return outputs->arena;
+}
+
+struct buffer *outputs_scratch(struct outputs *outputs)
+{
+    buffer_clear(&outputs->scratch);
+    return &outputs->scratch;
 }
 
 void outputs_clear(struct outputs *outputs)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -48,6 +49,8 @@ void outputs_truncate(struct outputs *outputs, size_t count);
 struct hash128 outputs_hash(const struct outputs *outputs);
 /* What adders copy into. */
 struct arena *outputs_arena(struct outputs *outputs);
+/* Empty, for what is then copied into the arena; until the next call. */
+struct buffer *outputs_scratch(struct outputs *outputs);
 /* Appends a zeroed output. */
 struct output *outputs_append(struct outputs *outputs, enum output_kind kind);
 /* Call when an appended output is complete: accounts its bytes. */

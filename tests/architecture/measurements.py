@@ -36,9 +36,9 @@ def drained(name, figures):
 
 
 def drained_within(name, figures):
-    """With the memory that both were given, where it is not what they have by themselves."""
-    within = "" if figures["rival_mb"] is None else f", {figures['memory']}"
-    return drained(name.removesuffix(f"-{figures['memory']}"), figures) + within
+    """With weir's `memory`, and whether the rival was set up to have as much."""
+    each = "" if figures["rival_mb"] is None else " each"
+    return drained(name.removesuffix(f"-{figures['memory']}"), figures) + f", {figures['memory']}{each}"
 
 
 def drains(root):
