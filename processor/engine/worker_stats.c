@@ -122,10 +122,7 @@ enum worker_condition worker_condition(struct worker *worker, struct error *why)
 
 static void *copy_items(const void *items, size_t count, size_t size)
 {
-    void *copy = mem_alloc_array(count + 1, size);
-    if (count > 0)
-        memcpy(copy, items, count * size);
-    return copy;
+    return count == 0 ? mem_alloc(size) : mem_copy(items, count * size);
 }
 
 void worker_stats_copy(struct worker *worker, struct worker_stats *out)
