@@ -65,8 +65,8 @@ struct entity {
     uint64_t footprint;    /* without itself, which the map counts */
     /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
     uint64_t head_epoch;
+    uint64_t touched_in; /* the number of the last transaction that needed it */
     uint32_t head_bytes; /* of its head row, when it was last read or written */
-    uint32_t touched_in; /* the number of the last transaction that needed it */
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
 };
@@ -108,7 +108,7 @@ struct entity_log {
     uint64_t footprint;             /* of the heap */
     struct entity *loaded;          /* by the last event: its windows are not counted yet */
     uint64_t touched_bytes;         /* of rows that the transaction writes, about */
-    uint32_t transaction;           /* from 1 */
+    uint64_t transaction;           /* from 1 */
     struct entity **touched;        /* in this transaction */
     size_t touched_count, touched_capacity;
     bool settled;         /* all of them have been written and measured since */
