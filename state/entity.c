@@ -71,7 +71,7 @@ void entity_reset(struct entity *entity)
 
 uint64_t entity_first_index(const struct entity *entity)
 {
-    return entity_chunk_of(entity, 0)->start;
+    return entity_chunk(entity, 0)->start;
 }
 
 uint64_t entity_end_index(const struct entity *entity)
@@ -82,7 +82,7 @@ uint64_t entity_end_index(const struct entity *entity)
 int64_t entity_newest_us(const struct entity *entity)
 {
     for (size_t i = entity_chunk_count(entity); i-- > 0;) {
-        const struct event_chunk *chunk = entity_chunk_of(entity, i);
+        const struct event_chunk *chunk = entity_chunk(entity, i);
         if (chunk->count > 0)
             return chunk->last_us;
     }
@@ -478,8 +478,8 @@ void entity_tidy(struct entity *entity)
 
 void entity_measure_footprint(struct entity *entity)
 {
-    uint64_t bytes = mem_size_of(entity->sealed_count * sizeof *entity->sealed) + mem_size(entity->dropped) + entity_windows_footprint(entity) +
-                     entity_ids_footprint(entity);
+    uint64_t bytes = mem_size_of(entity->sealed_count * sizeof *entity->sealed) + mem_size(entity->dropped) +
+                     entity_windows_footprint(entity) + entity_ids_footprint(entity);
     for (size_t i = 0; i < entity_chunk_count(entity); i++)
         bytes += event_chunk_footprint(entity_chunk(entity, i));
     entity->footprint = bytes;

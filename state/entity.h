@@ -182,13 +182,9 @@ static inline size_t entity_chunk_count(const struct entity *entity)
 {
     return (size_t)entity->sealed_count + 1;
 }
-static inline struct event_chunk *entity_chunk(struct entity *entity, size_t i)
+static inline struct event_chunk *entity_chunk(const struct entity *entity, size_t i)
 {
-    return i < entity->sealed_count ? &entity->sealed[i] : &entity->open;
-}
-static inline const struct event_chunk *entity_chunk_of(const struct entity *entity, size_t i)
-{
-    return i < entity->sealed_count ? &entity->sealed[i] : &entity->open;
+    return i < entity->sealed_count ? &entity->sealed[i] : entity_room(entity, offsetof(struct entity, open));
 }
 static inline size_t entity_chunk_number(const struct entity *entity, const struct event_chunk *chunk)
 {

@@ -38,7 +38,8 @@ uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value);
 uint32_t row_map_expect(const struct row_map *map, struct bytes key);
 uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 /*
- * Between the two, each with a few other keys' steps in between: what is there of the row follows. peek gives its number, or another's, or ROW_NUMBER_NONE; the others take that.
+ * Between the two, each with a few other keys' steps in between: what is there of the row follows. peek gives its number,
+ * or another's, or ROW_NUMBER_NONE; the others take that.
  */
 uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash);
 void row_map_prefetch_row(const struct row_map *map, uint32_t number);

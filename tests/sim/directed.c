@@ -106,7 +106,7 @@ static void knows_much_and_restarts(struct world_settings *settings)
     settings->slots = 1;
     settings->fixture.table = 500;
     settings->fixture.events = 600;
-    settings->habits.crash = 60;
+    settings->habits.crash = 200;
     settings->job_steps = 1000;
 }
 
