@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/prefetch.h"
+
 struct bytes {
     const uint8_t *data;
     size_t size;
@@ -52,7 +54,7 @@ static inline void bytes_prefetch(struct bytes b)
 {
     enum { LINE = 64 };
     for (size_t at = 0; at < b.size; at += LINE)
-        __builtin_prefetch(b.data + at);
+        prefetch(b.data + at);
 }
 
 static inline bool bytes_starts_with(struct bytes a, struct bytes prefix)

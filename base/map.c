@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 
 enum { VALUE_ALIGNMENT = 16, SLOTS_MIN = 4 /* most tables are of one entity and tiny */ };
 
@@ -117,7 +118,7 @@ uint64_t map_expect(const struct map *map, struct bytes key)
 {
     const uint64_t hash = hash64(key);
     if (map->count > 0)
-        __builtin_prefetch(&map->slots[hash & (map->slot_count - 1)]);
+        prefetch(&map->slots[hash & (map->slot_count - 1)]);
     return hash;
 }
 

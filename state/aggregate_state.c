@@ -5,6 +5,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 
 /* --- wide integers ---------------------------------------------------------------------------- */
 
@@ -373,8 +374,19 @@ int64_t aggregate_state_distinct(const struct aggregate_state *state)
     return state == NULL || state->values == NULL ? 0 : (int64_t)map_count(state->values);
 }
 
+void aggregate_state_prefetch(const struct aggregate_state *state)
+{
+    if (state->extremes != NULL)
+        prefetch(state->extremes);
+    if (state->values != NULL)
+        prefetch(state->values);
+    if (state->totals != NULL)
+        prefetch(state->totals);
+}
+
 uint64_t aggregate_state_footprint(const struct aggregate_state *state)
 {
-    return sizeof *state + mem_size(state->totals) + (state->values == NULL ? 0 : map_footprint(state->values)) +
+    return sizeof *state + (state->totals == NULL ? 0 : mem_size_of(sizeof *state->totals)) +
+           (state->values == NULL ? 0 : map_footprint(state->values)) +
            (state->extremes == NULL ? 0 : extremes_footprint(state->extremes));
 }

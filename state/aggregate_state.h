@@ -119,6 +119,8 @@ struct value aggregate_state_result(const struct aggregate_state *state,
                                     const struct aggregate_spec *spec, struct arena *arena);
 /* How many different values distinct() has seen; NULL state: none. */
 int64_t aggregate_state_distinct(const struct aggregate_state *state);
+/* What it holds, on its way into the processor's cache. */
+void aggregate_state_prefetch(const struct aggregate_state *state);
 uint64_t aggregate_state_footprint(const struct aggregate_state *state);
 
 #endif

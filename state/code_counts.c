@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/ensure.h"
 #include "base/memory.h"
 
@@ -124,6 +125,13 @@ bool code_counts_has(const struct code_counts *counts, uint64_t code)
     if (counts->slot_count == 0)
         return counts->used > 0 && counts->only == code;
     return slot_of(counts, code)->code == code;
+}
+
+void code_counts_prefetch(const struct code_counts *counts)
+{
+    enum { SMALL = 32 };
+    if (counts->slot_count > 0 && counts->slot_count <= SMALL)
+        bytes_prefetch(bytes_of(counts->slots, counts->slot_count * sizeof *counts->slots));
 }
 
 size_t code_counts_footprint(const struct code_counts *counts)

@@ -35,6 +35,8 @@ void code_counts_add(struct code_counts *counts, uint64_t code); /* not 0 */
 /* The code must be there. */
 void code_counts_remove(struct code_counts *counts, uint64_t code);
 bool code_counts_has(const struct code_counts *counts, uint64_t code);
+/* The table, if it is a small one, on its way into the processor's cache. */
+void code_counts_prefetch(const struct code_counts *counts);
 /* Bytes of the heap. */
 size_t code_counts_footprint(const struct code_counts *counts);
 

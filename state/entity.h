@@ -61,7 +61,7 @@ struct entity {
     uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
     uint64_t next_number;
 
-    uint64_t nested_bytes; /* held by the groups' states, the tallies and the codes */
+    uint64_t nested_bytes; /* held by the states, the tallies and the codes */
     uint64_t footprint;    /* without itself, which the map counts */
     /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
     uint64_t head_epoch;

@@ -217,8 +217,9 @@ static uint64_t code_word(const struct value *argument, struct buffer *scratch)
     const struct bytes form = form_of(argument, scratch);
     if (form.size > CODE_BYTES)
         return 0;
-    if (form.size > 0)
-        memcpy(&code, form.data, form.size);
+    /* In a register: what is copied byte by byte and read as a whole waits for all that was written before. */
+    for (size_t i = 0; i < form.size; i++)
+        code |= (uint64_t)form.data[i] << 8 * i;
     return code | (uint64_t)(form.size + 1) << 8 * CODE_BYTES;
 }
 

@@ -6,6 +6,7 @@
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "state/entity.h"
 #include "state/entity_windows.h"
 #include "state/keys.h"
@@ -286,14 +287,21 @@ static void prefetch_entity(const struct entity_log *log, const struct entity *e
     bytes_prefetch(bytes_of(entity, log->rooms.size + 1)); /* the key is behind it */
 }
 
+/* Whose links change when it becomes the newest. */
+static void prefetch_neighbours(const struct entity *entity)
+{
+    prefetch(entity->newer);
+    prefetch(entity->older);
+}
+
 static void prefetch_events(const struct entity *entity)
 {
     const struct event_chunk *open = &entity->open;
     if (open->count == 0)
         return;
     /* What was last, and where the next one will be. */
-    __builtin_prefetch(event_chunk_entry(open, open->count));
-    __builtin_prefetch(open->room + open->room_size - open->rest_used);
+    prefetch(event_chunk_entry(open, open->count));
+    prefetch(open->room + open->room_size - open->rest_used);
 }
 
 /* How many calls ago it was named says what is there by now. */
@@ -303,6 +311,7 @@ static void step_ahead(const struct entity_log *log, uint64_t hash, size_t calls
     if (known == NULL)
         return;
     if (calls_ago == ENTITY_LOG_AHEAD - 1) {
+        prefetch_neighbours(known);
         prefetch_events(known);
         entity_windows_prefetch(known);
     } else if (calls_ago == ENTITY_LOG_AHEAD / 2) {

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "state/entity_members.h"
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -121,6 +122,16 @@ static void clear_coded(struct entity *entity, struct coded *coded)
     entity->nested_bytes += coded_bytes(coded);
 }
 
+static void clear_state(struct entity *entity, size_t i)
+{
+    struct aggregate_state *state = &entity_states(entity)[i];
+    if (state->count == 0)
+        return;
+    entity->nested_bytes -= nested_bytes(state);
+    aggregate_state_clear(state);
+    entity->nested_bytes += nested_bytes(state);
+}
+
 static void restart_window(struct entity *entity, size_t window, uint32_t index)
 {
     const struct entity_facts *facts = &entity->log->facts;
@@ -129,7 +140,7 @@ static void restart_window(struct entity *entity, size_t window, uint32_t index)
     for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++)
         clear_coded(entity, &entity_coded(entity)[c]);
     for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
-        aggregate_state_clear(&entity_states(entity)[facts->stated[n]]);
+        clear_state(entity, facts->stated[n]);
         clear_groups(entity, facts->stated[n]);
     }
     struct window_edges *edges = &entity_edges(entity)[window];
@@ -169,12 +180,23 @@ void entity_windows_renumbered(struct entity *entity, uint32_t by)
     }
 }
 
+static void prefetch_held(const struct entity *entity)
+{
+    const struct entity_facts *facts = &entity->log->facts;
+    for (size_t c = 0; c < facts->code_count; c++)
+        code_counts_prefetch(&entity_coded(entity)[c].codes);
+    const size_t count = stated_count(entity);
+    for (size_t n = 0; n < count; n++)
+        aggregate_state_prefetch(&entity_states(entity)[facts->stated[n]]);
+}
+
 void entity_windows_prefetch(const struct entity *entity)
 {
+    prefetch_held(entity);
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
     for (; edges < end; edges++) {
         if (edges->low >= entity->open.start)
-            __builtin_prefetch(event_chunk_entry(&entity->open, edges->low - entity->open.start));
+            prefetch(event_chunk_entry(&entity->open, edges->low - entity->open.start));
     }
 }
 
@@ -185,7 +207,6 @@ uint64_t entity_windows_footprint(const struct entity *entity)
     uint64_t bytes = entity->nested_bytes;
     for (size_t n = 0; n < count; n++) {
         const size_t i = facts->stated[n];
-        bytes += nested_bytes(&entity_states(entity)[i]);
         bytes += entity_groups(entity)[i] == NULL ? 0 : map_footprint(entity_groups(entity)[i]);
     }
     return bytes;
@@ -227,15 +248,28 @@ static void count_member(const struct entity_log_spec *spec, const struct aggreg
 }
 
 /* The event's number, as its column or measure has it. */
-static void count_number(const struct aggregate_spec *aggregate, struct aggregate_state *state, uint64_t word,
-                         bool add, struct buffer *scratch)
+static void count_number(struct entity *entity, size_t i, uint64_t word, bool add)
 {
+    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
+    struct aggregate_state *state = &entity_states(entity)[i];
     struct value number;
     if (aggregate->argument_type.kind == VALUE_DECIMAL)
         value_set_decimal(&number, (int64_t)word, aggregate->argument_type.scale);
     else
         value_set_integer(&number, aggregate->argument_type.kind, (int64_t)word);
-    count_value(aggregate, state, &number, add, scratch);
+    entity->nested_bytes -= nested_bytes(state);
+    count_value(aggregate, state, &number, add, &entity_scratch_of(entity->log)->value);
+    entity->nested_bytes += nested_bytes(state);
+}
+
+static void count_measures(struct entity *entity, size_t i, bool add)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    struct aggregate_state *state = &entity_states(entity)[i];
+    entity->nested_bytes -= nested_bytes(state);
+    count_member(spec, &spec->aggregates[i], state, scratch->measures, add, &scratch->value);
+    entity->nested_bytes += nested_bytes(state);
 }
 
 static void count_in_group(struct entity *entity, size_t i, const struct value *measures, bool add)
@@ -271,7 +305,7 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
         if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
-            count_number(aggregate, &entity_states(entity)[i], fact_word(words, facts->number_of[i]), add, &scratch->value);
+            count_number(entity, i, fact_word(words, facts->number_of[i]), add);
             continue;
         }
         TRY(entity_measure(entity, index, err));
@@ -280,8 +314,7 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (aggregate->group_count > 0)
             count_in_group(entity, i, scratch->measures, add);
         else
-            count_member(spec, aggregate, &entity_states(entity)[i], scratch->measures, add,
-                         &scratch->value);
+            count_measures(entity, i, add);
     }
     return ST_OK;
 }

@@ -24,7 +24,8 @@ void entity_windows_forgot(struct entity *entity, uint64_t end);
 /* Every index is less by so much now; none of a window was less. */
 void entity_windows_renumbered(struct entity *entity, uint32_t by);
 
-/* The open chunk's events at which the windows begin, on their way into the processor's cache. */
+/* The open chunk's events at which the windows begin, and what their aggregates hold, on their way into the processor's
+ * cache. */
 void entity_windows_prefetch(const struct entity *entity);
 
 /* Moves the window to where it stands for the event at this index. */

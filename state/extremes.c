@@ -276,6 +276,7 @@ const struct value *extremes_top(const struct extremes *extremes)
 
 uint64_t extremes_footprint(const struct extremes *extremes)
 {
-    return mem_size(extremes) + sorted_numbers_footprint(&extremes->few) +
-           (extremes->counts == NULL ? 0 : map_footprint(extremes->counts)) + mem_size(extremes->heap) + extremes->text_bytes;
+    return mem_size_of(sizeof *extremes) + sorted_numbers_footprint(&extremes->few) +
+           (extremes->counts == NULL ? 0 : map_footprint(extremes->counts)) +
+           mem_size_of(extremes->capacity * sizeof *extremes->heap) + extremes->text_bytes;
 }

@@ -321,7 +321,7 @@ static void merge_number(struct overlay *overlay, size_t i, uint32_t hash)
 
 void overlay_commit(struct overlay *overlay)
 {
-    enum { APART = 3, RING = 16 };
+    enum { APART = 6, RING = 32 };
     uint32_t hashes[RING], numbers[RING];
     struct row_map *active = overlay->active;
     const size_t count = row_changes_count(&overlay->changes);

@@ -9,6 +9,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 
 enum { SLOTS_MIN = 16, TOO_MANY = 16 };
 
@@ -51,7 +52,7 @@ uint32_t row_index_hash(struct bytes key)
 void row_index_expect(const struct row_index *index, uint32_t hash)
 {
     if (index->count > 0)
-        __builtin_prefetch(&index->slots[hash & (index->slot_count - 1)]);
+        prefetch(&index->slots[hash & (index->slot_count - 1)]);
 }
 
 uint32_t row_index_peek(const struct row_index *index, uint32_t hash)

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "state/row_index.h"
 #include "state/row_slab.h"
 
@@ -73,14 +74,14 @@ uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash)
 {
     const uint32_t number = row_index_peek(&map->index, hash);
     if (number != ROW_NUMBER_NONE)
-        __builtin_prefetch(&map->nodes[number]);
+        prefetch(&map->nodes[number]);
     return number;
 }
 
 void row_map_prefetch_row(const struct row_map *map, uint32_t number)
 {
     if (number != ROW_NUMBER_NONE)
-        __builtin_prefetch(map->nodes[number]);
+        prefetch(map->nodes[number]);
 }
 
 void row_map_prefetch_end(const struct row_map *map, uint32_t number)
@@ -88,7 +89,7 @@ void row_map_prefetch_end(const struct row_map *map, uint32_t number)
     if (number == ROW_NUMBER_NONE)
         return;
     const struct row_node *node = map->nodes[number];
-    __builtin_prefetch(node->data + node->key_size + (node->value_size == ROW_VALUE_NONE ? 0 : node->value_size));
+    prefetch(node->data + node->key_size + (node->value_size == ROW_VALUE_NONE ? 0 : node->value_size));
 }
 
 uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value)

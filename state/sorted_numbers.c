@@ -49,5 +49,5 @@ void sorted_numbers_remove(struct sorted_numbers *numbers, int64_t x)
 
 size_t sorted_numbers_footprint(const struct sorted_numbers *numbers)
 {
-    return mem_size(numbers->items);
+    return mem_size_of(numbers->capacity * sizeof *numbers->items);
 }

@@ -9,6 +9,7 @@
 #include "base/kill_point.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/prefetch.h"
 #include "processor/engine/worker_state.h"
 
 enum {
@@ -313,14 +314,21 @@ static enum status use_record(struct lane *lane, const struct lane_input *input,
     return st;
 }
 
+/* All of a common event; of a large one the beginning. */
+static void prefetch_value(struct bytes value)
+{
+    enum { AT_MOST = 256 };
+    bytes_prefetch(bytes_of(value.data, value.size < AT_MOST ? value.size : AT_MOST));
+}
+
 /* Where it waits, the processor waits for memory: records were written by the client's thread, entities were used long ago. */
 static void look_ahead(struct lane *lane, const struct lane_input *input)
 {
     const struct log_record *far = record_queue_at(&input->queue, 2 * (size_t)TASK_AHEAD);
     const struct log_record *near = record_queue_at(&input->queue, TASK_AHEAD);
     if (far != NULL) {
-        __builtin_prefetch(far->key.data);
-        __builtin_prefetch(far->value.data);
+        prefetch(far->key.data);
+        prefetch_value(far->value);
     }
     if (near != NULL && lane->kind == LANE_TASK)
         task_look_ahead(lane->task, input->source, near->key);

@@ -44,7 +44,7 @@ LIBRARIES = {
 }
 
 # Calls that would let a machine's setting, the time of day or chance into a result, or that write
-# past an end; and the folders where they are right.
+# past an end; what a compiler drops in a function of its own (base/prefetch.h); and the folders where they are right.
 CALLS = {
     "setlocale": [],
     "localtime|localtime_r|mktime|strftime": [],
@@ -52,6 +52,7 @@ CALLS = {
     "time|gettimeofday|clock_gettime": ["base"],
     "strcpy|strcat|sprintf|vsprintf|gets|strtok|alloca": [],
     "getenv|secure_getenv": ["processor/cli", "base"],
+    "__builtin_prefetch": ["base"],
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
