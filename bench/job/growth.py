@@ -52,7 +52,8 @@ def features(count):
     kinds = ["count(over {})", "sum(amount_cents over {})", "max(amount_cents over {})", "distinct(merchant_id over {})",
              "avg(amount_cents over {})", "count(where amount_cents > 100000 over {})"]
     spans = ["5m", "1h", "24h"]
-    more = [kinds[i % len(kinds)].format(spans[i % len(spans)]) for i in range(count - 3)]
+    more = [kind.format(span) for span in spans for kind in kinds][:count - 3]
+    assert len(set(more)) == count - 3
     return put_behind(text, "features", [f"more_{i}: {feature}" for i, feature in enumerate(more)])
 
 

@@ -77,6 +77,13 @@ def growths(root):
                    str(figures["runs"]), where(figures))
 
 
+def live_growths(root):
+    for _, figures in evidence(root, "live-growth"):
+        for row in figures["growth"]:
+            yield (row["group"], row["name"], three(row["cpu_s_per_million"], "{:,.2f}"), f"{row['ratio']:.2f}",
+                   f"{row['events_per_s']:,.0f}", f"{row['peak_mb']:,.0f}", str(figures["runs"]), where(figures))
+
+
 def backtests(root):
     for _, figures in evidence(root, "backtest"):
         of = figures["medians"]
@@ -120,6 +127,7 @@ TABLES = {
     "docs/evidence/drain.ratio": drain_ratios,
     "docs/evidence/latency.json": latencies,
     "docs/evidence/growth.json": growths,
+    "docs/evidence/live-growth.json": live_growths,
     "docs/evidence/backtest.json": backtests,
     "docs/evidence/capacity.json": capacities,
     "docs/evidence/restart.json": restarts,
