@@ -14,6 +14,7 @@ import ctypes
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -33,17 +34,28 @@ KAFKA = CACHE / "-".join(filter(None, ("kafka", os.environ.get("WEIR_TEST_KAFKA"
 CLUSTER_ID = "d2Vpci10ZXN0LWNsdXN0ZQ"
 START_TIMEOUT_S = 120
 STOP_TIMEOUT_S = 30
+LOWEST_PORT, PORTS_MIN = 10_000, 1_000
 # Small heaps and one compiler: a laptop or a CI machine with two cores runs the test beside them.
 JAVA = ["java", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
 
 
+def any_port():
+    """Of those below the ones that connections are given, which would take it before it is listened on; else 0."""
+    first_of_connections = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    count = first_of_connections - LOWEST_PORT
+    return LOWEST_PORT + secrets.randbelow(count) if count >= PORTS_MIN else 0
+
+
 def free_ports(count):
-    """Ports that nobody listens on now. Another process may still take one: starting is retried."""
+    """Ports that nobody listens on now. Another caller may still take one: starting Kafka is retried."""
+    found = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+        while len(found) < count:
+            each = stack.enter_context(socket.socket())
+            with contextlib.suppress(OSError):
+                each.bind(("127.0.0.1", any_port()))
+                found.append(each.getsockname()[1])
+    return found
 
 
 def wait_until(ready, timeout_s, what, pause_s=0.05):
