@@ -304,26 +304,26 @@ static void prefetch_events(const struct entity *entity)
     prefetch(open->room + open->room_size - open->rest_used);
 }
 
-/* How many calls ago it was named says what is there by now. */
-static void step_ahead(const struct entity_log *log, uint64_t hash, size_t calls_ago)
+/* Of the key that was named so many calls ago; NULL: there is none. */
+static const struct entity *named_before(const struct entity_log *log, size_t calls)
 {
-    const struct entity *known = map_peek(log->entities, hash);
-    if (known == NULL)
-        return;
-    if (calls_ago == ENTITY_LOG_AHEAD - 1) {
-        prefetch_neighbours(known);
-        prefetch_events(known);
-        entity_windows_prefetch(known);
-    } else if (calls_ago == ENTITY_LOG_AHEAD / 2) {
-        prefetch_entity(log, known);
-    }
+    const bool named = calls < log->ahead_next;
+    return named ? map_peek(log->entities, log->ahead[(log->ahead_next - 1 - calls) % ENTITY_LOG_AHEAD]) : NULL;
 }
 
+/* The map's place is there when the entity is asked for, and the entity when it is asked where the rest is. */
 void entity_log_look_ahead(struct entity_log *log, struct bytes key)
 {
+    enum { ENTITY = 3, EVENTS = 6 };
     log->ahead[log->ahead_next++ % ENTITY_LOG_AHEAD] = map_expect(log->entities, key);
-    for (size_t calls_ago = 1; calls_ago < ENTITY_LOG_AHEAD && calls_ago < log->ahead_next; calls_ago++)
-        step_ahead(log, log->ahead[(log->ahead_next - 1 - calls_ago) % ENTITY_LOG_AHEAD], calls_ago);
+    const struct entity *far = named_before(log, ENTITY), *near = named_before(log, EVENTS);
+    if (far != NULL)
+        prefetch_entity(log, far);
+    if (near == NULL)
+        return;
+    prefetch_neighbours(near);
+    prefetch_events(near);
+    entity_windows_prefetch(near);
 }
 
 static enum status load(struct entity_log *log, struct bytes key, struct entity **out,

@@ -138,7 +138,7 @@ void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct bu
  * This key will be acquired soon: what of its entity is in memory starts on its way into the processor's cache, a step
  * further with each of the next calls, ENTITY_LOG_AHEAD in all. Nothing is loaded or changed.
  */
-enum { ENTITY_LOG_AHEAD = 5 };
+enum { ENTITY_LOG_AHEAD = 8 };
 void entity_log_look_ahead(struct entity_log *log, struct bytes key);
 
 /* The entity, loaded or new; valid until the transaction ends. */
