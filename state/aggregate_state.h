@@ -74,12 +74,19 @@ struct aggregate_totals {
     struct wide squares;
 };
 
+/* The smallest or largest of some numbers, as far as it is known without them (entity_tops.h). */
+struct top_number {
+    int64_t number;
+    enum { TOP_KNOWN, TOP_LEFT, TOP_UNKNOWN } state;
+};
+
 /* There is one for every aggregate and group of every entity: what few kinds need lies elsewhere. */
 struct aggregate_state {
     int64_t count;
     struct aggregate_totals *totals; /* SUM, AVG, STDDEV; NULL until there is a number */
     struct map *values;        /* DISTINCT: stored form of a value -> int64 count */
-    struct extremes *extremes; /* MIN, MAX */
+    struct extremes *extremes; /* MIN, MAX; of numbers only if there are many */
+    struct top_number top;
 };
 
 /* The exact number that a sum takes of a value; false: it is none. */

@@ -74,7 +74,7 @@ struct entity {
 /* Where an entity's windows are, in bytes from its beginning. */
 struct entity_rooms {
     uint32_t tallies, edges, coded;
-    uint32_t states, groups; /* per aggregate: without groups; group values -> state, or NULL */
+    uint32_t states, groups; /* per aggregate with a state: without groups; group values -> state, or NULL */
     uint32_t ids;            /* of the hashes of ids, or empty (entity_ids.c) */
     uint32_t size;
 };
@@ -97,7 +97,7 @@ struct entity_log {
     struct entity_facts facts;
     struct entity_scratch scratch;
     struct entity_rooms rooms; /* in each entity */
-    bool has_states;
+    bool decodes; /* the events that windows pass */
     const struct layout_mapping *mapping; /* of the current layout */
     uint32_t layout;
 
@@ -163,13 +163,16 @@ static inline struct coded *entity_coded(const struct entity *entity)
 {
     return entity_room(entity, entity->log->rooms.coded);
 }
-static inline struct aggregate_state *entity_states(const struct entity *entity)
+/* Of an aggregate that has one. */
+static inline struct aggregate_state *entity_state(const struct entity *entity, size_t aggregate)
 {
-    return entity_room(entity, entity->log->rooms.states);
+    struct aggregate_state *states = entity_room(entity, entity->log->rooms.states);
+    return &states[entity->log->facts.state_of[aggregate]];
 }
-static inline struct map **entity_groups(const struct entity *entity)
+static inline struct map **entity_groups(const struct entity *entity, size_t aggregate)
 {
-    return entity_room(entity, entity->log->rooms.groups);
+    struct map **groups = entity_room(entity, entity->log->rooms.groups);
+    return &groups[entity->log->facts.state_of[aggregate]];
 }
 /* Only if ids are looked for. */
 static inline struct code_counts *entity_ids(const struct entity *entity)

@@ -99,9 +99,12 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
         return;
     }
     if (member == 0 || !is_tallied(spec, aggregate)) {
+        facts->state_of[i] = *stated;
         facts->stated[(*stated)++] = i;
-        if (member != 0 && takes_numbers(aggregate))
+        if (member != 0 && takes_numbers(aggregate)) {
             facts->number_of[i] = word_of(facts, aggregate->argument, FACT_NUMBER);
+            facts->is_top[i] = aggregate->kind != AGGREGATE_STDDEV;
+        }
         return;
     }
     const bool sums = is_summed(aggregate) && !facts->looked_up[i];
@@ -128,7 +131,9 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
     facts->looked_up = mem_alloc_array(aggregates, sizeof *facts->looked_up);
     facts->number_of = mem_alloc_array(aggregates, sizeof *facts->number_of);
+    facts->is_top = mem_alloc_array(aggregates, sizeof *facts->is_top);
     facts->stated = mem_alloc_array(aggregates, sizeof *facts->stated);
+    facts->state_of = mem_alloc_array(aggregates, sizeof *facts->state_of);
     facts->first_stated = mem_alloc_array(windows, sizeof *facts->first_stated);
     size_t stated = 0;
     for (size_t w = 0; w < spec->window_count; w++) {
@@ -171,7 +176,9 @@ void entity_facts_fini(struct entity_facts *facts)
     mem_free(facts->member_of);
     mem_free(facts->looked_up);
     mem_free(facts->number_of);
+    mem_free(facts->is_top);
     mem_free(facts->stated);
+    mem_free(facts->state_of);
     mem_free(facts->first_stated);
 }
 

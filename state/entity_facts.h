@@ -62,8 +62,10 @@ struct entity_facts {
     uint64_t *member_of; /* per aggregate: its class's bit; 0: there are too many classes */
     bool *looked_up;     /* per aggregate: its members are counted only (entity_members.h) */
     size_t *number_of;   /* per aggregate with a state: the word of its number, from which it needs no decoding; or 0 */
+    bool *is_top;        /* per aggregate with a state: a min or max of such numbers */
     size_t *stated;      /* aggregates with a state, by window, as the tallies are */
     size_t *first_stated;
+    size_t *state_of; /* per aggregate that has one: its place among them */
 };
 
 void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec);

@@ -31,7 +31,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
     entity_facts_init(&log->facts, spec);
     log->scratch.words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.words);
-    log->has_states = log->facts.first_stated[spec->window_count] > 0;
+    log->decodes = entity_windows_decode(log);
     entity_windows_lay_out(log, &log->rooms);
     map_create(&log->entities, log->rooms.size);
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
@@ -261,6 +261,8 @@ static enum status write_rows(struct entity *entity, struct error *err)
     entity_tidy(entity);
     for (size_t i = 0; i < entity->dropped_count; i++)
         overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
+    mem_free(entity->dropped);
+    entity->dropped = NULL;
     entity->dropped_count = 0;
     for (size_t i = 0; i < entity->sealed_count; i++) {
         if (entity->sealed[i].dirty)

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/prefetch.h"
 #include "state/entity_members.h"
+#include "state/entity_tops.h"
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -20,10 +21,19 @@ static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
     return at;
 }
 
+bool entity_windows_decode(const struct entity_log *log)
+{
+    const struct entity_facts *facts = &log->facts;
+    bool decodes = false;
+    for (size_t n = 0; n < facts->first_stated[log->spec->window_count]; n++)
+        decodes |= facts->number_of[facts->stated[n]] == 0;
+    return decodes;
+}
+
 void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out)
 {
     const struct entity_log_spec *spec = log->spec;
-    const size_t stated = log->has_states ? spec->aggregate_count : 0;
+    const size_t stated = log->facts.first_stated[spec->window_count];
     *out = (struct entity_rooms){ .size = 0 };
     (void)room(out, 1, sizeof(struct entity));
     out->tallies = room(out, log->facts.tally_count, sizeof(struct tally));
@@ -49,7 +59,7 @@ static uint64_t nested_bytes(const struct aggregate_state *state)
 
 static void clear_groups(struct entity *entity, size_t i)
 {
-    struct map *groups = entity_groups(entity)[i];
+    struct map *groups = *entity_groups(entity, i);
     if (groups == NULL)
         return;
     struct map_iterator it = map_iterate(groups);
@@ -97,9 +107,9 @@ void entity_windows_fini(struct entity *entity)
     const size_t count = stated_count(entity);
     for (size_t n = 0; n < count; n++) {
         const size_t i = entity->log->facts.stated[n];
-        aggregate_state_fini(&entity_states(entity)[i]);
+        aggregate_state_fini(entity_state(entity, i));
         clear_groups(entity, i);
-        map_destroy(&entity_groups(entity)[i]);
+        map_destroy(entity_groups(entity, i));
     }
     for (size_t t = 0; t < entity->log->facts.tally_count; t++)
         clear_tally(entity, &entity_tallies(entity)[t]);
@@ -124,11 +134,13 @@ static void clear_coded(struct entity *entity, struct coded *coded)
 
 static void clear_state(struct entity *entity, size_t i)
 {
-    struct aggregate_state *state = &entity_states(entity)[i];
+    struct aggregate_state *state = entity_state(entity, i);
     if (state->count == 0)
         return;
     entity->nested_bytes -= nested_bytes(state);
     aggregate_state_clear(state);
+    if (entity->log->facts.is_top[i])
+        extremes_destroy(&state->extremes); /* without an order again */
     entity->nested_bytes += nested_bytes(state);
 }
 
@@ -187,7 +199,7 @@ static void prefetch_held(const struct entity *entity)
         code_counts_prefetch(&entity_coded(entity)[c].codes);
     const size_t count = stated_count(entity);
     for (size_t n = 0; n < count; n++)
-        aggregate_state_prefetch(&entity_states(entity)[facts->stated[n]]);
+        aggregate_state_prefetch(entity_state(entity, facts->stated[n]));
 }
 
 void entity_windows_prefetch(const struct entity *entity)
@@ -207,7 +219,7 @@ uint64_t entity_windows_footprint(const struct entity *entity)
     uint64_t bytes = entity->nested_bytes;
     for (size_t n = 0; n < count; n++) {
         const size_t i = facts->stated[n];
-        bytes += entity_groups(entity)[i] == NULL ? 0 : map_footprint(entity_groups(entity)[i]);
+        bytes += *entity_groups(entity, i) == NULL ? 0 : map_footprint(*entity_groups(entity, i));
     }
     return bytes;
 }
@@ -217,7 +229,7 @@ uint64_t entity_windows_footprint(const struct entity *entity)
 static struct aggregate_state *group_state(struct entity *entity, size_t i, struct bytes key,
                                            bool create)
 {
-    struct map **groups = &entity_groups(entity)[i];
+    struct map **groups = entity_groups(entity, i);
     if (*groups == NULL) {
         if (!create)
             return NULL;
@@ -251,7 +263,7 @@ static void count_member(const struct entity_log_spec *spec, const struct aggreg
 static void count_number(struct entity *entity, size_t i, uint64_t word, bool add)
 {
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
-    struct aggregate_state *state = &entity_states(entity)[i];
+    struct aggregate_state *state = entity_state(entity, i);
     struct value number;
     if (aggregate->argument_type.kind == VALUE_DECIMAL)
         value_set_decimal(&number, (int64_t)word, aggregate->argument_type.scale);
@@ -266,7 +278,7 @@ static void count_measures(struct entity *entity, size_t i, bool add)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    struct aggregate_state *state = &entity_states(entity)[i];
+    struct aggregate_state *state = entity_state(entity, i);
     entity->nested_bytes -= nested_bytes(state);
     count_member(spec, &spec->aggregates[i], state, scratch->measures, add, &scratch->value);
     entity->nested_bytes += nested_bytes(state);
@@ -287,7 +299,7 @@ static void count_in_group(struct entity *entity, size_t i, const struct value *
         return;
     entity->nested_bytes -= nested_bytes(state);
     aggregate_state_fini(state);
-    map_remove(entity_groups(entity)[i], key);
+    map_remove(*entity_groups(entity, i), key);
 }
 
 /* To the window's states. Aggregates whose class says that the event is no member need no look at
@@ -304,7 +316,16 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
-        if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
+        const bool fits = facts->number_of[i] != 0 && (members & FACT_WIDE) == 0;
+        if (entity_is_top(entity, i) && fits) {
+            entity_top_pass(entity, i, (int64_t)fact_word(words, facts->number_of[i]), add);
+            continue;
+        }
+        if (entity_is_top(entity, i)) {
+            entity_top_pass_wide(entity, i, add);
+            continue;
+        }
+        if (fits) {
             count_number(entity, i, fact_word(words, facts->number_of[i]), add);
             continue;
         }
@@ -596,7 +617,7 @@ static enum status lower(struct entity *entity, size_t w, const struct window_ed
 static enum status move_windows(struct entity *entity, size_t from, size_t to, uint64_t index,
                                 struct error *err)
 {
-    const bool together = entity->log->has_states; /* decodes what it passes */
+    const bool together = entity->log->decodes;
     struct event_chunk *chunk = &entity->open;
     if (index < chunk->start)
         TRY(entity_find_chunk(entity, index, &chunk, err));
@@ -655,7 +676,7 @@ int64_t entity_window_members(struct entity *entity, size_t i, struct bytes grou
         return entity_tallies(entity)[tally].count;
     if (code != TALLY_NONE)
         return entity_coded(entity)[code].count;
-    const struct aggregate_state *state = &entity_states(entity)[i];
+    const struct aggregate_state *state = entity_state(entity, i);
     if (aggregate->group_count > 0)
         state = group_state(entity, i, group, false);
     return state == NULL ? 0 : state->count;
@@ -679,8 +700,10 @@ static enum status state_result(struct entity *entity, size_t i, uint64_t index,
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     const struct aggregate_spec *aggregate = &spec->aggregates[i];
-    struct aggregate_state *state = &entity_states(entity)[i];
+    struct aggregate_state *state = entity_state(entity, i);
     struct bytes group = BYTES_NONE;
+    if (entity_is_top(entity, i))
+        return entity_top_result(entity, i, out, err);
     if (aggregate->group_count > 0) {
         TRY(entity_measure(entity, index, err));
         group = entity_group_key(aggregate, scratch->measures, &scratch->group);

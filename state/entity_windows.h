@@ -10,6 +10,8 @@
 
 /* Where an entity of this log has its windows: rooms that are zeroed, of alignment 16. */
 void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out);
+/* Whether some window's aggregate needs more of an event than its facts: then events are passed by all windows at once. */
+bool entity_windows_decode(const struct entity_log *log);
 void entity_windows_fini(struct entity *entity);
 /* Of an entity that starts again, its indexes too. */
 void entity_windows_clear(struct entity *entity);

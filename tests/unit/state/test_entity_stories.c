@@ -478,6 +478,80 @@ Test(entity_stories, the_rules_that_alerted_are_a_bounded_set)
     small_close(&s);
 }
 
+/* --- tops ----------------------------------------------------------------------------------- */
+
+enum { TOPS = 1200 };
+
+static int64_t rising(int64_t n)
+{
+    return n;
+}
+
+static int64_t falling(int64_t n)
+{
+    return -n;
+}
+
+static int64_t alike(int64_t n)
+{
+    return n % 7 == 0 ? 1 : 5;
+}
+
+static int64_t mixed(int64_t n)
+{
+    return n * 7919 % 1009;
+}
+
+static int64_t steps(int64_t n)
+{
+    return n / 100 % 2 == 0 ? n : -n;
+}
+
+static int64_t top_of(const int64_t *numbers, int64_t from, int64_t to, bool smallest)
+{
+    int64_t top = numbers[from];
+    for (int64_t i = from; i <= to; i++)
+        top = (smallest ? numbers[i] < top : numbers[i] > top) ? numbers[i] : top;
+    return top;
+}
+
+/* Numbers a microsecond apart: the window of the event at i begins `span` events before. */
+static void check_tops(int64_t (*number_at)(int64_t), enum aggregate_kind kind, int64_t span)
+{
+    static int64_t numbers[TOPS];
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = span },
+               (struct aggregate_spec){ kind, 0, N, -1, { 0 }, 0, TYPE_INT });
+    s.spec.look_back_us = s.spec.retention_us = 2 * TOPS;
+    small_start(&s);
+    for (int64_t i = 0; i < TOPS; i++) {
+        numbers[i] = number_at(i);
+        insert(&s, i, value_int(numbers[i]));
+        const int64_t asked = i % 10 == 9 ? i / 2 : i; /* now and then one of long ago */
+        if (i % 3 == 0)
+            continue;
+        const int64_t from = asked < span ? 0 : asked - span + 1;
+        cr_assert_eq(result_at(&s, (size_t)asked).i, top_of(numbers, from, asked, kind == AGGREGATE_MIN),
+                     "%" PRId64 " of a span of %" PRId64, asked, span);
+        if (i % 401 == 0)
+            reload(&s);
+    }
+    small_close(&s);
+}
+
+/* Of few numbers the next top is looked for when one has left, of many there is an order. */
+Test(entity_stories, the_top_of_numbers_that_come_and_go)
+{
+    static int64_t (*const numbers[])(int64_t) = { rising, falling, alike, mixed, steps };
+    static const int64_t spans[] = { 1, 5, 63, 64, 65, 66, 300 };
+    for (size_t n = 0; n < sizeof numbers / sizeof *numbers; n++) {
+        for (size_t s = 0; s < sizeof spans / sizeof *spans; s++) {
+            check_tops(numbers[n], AGGREGATE_MIN, spans[s]);
+            check_tops(numbers[n], AGGREGATE_MAX, spans[s]);
+        }
+    }
+}
+
 /* --- memory --------------------------------------------------------------------------------- */
 
 static void check_memory(struct aggregate_spec aggregate, int64_t step_us)

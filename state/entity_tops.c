@@ -1,0 +1,166 @@
+#include "state/entity_tops.h"
+
+#include "base/ensure.h"
+
+enum { FEW_MAX = 64 };
+
+static const struct aggregate_spec *spec_of(const struct entity *entity, size_t i)
+{
+    return &entity_spec_of(entity->log)->aggregates[i];
+}
+
+/* --- passing ---------------------------------------------------------------------------------- */
+
+/* At least as far out as the top, which is no less far out than all that are there. */
+static bool reaches(const struct aggregate_spec *aggregate, int64_t number, int64_t top)
+{
+    return aggregate->kind == AGGREGATE_MIN ? number <= top : number >= top;
+}
+
+static void add(const struct aggregate_spec *aggregate, struct aggregate_state *state, int64_t number)
+{
+    const bool first = state->count++ == 0;
+    if (first || (state->top.state != TOP_UNKNOWN && reaches(aggregate, number, state->top.number)))
+        state->top = (struct top_number){ number, TOP_KNOWN };
+}
+
+static void take_away(struct aggregate_state *state, int64_t number)
+{
+    ENSURE(state->count > 0);
+    state->count--;
+    if (state->top.state == TOP_KNOWN && state->top.number == number)
+        state->top.state = TOP_LEFT;
+}
+
+void entity_top_pass(struct entity *entity, size_t i, int64_t number, bool enters)
+{
+    if (enters)
+        add(spec_of(entity, i), entity_state(entity, i), number);
+    else
+        take_away(entity_state(entity, i), number);
+}
+
+void entity_top_pass_wide(struct entity *entity, size_t i, bool enters)
+{
+    struct aggregate_state *state = entity_state(entity, i);
+    ENSURE(enters || state->count > 0);
+    state->count += enters ? 1 : -1;
+    state->top.state = TOP_UNKNOWN;
+}
+
+/* --- looking for it --------------------------------------------------------------------------- */
+
+static struct value value_of(const struct aggregate_spec *aggregate, int64_t number)
+{
+    struct value v;
+    if (aggregate->argument_type.kind == VALUE_DECIMAL)
+        value_set_decimal(&v, number, aggregate->argument_type.scale);
+    else
+        value_set_integer(&v, aggregate->argument_type.kind, number);
+    return v;
+}
+
+/* The facts of the window's member at `index`, or of the next one. */
+struct walk {
+    struct event_chunk *chunk;
+    uint64_t index, end;
+    uint64_t members;
+    struct fact_view facts;
+};
+
+static struct walk walk_of(const struct entity *entity, size_t i)
+{
+    const struct window_edges *edges = &entity_edges(entity)[spec_of(entity, i)->window];
+    return (struct walk){ .index = edges->low, .end = edges->high };
+}
+
+static enum status find_chunk(struct entity *entity, struct walk *walk, struct error *err)
+{
+    if (walk->chunk != NULL && walk->index - walk->chunk->start < walk->chunk->count)
+        return ST_OK;
+    walk->chunk = &entity->open;
+    return walk->index >= entity->open.start ? ST_OK : entity_find_chunk(entity, walk->index, &walk->chunk, err);
+}
+
+/* `found` false: there is none any more. Else `index` is its own, for the caller to step over. */
+static enum status next_member(struct entity *entity, size_t i, struct walk *walk, bool *found, struct error *err)
+{
+    *found = false;
+    for (; walk->index < walk->end; walk->index++) {
+        TRY(find_chunk(entity, walk, err));
+        walk->facts = event_chunk_facts(walk->chunk, walk->index - walk->chunk->start);
+        walk->members = fact_members(&walk->facts);
+        *found = (walk->members & entity->log->facts.member_of[i]) != 0;
+        if (*found)
+            return ST_OK;
+    }
+    return ST_OK;
+}
+
+static enum status add_to_order(struct entity *entity, size_t i, const struct walk *walk, struct error *err)
+{
+    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    const struct aggregate_spec *aggregate = spec_of(entity, i);
+    struct value number;
+    if ((walk->members & FACT_WIDE) != 0) {
+        TRY(entity_measure(entity, walk->index, err));
+        number = scratch->measures[aggregate->argument];
+    } else {
+        number = value_of(aggregate, (int64_t)fact_word(&walk->facts, entity->log->facts.number_of[i]));
+    }
+    aggregate_state_add(entity_state(entity, i), aggregate, &number, &scratch->value);
+    return ST_OK;
+}
+
+static enum status put_in_order(struct entity *entity, size_t i, struct error *err)
+{
+    struct aggregate_state *state = entity_state(entity, i);
+    const int64_t count = state->count;
+    struct walk walk = walk_of(entity, i);
+    state->count = 0;
+    for (bool found = true; found; walk.index++) {
+        TRY(next_member(entity, i, &walk, &found, err));
+        if (found)
+            TRY(add_to_order(entity, i, &walk, err));
+    }
+    ENSURE(state->count == count);
+    entity->nested_bytes += aggregate_state_footprint(state) - sizeof *state;
+    return ST_OK;
+}
+
+/* Unknown still, if a member's number does not fit. */
+static enum status look_for(struct entity *entity, size_t i, struct error *err)
+{
+    struct aggregate_state *state = entity_state(entity, i);
+    struct walk walk = walk_of(entity, i);
+    struct aggregate_state seen = { .count = 0 };
+    for (bool found = true; found; walk.index++) {
+        TRY(next_member(entity, i, &walk, &found, err));
+        if (!found)
+            continue;
+        if ((walk.members & FACT_WIDE) != 0)
+            return ST_OK;
+        add(spec_of(entity, i), &seen, (int64_t)fact_word(&walk.facts, entity->log->facts.number_of[i]));
+    }
+    ENSURE(seen.count == state->count);
+    state->top = seen.top;
+    return ST_OK;
+}
+
+enum status entity_top_result(struct entity *entity, size_t i, struct value *out, struct error *err)
+{
+    struct aggregate_state *state = entity_state(entity, i);
+    if (state->count == 0) {
+        value_set_null(out);
+        return ST_OK;
+    }
+    if (state->top.state != TOP_KNOWN && state->count <= FEW_MAX)
+        TRY(look_for(entity, i, err));
+    if (state->top.state == TOP_KNOWN) {
+        *out = value_of(spec_of(entity, i), state->top.number);
+        return ST_OK;
+    }
+    TRY(put_in_order(entity, i, err));
+    *out = *extremes_top(state->extremes);
+    return ST_OK;
+}

@@ -1,0 +1,24 @@
+/*
+ * entity_tops: min() and max() of numbers over a window, without an order of them. What enters is compared with the top. When
+ * the top leaves, the next one is looked for among the window's events, at the time it is asked for; of many, which would
+ * take long each time, an order is made then (extremes.h) and kept until the window starts again.
+ * Private to the entity log.
+ */
+#ifndef WEIR_STATE_ENTITY_TOPS_H
+#define WEIR_STATE_ENTITY_TOPS_H
+
+#include "state/entity.h"
+
+/* Whether aggregate i, which has a state, is kept here: a min or max of numbers that has no order. */
+static inline bool entity_is_top(const struct entity *entity, size_t i)
+{
+    return entity->log->facts.is_top[i] && entity_state(entity, i)->extremes == NULL;
+}
+/* A member's number enters or leaves the window. */
+void entity_top_pass(struct entity *entity, size_t i, int64_t number, bool add);
+/* A member whose number does not fit. */
+void entity_top_pass_wide(struct entity *entity, size_t i, bool add);
+/* Of the window as it stands; null of no members. */
+MUST_CHECK enum status entity_top_result(struct entity *entity, size_t i, struct value *out, struct error *err);
+
+#endif
