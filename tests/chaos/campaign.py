@@ -187,7 +187,7 @@ class Round:
     def drained(self, pods):
         for pod in pods:
             if not pod.process.running():
-                raise Stuck(f"pod {pod.name} ended with {pod.process.popen.returncode}")
+                raise pod.ended("before the end of the input")
         return self.load.weir.lag() == 0
 
 

@@ -103,7 +103,7 @@ def die_at(pod, point, nth):
     died = pod.wait_for_death(REACH_S)
     if died and not pod.killed_itself():
         if not pod.outages.any_since(pod.started_at):
-            raise Stuck(f"ended with {pod.process.popen.returncode} on the way to {point}")
+            raise pod.ended(f"on the way to {point}")
         return False
     return died
 
@@ -228,9 +228,10 @@ def twin(pod, random):
         if not pod.wait_for_death(PROGRESS_S):
             raise Stuck("two processes of one name go on side by side")
         if older.popen.returncode <= 0 and not pod.ended_by_assertion():
-            raise Stuck(f"the older of two processes of one name ended with {older.popen.returncode}")
+            raise pod.ended("as the older of two processes of one name")
     finally:
         second.kill()
+        pod.ended_by_client += second.ended_by_client
     pod.start()
     goes_on(pod)
     return 1

@@ -177,7 +177,7 @@ class Soak:
         """Whom nothing is done to goes on, or ended because the broker was away."""
         for pod in self.pods:
             if not pod.process.running():
-                self.attempt("nothing", pod, lambda pod, _: pod.start_after_outage() or 0)
+                self.attempt("nothing", pod, lambda pod, _: pod.start_again() or 0)
 
     def found(self, pod, name, what):
         self.findings.append(f"{name}, pod {pod.name}: {what}")

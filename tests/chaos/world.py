@@ -164,6 +164,7 @@ class Stuck(Exception):
     """A process that should go on does not: a finding."""
 
 
+LAST_WORDS = 5  # lines
 CLIENTS_ASSERTION = "rd_kafka_assignment_partition_stopped: Assertion `rktp->rktp_started' failed"
 
 
@@ -238,7 +239,7 @@ class Pod:
         def moved():
             nonlocal commits, records
             if not self.process.running():
-                self.start_after_outage()
+                self.start_again()
                 commits = records = 0
             if self.is_stopped():  # on a busy machine it comes to its kill point after it was waited for
                 self.process.resume()
@@ -251,14 +252,19 @@ class Pod:
                 raise Stuck(f"pod {self.name} did not commit within {timeout_s} s")
             time.sleep(LOOK_S)
 
-    def start_after_outage(self):
-        """What Kubernetes does with a process that ended because its brokers were away."""
-        code = self.process.popen.returncode
-        if code <= 0 or not self.outages.any_since(self.started_at):
-            raise Stuck(f"ended with {code} instead of going on")
-        self.ended_in_outage += 1
+    def start_again(self):
+        """What Kubernetes does with a process that ended because its brokers were away, or that its client ended."""
+        in_outage = self.process.popen.returncode > 0 and self.outages.any_since(self.started_at)
+        if not in_outage and not self.ended_by_assertion():
+            raise self.ended("instead of going on")
+        self.ended_in_outage += in_outage
         time.sleep(0.5)
         self.start()
+
+    def ended(self, when):
+        """To be raised: how it ended, and its last words, as it may not be the one whose log a finding keeps."""
+        words = self.process.output().splitlines()[-LAST_WORDS:]
+        return Stuck("\n".join([f"ended with {self.process.popen.returncode} {when}", *words]))
 
     def wait_for_death(self, timeout_s, or_stop=False):
         """True when it died (or, if wanted, stopped itself) in time."""
@@ -286,7 +292,8 @@ class Pod:
         """Fenced, the client gives its partitions up by itself; when they had just been assigned anew it stops some of them
         twice and ends the process (librdkafka issue 5573, mended after 2.15)."""
         log = self.process.output()
-        found = self.process.popen.returncode == -signal.SIGABRT and CLIENTS_ASSERTION in log.splitlines()[-1] and \
+        found = self.process.popen.returncode == -signal.SIGABRT and \
+            any(CLIENTS_ASSERTION in line for line in log.splitlines()[-LAST_WORDS:]) and \
             "Fatal consumer error: Broker: Static consumer fenced" in log
         self.ended_by_client += found
         return found
