@@ -181,8 +181,8 @@ static void build_again(struct event_chunk *chunk)
 {
     struct event_chunk before = *chunk;
     uint64_t *words = words_of(chunk);
-    chunk->room = NULL;
-    chunk->count = chunk->room_size = 0;
+    new_room(chunk, before.room_size);
+    chunk->count = 0;
     for (size_t i = 0; i < before.count; i++) {
         const struct event_place place = event_chunk_place(&before, i);
         event_chunk_insert(chunk, i, place.time_us, place.offset, event_chunk_rest(&before, i), NULL);
@@ -190,6 +190,24 @@ static void build_again(struct event_chunk *chunk)
     }
     mem_free(before.room);
     mem_free(words);
+    if (chunk->entry_size < before.entry_size)
+        event_chunk_give_back_room(chunk);
+}
+
+/* Whether no event needs wide facts any more. */
+static bool facts_fit(const struct event_chunk *chunk)
+{
+    uint64_t *words = words_of(chunk);
+    uint8_t *narrow = mem_alloc(chunk->facts->narrow_size + FACT_READ_AHEAD);
+    bool fit = true;
+    for (size_t i = 0; i < chunk->count && fit; i++) {
+        const struct fact_view view = event_chunk_facts(chunk, i);
+        fact_words(&view, words);
+        fit = fact_form_write_narrow(chunk->facts, words, narrow);
+    }
+    mem_free(narrow);
+    mem_free(words);
+    return fit;
 }
 
 void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
@@ -341,7 +359,7 @@ static void settle(struct event_chunk *chunk)
     chunk->written = 0;
     if (chunk->count == 0)
         return;
-    if (chunk->wide_places || chunk->wide_facts)
+    if (chunk->wide_places || (chunk->wide_facts && facts_fit(chunk)))
         build_again(chunk);
     else
         (void)move_base(chunk); /* or later */

@@ -175,6 +175,16 @@ static void forget_first(struct world *w, size_t n)
     m->count -= n;
 }
 
+/* No event lies wide because of one that is gone. */
+static void check_as_narrow_as_may_be(struct world *w)
+{
+    uint8_t narrow[WORDS * sizeof(uint64_t) + FACT_READ_AHEAD];
+    bool fit = true;
+    for (size_t i = 0; i < w->model.count; i++)
+        fit = fact_form_write_narrow(&w->form, w->model.words[i], narrow) && fit;
+    CHECK(w, w->model.count == 0 || w->chunk.wide_facts == !fit, "facts are wide without need, or not");
+}
+
 static void do_take_first(struct world *w)
 {
     const size_t n = prng_below(&w->prng, w->model.count + 1);
@@ -192,8 +202,10 @@ static void do_take_first(struct world *w)
     }
     CHECK(w, w->chunk.start == start + n, "start");
     CHECK(w, w->chunk.dirty || n == 0, "dirty");
-    if (n > 0)
-        forget_first(w, n);
+    if (n == 0)
+        return;
+    forget_first(w, n);
+    check_as_narrow_as_may_be(w);
 }
 
 static void do_reload(struct world *w)
