@@ -1,7 +1,7 @@
 /*
  * aggregate_state: one running aggregate over the events of a window, for one group. Every kind can
  * add and take away in any order, so a window's edges may move both ways: sums are exact integers
- * (wide), distinct, min and max keep the values in multisets.
+ * (wide), distinct, min and max keep the values in multisets; of numbers a min or max mostly keeps its top alone.
  *
  * Lives in memory only and is rebuilt from events. One thread.
  */
@@ -104,6 +104,17 @@ static inline bool aggregate_integer_of(const struct value *v, int128 *out)
     default:
         return false;
     }
+}
+
+/* The other way round: of the aggregate's argument, which is such a number. */
+static inline struct value aggregate_number_of(const struct aggregate_spec *spec, int64_t number)
+{
+    struct value v;
+    if (spec->argument_type.kind == VALUE_DECIMAL)
+        value_set_decimal(&v, number, spec->argument_type.scale);
+    else
+        value_set_integer(&v, spec->argument_type.kind, number);
+    return v;
 }
 
 /* Of count, sum and avg. */

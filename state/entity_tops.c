@@ -9,6 +9,11 @@ static const struct aggregate_spec *spec_of(const struct entity *entity, size_t 
     return &entity_spec_of(entity->log)->aggregates[i];
 }
 
+static int64_t number_in(const struct entity *entity, size_t i, const struct fact_view *facts)
+{
+    return (int64_t)fact_word(facts, entity->log->facts.number_of[i]);
+}
+
 /* --- passing ---------------------------------------------------------------------------------- */
 
 /* At least as far out as the top, which is no less far out than all that are there. */
@@ -32,33 +37,26 @@ static void take_away(struct aggregate_state *state, int64_t number)
         state->top.state = TOP_LEFT;
 }
 
-void entity_top_pass(struct entity *entity, size_t i, int64_t number, bool enters)
+/* A number of the event does not fit, perhaps this one. */
+static void pass_wide(struct aggregate_state *state, bool enters)
 {
-    if (enters)
-        add(spec_of(entity, i), entity_state(entity, i), number);
-    else
-        take_away(entity_state(entity, i), number);
-}
-
-void entity_top_pass_wide(struct entity *entity, size_t i, bool enters)
-{
-    struct aggregate_state *state = entity_state(entity, i);
     ENSURE(enters || state->count > 0);
     state->count += enters ? 1 : -1;
     state->top.state = TOP_UNKNOWN;
 }
 
-/* --- looking for it --------------------------------------------------------------------------- */
-
-static struct value value_of(const struct aggregate_spec *aggregate, int64_t number)
+void entity_top_pass(struct entity *entity, size_t i, const struct fact_view *facts, bool enters)
 {
-    struct value v;
-    if (aggregate->argument_type.kind == VALUE_DECIMAL)
-        value_set_decimal(&v, number, aggregate->argument_type.scale);
+    struct aggregate_state *state = entity_state(entity, i);
+    if ((fact_members(facts) & FACT_WIDE) != 0)
+        pass_wide(state, enters);
+    else if (enters)
+        add(spec_of(entity, i), state, number_in(entity, i, facts));
     else
-        value_set_integer(&v, aggregate->argument_type.kind, number);
-    return v;
+        take_away(state, number_in(entity, i, facts));
 }
+
+/* --- looking for it --------------------------------------------------------------------------- */
 
 /* The facts of the window's member at `index`, or of the next one. */
 struct walk {
@@ -106,7 +104,7 @@ static enum status add_to_order(struct entity *entity, size_t i, const struct wa
         TRY(entity_measure(entity, walk->index, err));
         number = scratch->measures[aggregate->argument];
     } else {
-        number = value_of(aggregate, (int64_t)fact_word(&walk->facts, entity->log->facts.number_of[i]));
+        number = aggregate_number_of(aggregate, number_in(entity, i, &walk->facts));
     }
     aggregate_state_add(entity_state(entity, i), aggregate, &number, &scratch->value);
     return ST_OK;
@@ -140,7 +138,7 @@ static enum status look_for(struct entity *entity, size_t i, struct error *err)
             continue;
         if ((walk.members & FACT_WIDE) != 0)
             return ST_OK;
-        add(spec_of(entity, i), &seen, (int64_t)fact_word(&walk.facts, entity->log->facts.number_of[i]));
+        add(spec_of(entity, i), &seen, number_in(entity, i, &walk.facts));
     }
     ENSURE(seen.count == state->count);
     state->top = seen.top;
@@ -157,7 +155,7 @@ enum status entity_top_result(struct entity *entity, size_t i, struct value *out
     if (state->top.state != TOP_KNOWN && state->count <= FEW_MAX)
         TRY(look_for(entity, i, err));
     if (state->top.state == TOP_KNOWN) {
-        *out = value_of(spec_of(entity, i), state->top.number);
+        *out = aggregate_number_of(spec_of(entity, i), state->top.number);
         return ST_OK;
     }
     TRY(put_in_order(entity, i, err));

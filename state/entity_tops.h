@@ -14,10 +14,8 @@ static inline bool entity_is_top(const struct entity *entity, size_t i)
 {
     return entity->log->facts.is_top[i] && entity_state(entity, i)->extremes == NULL;
 }
-/* A member's number enters or leaves the window. */
-void entity_top_pass(struct entity *entity, size_t i, int64_t number, bool add);
-/* A member whose number does not fit. */
-void entity_top_pass_wide(struct entity *entity, size_t i, bool add);
+/* A member, of which these are the facts, enters or leaves the window. */
+void entity_top_pass(struct entity *entity, size_t i, const struct fact_view *facts, bool enters);
 /* Of the window as it stands; null of no members. */
 MUST_CHECK enum status entity_top_result(struct entity *entity, size_t i, struct value *out, struct error *err);
 

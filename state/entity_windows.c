@@ -264,37 +264,30 @@ static void count_number(struct entity *entity, size_t i, uint64_t word, bool ad
 {
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
     struct aggregate_state *state = entity_state(entity, i);
-    struct value number;
-    if (aggregate->argument_type.kind == VALUE_DECIMAL)
-        value_set_decimal(&number, (int64_t)word, aggregate->argument_type.scale);
-    else
-        value_set_integer(&number, aggregate->argument_type.kind, (int64_t)word);
+    const struct value number = aggregate_number_of(aggregate, (int64_t)word);
     entity->nested_bytes -= nested_bytes(state);
     count_value(aggregate, state, &number, add, &entity_scratch_of(entity->log)->value);
     entity->nested_bytes += nested_bytes(state);
 }
 
-static void count_measures(struct entity *entity, size_t i, bool add)
+/* What aggregate i takes of the measures: its state, or that of a group. */
+static void count_measures(struct entity *entity, size_t i, struct aggregate_state *state, bool add)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    struct aggregate_state *state = entity_state(entity, i);
     entity->nested_bytes -= nested_bytes(state);
     count_member(spec, &spec->aggregates[i], state, scratch->measures, add, &scratch->value);
     entity->nested_bytes += nested_bytes(state);
 }
 
-static void count_in_group(struct entity *entity, size_t i, const struct value *measures, bool add)
+static void count_in_group(struct entity *entity, size_t i, bool add)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const struct aggregate_spec *aggregate = &spec->aggregates[i];
-    const struct bytes key = entity_group_key(aggregate, measures, &scratch->group);
+    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
+    const struct bytes key = entity_group_key(aggregate, scratch->measures, &scratch->group);
     struct aggregate_state *state = group_state(entity, i, key, add);
     ENSURE(state != NULL);
-    const uint64_t before = nested_bytes(state);
-    count_member(spec, aggregate, state, measures, add, &scratch->value);
-    entity->nested_bytes += nested_bytes(state) - before;
+    count_measures(entity, i, state, add);
     if (state->count > 0)
         return;
     entity->nested_bytes -= nested_bytes(state);
@@ -316,16 +309,11 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         const struct aggregate_spec *aggregate = &spec->aggregates[i];
         if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
             continue;
-        const bool fits = facts->number_of[i] != 0 && (members & FACT_WIDE) == 0;
-        if (entity_is_top(entity, i) && fits) {
-            entity_top_pass(entity, i, (int64_t)fact_word(words, facts->number_of[i]), add);
-            continue;
-        }
         if (entity_is_top(entity, i)) {
-            entity_top_pass_wide(entity, i, add);
+            entity_top_pass(entity, i, words, add);
             continue;
         }
-        if (fits) {
+        if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
             count_number(entity, i, fact_word(words, facts->number_of[i]), add);
             continue;
         }
@@ -333,9 +321,9 @@ static enum status pass_states(struct entity *entity, size_t window, uint64_t in
         if (facts->member_of[i] == 0 && !entity_is_member(aggregate, scratch->measures))
             continue;
         if (aggregate->group_count > 0)
-            count_in_group(entity, i, scratch->measures, add);
+            count_in_group(entity, i, add);
         else
-            count_measures(entity, i, add);
+            count_measures(entity, i, entity_state(entity, i), add);
     }
     return ST_OK;
 }

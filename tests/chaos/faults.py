@@ -133,7 +133,7 @@ def fail_at_point(pod, random, point=None):
         if pod.outages.any_since(pod.started_at):
             pass  # it may have ended because of that
         elif code <= 0 or f"kill point {point}" not in output.replace(f"kill point {point}: fail", ""):
-            raise Stuck(f"ended with {code} after an I/O error at {point}, without saying so")
+            raise pod.ended(f"after an I/O error at {point}, without saying so")
     else:
         goes_on(pod)
     pod.failed[point] += pod.said(f"kill point {point}: fail")
@@ -198,7 +198,7 @@ def terminate(pod, random):
     # The signal may come before the program does anything, its first words included: then it just ends.
     had_begun = code != -signal.SIGTERM or pod.process.output()
     if code != 0 and had_begun and not pod.outages.any_since(pod.started_at):
-        raise Stuck(f"ended with {code} after SIGTERM")
+        raise pod.ended("after SIGTERM")
     pod.start()
     goes_on(pod)
     return 0
