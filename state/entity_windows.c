@@ -207,8 +207,11 @@ void entity_windows_prefetch(const struct entity *entity)
     prefetch_held(entity);
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
     for (; edges < end; edges++) {
-        if (edges->low >= entity->open.start)
-            prefetch(event_chunk_entry(&entity->open, edges->low - entity->open.start));
+        if (edges->low < entity->open.start)
+            continue;
+        const uint8_t *leaving = event_chunk_entry(&entity->open, edges->low - entity->open.start);
+        prefetch(leaving);
+        prefetch(leaving + 2 * entity->open.entry_size); /* the next one says when it leaves */
     }
 }
 
