@@ -92,11 +92,11 @@ static double rules_ns(const struct plan_stream *stream)
 
 static void sum_costs(struct unit_costs *out, const struct plan_stream *stream, double text_bytes)
 {
-    *out = (struct unit_costs){
-        .rules_ns = rules_ns(stream),
-        .event_bytes = cost.event_bytes,
-        .event_memory = cost.event_memory,
-    };
+    *out = (struct unit_costs){ .rules_ns = rules_ns(stream) };
+    if (stream->retention_us == 0)
+        return;
+    out->event_bytes = cost.event_bytes;
+    out->event_memory = cost.event_memory;
     for (size_t i = 0; i < stream->remembered_count; i++) {
         const struct value_type type = stream->remembered_columns[i].type;
         const bool is_text = type.kind == VALUE_STRING || type.kind == VALUE_BYTES;
@@ -119,10 +119,13 @@ static double per_second(int64_t interval_us)
     return SECOND_US / (double)(interval_us > 0 ? interval_us : 1);
 }
 
-/* A key of the state: its events, and what of them is written again with each checkpoint. */
+/* A key of the state: its events, and what of them is written again with each checkpoint. Where nothing looks back there
+ * is none. */
 static void describe_key(struct capacity *out, const struct capacity_load *load,
                          const struct plan_stream *stream, const struct unit_costs *unit)
 {
+    if (stream->retention_us == 0)
+        return;
     out->events_per_key =
         fmax(1, load->average_per_s * (double)stream->retention_us / SECOND_US / load->keys);
     out->key_bytes =
@@ -138,6 +141,8 @@ static void describe_key(struct capacity *out, const struct capacity_load *load,
 static void count_whole_rows(struct capacity *out, const struct capacity_load *load, double keys,
                              uint64_t uncheckpointed)
 {
+    if (out->row_bytes == 0)
+        return;
     const double events_per_s = load->events_per_s / out->pods;
     const double rows_max = (double)uncheckpointed / out->row_bytes;
     double events = events_per_s / per_second(load->checkpoint_interval_us);
@@ -155,7 +160,7 @@ static void sum_bytes(struct capacity *out, const struct capacity_load *load,
     const double sealed = out->events_per_key > EVENTS_IN_CHUNK ? unit->event_bytes : 0;
     const double commits = out->commits_per_s / load->events_per_s;
     const double whole = out->whole_rows * out->row_bytes;
-    const double added = cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed;
+    const double added = out->row_bytes == 0 ? 0 : cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed;
     out->tail_bytes = (1 - out->whole_rows) * added + whole + commits * cost.commit_bytes;
     out->changelog_bytes = whole + sealed;
     const double copies = (double)load->replication;
@@ -188,15 +193,15 @@ static enum status estimate_for(struct capacity *out, const struct capacity_load
     TRY(memory_budget_split(&budget, load->memory_bytes, load->workers, err));
     const double keys = load->keys / out->pods, workers = (double)out->pods * (double)load->workers;
     const double events = load->events_per_s / workers;
-    out->resident_share = fmin(1, (double)budget.entities / (keys * out->key_bytes));
+    out->resident_share = out->key_bytes == 0 ? 1 : fmin(1, (double)budget.entities / (keys * out->key_bytes));
     count_whole_rows(out, load, keys, budget.uncheckpointed);
     const double commits = per_second(load->commit_interval_us) + load->alert_share * events;
     out->commits_per_s = workers * fmin(fmin(commits, per_second(load->alert_floor_us)), events);
     sum_bytes(out, load, unit);
     sum_ns(out, load, unit);
     out->partitions = (int)workers;
-    out->restore_s =
-        keys * (1 + floor(out->events_per_key / EVENTS_IN_CHUNK)) / cost.restored_rows_per_s;
+    const double rows = out->row_bytes == 0 ? 0 : keys * (1 + floor(out->events_per_key / EVENTS_IN_CHUNK));
+    out->restore_s = rows / cost.restored_rows_per_s;
     return ST_OK;
 }
 

@@ -71,6 +71,10 @@ static void put_memory(struct buffer *out, const struct capacity_load *load,
                        const struct capacity *capacity)
 {
     begin_line(out, "memory");
+    if (capacity->key_bytes == 0) {
+        buffer_printf(out, "%" PRId64 "MB a pod; no events are remembered", load->memory_bytes >> 20);
+        return;
+    }
     buffer_printf(out, "%" PRId64 "MB a pod: %.0f %% of its keys are in memory, ", load->memory_bytes >> 20,
                   capacity->resident_share * 100);
     put_bytes(out, capacity->key_bytes);

@@ -344,7 +344,7 @@ static enum status process_one(struct task *task, const struct input_record *inp
 
 void task_look_ahead(struct task *task, int source, struct bytes key)
 {
-    if ((size_t)source < task->plan->stream_count && key.data != NULL)
+    if ((size_t)source < task->plan->stream_count && key.data != NULL && task->plan->streams[source].retention_us > 0)
         entity_log_look_ahead(task->streams[source].log, key);
 }
 

@@ -28,7 +28,7 @@ static const struct counter {
     COUNTER("weir_journal_bytes_total", journal_bytes, "Bytes written to the journal."),
     COUNTER("weir_events_total", counters.events, "Events evaluated."),
     COUNTER("weir_duplicates_total", counters.duplicates, "Events whose id had been seen."),
-    COUNTER("weir_late_events_total", counters.late, "Events older than a remembered one of their entity."),
+    COUNTER("weir_late_events_total", counters.late, "Events older than a remembered one of their entity; 0 where no events are remembered."),
     COUNTER("weir_reevaluations_total", counters.reevaluated, "Remembered events evaluated again because of a late one."),
     COUNTER("weir_divisions_by_zero_total", counters.divisions_by_zero, "Divisions by zero; the result was null."),
     COUNTER("weir_overflows_total", counters.overflows, "Overflows; the result was null."),

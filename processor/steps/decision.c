@@ -110,7 +110,7 @@ enum status decision_raise(struct event *event, const struct decision_subject *s
     TRY(take_turn(event, &context->plan->rules[rule], subject->event.time_us, &allowed, err));
     if (!allowed)
         return ST_OK;
-    if (!event->stream->plan->late_own_time)
+    if (event->entity != NULL && !event->stream->plan->late_own_time)
         TRY(entity_set_alerted(event->entity, subject->position, context->plan->rules[rule].id, err));
     if (context->alerts_unread)
         count_alert(event, subject, rule);

@@ -1,4 +1,5 @@
-/* features: the event joins its entity's log, and its look-back is computed. Late ones are prepared first (late.h). */
+/* features: the event joins its entity's log, and its look-back is computed. Late ones are prepared first (late.h). Where
+ * nothing looks back there is no entity. */
 #include "processor/steps/frame.h"
 #include "processor/steps/late.h"
 
@@ -28,16 +29,21 @@ static enum status arm_expiry(struct event *event, struct error *err)
     return st;
 }
 
-static enum status features_process(struct event *event, struct error *err)
+static enum status join_entity(struct event *event, struct error *err)
 {
-    struct step_context *context = event->context;
-    struct stream_state *stream = event->stream;
     TRY(step_event_entity(event, err));
     const bool is_new = entity_event_count(event->entity) == 0;
     TRY(late_prepare(event, err));
     TRY(remember(event, err));
-    if (is_new)
-        TRY(arm_expiry(event, err));
+    return is_new ? arm_expiry(event, err) : ST_OK;
+}
+
+static enum status features_process(struct event *event, struct error *err)
+{
+    struct step_context *context = event->context;
+    struct stream_state *stream = event->stream;
+    if (stream->plan->retention_us > 0)
+        TRY(join_entity(event, err));
     if (event->time_us > stream->newest_us)
         stream->newest_us = event->time_us;
     context->counters->events++;

@@ -118,13 +118,15 @@ static void put_fields(struct buffer *out, const struct plan_stream *stream)
 
 static void put_memory(struct buffer *out, const struct plan_stream *stream)
 {
-    if (stream->remembered_count == 0) {
+    if (stream->retention_us == 0) {
         buffer_put_string(out, "\nremembers no events: nothing looks back\n");
         return;
     }
     buffer_put_string(out, "\nremembers per key, for ");
     put_duration(out, stream->retention_us);
     buffer_put_string(out, "\n   ");
+    if (stream->remembered_count == 0)
+        buffer_put_string(out, " each event's time and offset");
     for (size_t i = 0; i < stream->remembered_count; i++)
         buffer_printf(out, " %s", stream->remembered_columns[i].name);
     buffer_put_string(out, "\n");

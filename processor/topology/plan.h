@@ -101,7 +101,8 @@ struct plan_stream {
     int id_measure;          /* for dedupe: the measure of a remembered event that is its id */
     int64_t remember_us;     /* what the file says, or the longest look-back */
     int64_t look_back_us;    /* max(remember, longest look-back): nothing reads further back than that */
-    int64_t retention_us;    /* what an event that comes as late as is accepted may read: max(look_back, dedupe) + accept_late */
+    int64_t retention_us;    /* what an event that comes as late as is accepted may read: max(look_back, dedupe) +
+                                accept_late; 0: nothing reads any, and no events are remembered */
     bool late_own_time;      /* late_events: own_time */
 
     const int *remembered; /* slot of each remembered column */

@@ -24,17 +24,17 @@ static const struct capacity_load usual = {
     .replication = 3,
 };
 
-/* Of payments, with lines for the stream, and features. */
-static struct plan *plan_of(const char *stream, const char *features)
+/* Of payments, with lines for the stream, the section of the features, and what its rule says. */
+static struct plan *plan_that(const char *stream, const char *features, const char *when)
 {
     AUTO(mem_auto_free)
     char *text = mem_format("topology: t\nstreams:\n  payments:\n    topic: transactions\n    "
                             "format: avro\n    schema: transaction.avsc\n"
                             "    key: user_id\n    id: tx_id\n    time: "
-                            "event_time\n%s\nfeatures:\n  n: count(over 1h)\n%s\n"
-                            "rules:\n  many: { when: n > 5, severity: low }\noutputs:\n  alerts: { "
+                            "event_time\n%s\n%s\n"
+                            "rules:\n  many: { when: %s, severity: low }\noutputs:\n  alerts: { "
                             "topic: alerts, format: avro }\n",
-                            stream, features);
+                            stream, features, when);
     const struct topology_options options = { .schemas_directory = WEIR_SOURCE_DIR "/schemas" };
     struct diagnostics diagnostics;
     struct error err = { .text = "" };
@@ -48,6 +48,12 @@ static struct plan *plan_of(const char *stream, const char *features)
     cr_assert_eq(st, ST_OK, "%s %s", err.text, buffer_text(&told));
     diagnostics_fini(&diagnostics);
     return plan;
+}
+
+static struct plan *plan_of(const char *stream, const char *features)
+{
+    AUTO(mem_auto_free) char *section = mem_format("features:\n  n: count(over 1h)\n%s", features);
+    return plan_that(stream, section, "n > 5");
 }
 
 static struct capacity capacity_of(const char *stream, const char *features,
@@ -127,6 +133,22 @@ Test(capacity, whatever_is_added_costs_something)
     cr_expect_gt(longer.state_bytes, 10 * without.state_bytes);
     cr_expect_gt(longer.disk_bytes, without.disk_bytes);
     cr_expect_gt(longer.restore_s, without.restore_s);
+}
+
+Test(capacity, what_remembers_nothing_needs_no_state)
+{
+    AUTO(plan_destroy) struct plan *plan = plan_that("", "", "amount_cents > 5");
+    struct capacity c;
+    struct error err;
+    AUTO(buffer_fini) struct buffer text;
+    buffer_init(&text);
+    cr_assert_eq(capacity_estimate(plan, &usual, &c, &err), ST_OK, "%s", err.text);
+    cr_expect_eq(c.state_bytes + c.key_bytes + c.changelog_bytes + c.disk_bytes + c.restore_s + c.ns.rows + c.ns.misses, 0);
+    cr_expect_eq(c.resident_share, 1);
+    cr_expect_lt(c.event_ns, usual_with(usual).event_ns);
+    cr_expect_lt(c.tail_bytes, usual_with(usual).tail_bytes);
+    capacity_describe(plan, &usual, &c, false, &text);
+    cr_expect_not_null(strstr(buffer_text(&text), "no events are remembered"), "%s", buffer_text(&text));
 }
 
 Test(capacity, busy_keys_write_few_whole_rows)

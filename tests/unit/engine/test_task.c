@@ -80,6 +80,34 @@ Test(task, on_rise_alerts_when_the_event_before_was_not)
     check_payments("", velocity_feature, rule, at_s, 6, "velocity t2\nvelocity t5\n");
 }
 
+Test(task, where_nothing_looks_back_alerts_leave_no_rows)
+{
+    struct world world;
+    const struct row_change *changes;
+    size_t count = 0, before = 0;
+    world_open(&world, "", "", "  amount:\n    when: cents > 1000\n    severity: low\n");
+    overlay_changes(world.overlay, &changes, &before); /* how columns are laid out is said once */
+    world_pay(&world, "t1", "anna", 100, 2000);
+    world_pay(&world, "t2", "anna", 200, 500);
+    world_pay(&world, "t3", "anna", 50, 1001); /* late */
+    overlay_changes(world.overlay, &changes, &count);
+    cr_expect_eq(count, before);
+    world_commit(&world);
+    world_restart(&world);
+    world_pay(&world, "t4", "anna", 300, 2000);
+    world_pay(&world, "t5", "anna", -4000, 2000); /* too late still */
+    world_commit(&world);
+    cr_expect_str_eq(world_log(&world), "amount t1\namount t3\namount t4\ndead late 4\n");
+    world_close(&world);
+}
+
+Test(task, where_nothing_looks_back_alerts_are_held_back_too)
+{
+    static const char rule[] = "  amount:\n    when: cents > 99\n    severity: low\n    repeat: once per 5m\n";
+    const double at_s[] = { 0, 10, 299, 300, 301 };
+    check_payments("", "", rule, at_s, 5, "amount t1\namount t4\n");
+}
+
 Test(task, an_event_that_repeats_its_id_counts_once)
 {
     struct world world;

@@ -38,9 +38,9 @@ void world_open(struct world *world, const char *stream, const char *features, c
     *world = (struct world){ .next_offset = 0 };
     AUTO(mem_auto_free) char *text = mem_format(
         "topology: test\nstreams:\n  payments:\n    topic: payments\n    format: json\n    schema: payment.avsc\n"
-        "    key: user\n    id: id\n    time: at\n%sfeatures:\n%srules:\n%soutputs:\n"
+        "    key: user\n    id: id\n    time: at\n%s%s%srules:\n%soutputs:\n"
         "  alerts: { topic: alerts, format: avro }\n",
-        stream, features, rules);
+        stream, features[0] == '\0' ? "" : "features:\n", features, rules);
     const struct topology_options options = { .find_embedded = find_schema };
     struct diagnostics diagnostics;
     struct error err;

@@ -327,6 +327,32 @@ Test(plan, durations_have_defaults_that_fit_each_other)
     }
 }
 
+Test(plan, where_nothing_looks_back_no_events_are_remembered)
+{
+    static const struct {
+        const char *options;
+        bool remembers;
+        size_t warnings;
+    } rows[] = {
+        { "    late_events: own_time\n    accept_late: 2h\n", false, 0 },
+        { "    dedupe: 1d\n", true, 0 },
+        { "    remember: { for: 1d }\n", true, 0 },
+        { "    remember: { columns: all }\n", false, 1 }, /* not for how long */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AUTO(mem_auto_free)
+        char *yaml = mem_format(HEAD "%srules:\n  r: { severity: low, when: cents > 5 }\n", rows[i].options);
+        struct loaded loaded = load_sound(yaml);
+        AUTO(buffer_fini) struct buffer text;
+        buffer_init(&text);
+        plan_describe(loaded.plan, false, &text);
+        cr_expect_eq(loaded.plan->streams[0].retention_us > 0, rows[i].remembers, "%s", rows[i].options);
+        cr_expect_eq(strstr(buffer_text(&text), "remembers no events") == NULL, rows[i].remembers, "%s", buffer_text(&text));
+        cr_expect_eq(loaded.diagnostics.count, rows[i].warnings, "%s", loaded.text);
+        loaded_fini(&loaded);
+    }
+}
+
 /* ---- rules ---- */
 
 static const struct plan_rule *rule_named(const struct plan *plan, const char *name)
