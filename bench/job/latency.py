@@ -1,7 +1,7 @@
 """How long after its event an alert is visible, with weir, with the rival and with an empty loop, in turns.
 
     latency.py [--alerts PERCENT,...] [--rates N,...] [--seconds S] [--warm-up S] [--history N] [--runs N]
-               [--users N] [--distribution ...] [--only NAME]... [--set NAME=VALUE]... [--json FILE]
+               [--users N] [--distribution ...] [--only NAME]... [--set NAME=VALUE]... [--rival-mb N] [--json FILE]
     latency.py --burst [--base RATE] ...
 
 Open loop: events are sent on a fixed schedule. An alert's latency is from the time at which its event was due (not:
@@ -652,6 +652,7 @@ def arguments():
     parser.add_argument("--linger-ms", type=int, default=0, help="of the sender")
     parser.add_argument("--only", action="append", choices=tuple(SUBJECTS))
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="environment of weir")
+    parser.add_argument("--rival-mb", type=int, help="the rival is set up to have about so many MB resident")
     parser.add_argument("--burst", action="store_true")
     parser.add_argument("--base", type=int, default=15000, help="events per second before and after the burst")
     parser.add_argument("--json", type=pathlib.Path)
