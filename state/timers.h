@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "state/overlay.h"
 
-enum timer_kind { TIMER_ENTITY_EXPIRY = 1 };
+enum timer_kind { TIMER_ENTITY_EXPIRY = 1, TIMER_SNOOZE_EXPIRY = 2 };
 
 struct timers;
 MUST_CHECK enum status timers_create(struct timers **out, struct overlay *borrowed,

@@ -371,12 +371,13 @@ void task_skip(struct task *task, const struct input_record *input, enum status 
 
 /* --- the end of a transaction ------------------------------------------------------------------------------------- */
 
-static enum status forget_snoozes(struct task *task, const struct plan_stream *plan, struct bytes key,
-                                  struct error *err)
+/* `on rise` is about the event before, which is gone now; `once per` about the last alert, which has a deadline of its own. */
+static enum status forget_rises(struct task *task, const struct plan_stream *plan, struct bytes key,
+                                struct error *err)
 {
     for (size_t i = 0; i < task->plan->rule_count; i++) {
         const struct plan_rule *rule = &task->plan->rules[i];
-        if (rule->stream == plan->number && rule->repeat != REPEAT_EVERY)
+        if (rule->stream == plan->number && rule->repeat == REPEAT_ON_RISE)
             TRY(snooze_put(task->overlay, rule->id, key, &(struct snooze){ .last_alert_us = INT64_MIN }, err));
     }
     return ST_OK;
@@ -395,8 +396,37 @@ static enum status on_entity_expiry(struct task *task, struct bytes timer_key, s
     int64_t newest_us = 0;
     TRY(entity_log_expire(task->streams[number].log, key, before_us, &deleted, &newest_us, err));
     if (deleted)
-        return forget_snoozes(task, plan, key, err);
+        return forget_rises(task, plan, key, err);
     return timers_add(task->timers, newest_us + plan->retention_us, TIMER_ENTITY_EXPIRY, timer_key, err);
+}
+
+static const struct plan_rule *find_rule(const struct plan *plan, uint32_t id)
+{
+    for (size_t i = 0; i < plan->rule_count; i++) {
+        if (plan->rules[i].id == id)
+            return &plan->rules[i];
+    }
+    return NULL;
+}
+
+static enum status on_snooze_expiry(struct task *task, struct bytes timer_key, struct error *err)
+{
+    struct snooze snooze;
+    struct reader in = reader_of(timer_key);
+    const uint32_t id = reader_be32(&in);
+    const struct bytes key = bytes_of(in.at, reader_left(&in));
+    if (in.failed)
+        return FAIL(err, ST_CORRUPT, "a timer's row is damaged");
+    TRY(snooze_get(task->overlay, id, key, &snooze, err));
+    const struct plan_rule *rule = find_rule(task->plan, id);
+    if (snooze.last_alert_us != INT64_MIN && rule != NULL && rule->repeat == REPEAT_ONCE_PER) {
+        const struct stream_state *stream = &task->streams[rule->stream];
+        const int64_t end_us = snooze_end_us(snooze.last_alert_us, rule->repeat_us, stream->plan->accept_late_us);
+        if (end_us > stream->newest_us)
+            return timers_add(task->timers, end_us, TIMER_SNOOZE_EXPIRY, timer_key, err);
+    }
+    snooze.last_alert_us = INT64_MIN;
+    return snooze_put(task->overlay, id, key, &snooze, err);
 }
 
 static enum status fire(void *context, int64_t due_us, enum timer_kind kind, struct bytes key, struct error *err)
@@ -404,6 +434,7 @@ static enum status fire(void *context, int64_t due_us, enum timer_kind kind, str
     (void)due_us;
     switch (kind) {
     case TIMER_ENTITY_EXPIRY: return on_entity_expiry(context, key, err);
+    case TIMER_SNOOZE_EXPIRY: return on_snooze_expiry(context, key, err);
     }
     return FAIL(err, ST_CORRUPT, "a timer of unknown kind %d", (int)kind);
 }

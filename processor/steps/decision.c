@@ -44,6 +44,16 @@ enum status decision_keep_true(struct event *event, size_t rule, bool is_true, s
     return snooze_put(event->context->overlay, id, event->key, &snooze, err);
 }
 
+/* One deadline for as long as there is an alert: when it is over and the last one is newer, the task sets the next. */
+static enum status arm_expiry(struct event *event, const struct plan_rule *rule, int64_t last_alert_us, struct error *err)
+{
+    AUTO(buffer_fini) struct buffer key = { 0 };
+    buffer_put_be32(&key, rule->id);
+    buffer_put_bytes(&key, event->key);
+    const int64_t end_us = snooze_end_us(last_alert_us, rule->repeat_us, event->stream->plan->accept_late_us);
+    return timers_add(event->context->timers, end_us, TIMER_SNOOZE_EXPIRY, buffer_view(&key), err);
+}
+
 /* `once per D`: held back while the entity's last alert by this rule lies less than D away, either way. */
 static enum status take_turn(struct event *event, const struct plan_rule *rule, int64_t time_us, bool *allowed,
                              struct error *err)
@@ -59,6 +69,8 @@ static enum status take_turn(struct event *event, const struct plan_rule *rule, 
     }
     if (!*allowed || time_us <= snooze.last_alert_us)
         return ST_OK;
+    if (snooze.last_alert_us == INT64_MIN)
+        TRY(arm_expiry(event, rule, time_us, err));
     snooze.last_alert_us = time_us;
     return snooze_put(event->context->overlay, rule->id, event->key, &snooze, err);
 }

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "state/keys.h"
 #include "world.h"
 
 static const char velocity_feature[] = "  tx_1m: count(over 1m)\n";
@@ -71,6 +72,66 @@ Test(task, once_per_holds_an_alert_back_until_its_time_has_passed)
     static const char rule[] = "  velocity:\n    when: tx_1m > 1\n    severity: high\n    repeat: once per 5m\n";
     const double at_s[] = { 0, 10, 20, 309, 311, 312 };
     check_payments("", velocity_feature, rule, at_s, 6, "velocity t2\nvelocity t5\n");
+}
+
+/* However long before the user's events are forgotten. */
+Test(task, once_per_outlives_the_events)
+{
+    static const char rule[] = "  velocity:\n    when: tx_1m > 1\n    severity: high\n    repeat: once per 1h\n";
+    static const struct {
+        const char *user;
+        double at_s;
+    } rows[] = {
+        { "anna", 0 }, { "anna", 10 }, { "ben", 1000 }, { "anna", 1200 }, { "anna", 1201 }, { "ben", 3500 },
+        { "anna", 3608 }, { "anna", 3609 }, { "anna", 3610 },
+    };
+    struct world world;
+    world_open(&world, "    accept_late: 1m\n", velocity_feature, rule);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "t%zu", i + 1);
+        world_pay(&world, id, rows[i].user, rows[i].at_s, 100);
+        world_commit(&world);
+    }
+    cr_expect_str_eq(world_log(&world), "velocity t2\nvelocity t9\n");
+    world_close(&world);
+}
+
+static bool count_row(void *context, struct bytes key, struct bytes value)
+{
+    (void)key, (void)value;
+    ++*(size_t *)context;
+    return true;
+}
+
+static size_t rows_of(struct world *world, uint8_t first, uint8_t last)
+{
+    size_t count = 0;
+    const uint8_t from[] = { first }, to[] = { (uint8_t)(last + 1) };
+    cr_assert_eq(overlay_scan(world->overlay, bytes_of(from, 1), bytes_of(to, 1), count_row, &count, NULL), ST_OK);
+    return count;
+}
+
+Test(task, once_per_is_forgotten_when_no_event_can_come_that_it_holds_back)
+{
+    static const char rule[] = "  amount:\n    when: cents > 500\n    severity: low\n    repeat: once per 5m\n";
+    struct world world;
+    world_open(&world, "    accept_late: 1m\n", "", rule);
+    world_pay(&world, "t1", "anna", 0, 1000);
+    world_pay(&world, "t2", "anna", 300, 1000);
+    world_commit(&world);
+    world_pay(&world, "t3", "ben", 659.9, 100);
+    world_commit(&world);
+    cr_expect_eq(rows_of(&world, KEY_TIMER, KEY_SNOOZE), 2, "t2 holds back what comes late");
+    world_restart(&world);
+    world_pay(&world, "t4", "anna", 599.9, 1000);
+    world_pay(&world, "t5", "ben", 660, 100);
+    world_commit(&world);
+    cr_expect_eq(rows_of(&world, KEY_TIMER, KEY_SNOOZE), 0);
+    world_pay(&world, "t6", "anna", 661, 1000);
+    world_commit(&world);
+    cr_expect_str_eq(world_log(&world), "amount t1\namount t2\namount t6\n");
+    world_close(&world);
 }
 
 Test(task, on_rise_alerts_when_the_event_before_was_not)
