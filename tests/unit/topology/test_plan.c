@@ -338,6 +338,7 @@ Test(plan, where_nothing_looks_back_no_events_are_remembered)
         { "    dedupe: 1d\n", true, 0 },
         { "    remember: { for: 1d }\n", true, 0 },
         { "    remember: { columns: all }\n", false, 1 }, /* not for how long */
+        { "    remember: { columns: all }\n    dedupe: 1d\n", true, 0 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         AUTO(mem_auto_free)
