@@ -10,7 +10,7 @@ SMALL = {
     "rival": "--users 2000 --events 40000 --runs 1",
     "latency": "--alerts 5 --rates 500 --seconds 8 --warm-up 5 --history 5000 --users 2000 --runs 1",
     "restart": "--users 2000 --events 40000 --runs 1",
-    "live-growth": "--only rules --events 40000 --runs 1",
+    "live-growth": "--only rules --events 600000 --runs 1",
 }
 
 
