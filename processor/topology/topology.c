@@ -75,18 +75,19 @@ static void check_rises(struct loader *loader, const struct frame *frame,
 static void settle_retention(struct loader *loader, struct plan_stream *stream,
                              const struct yaml_node *node)
 {
+    const struct yaml_node *remember = yaml_map_find(node, "remember");
     const int64_t longest_us = lookback_longest_us(stream->windows, stream->window_count);
     if (stream->remember_us > 0 && stream->remember_us < longest_us)
         diagnose_warning(
-            loader->diagnostics, yaml_map_find(node, "remember")->position,
+            loader->diagnostics, remember->position,
             "a feature looks back further than 'remember' says; events are kept as long"
             " as it needs them");
     if (stream->remember_us == 0)
         stream->remember_us = longest_us;
     stream->look_back_us = stream->remember_us > longest_us ? stream->remember_us : longest_us;
     const int64_t read_us = stream->look_back_us > stream->dedupe_us ? stream->look_back_us : stream->dedupe_us;
-    if (read_us == 0 && yaml_map_find(node, "remember") != NULL)
-        diagnose_warning(loader->diagnostics, yaml_map_find(node, "remember")->position,
+    if (read_us == 0 && remember != NULL)
+        diagnose_warning(loader->diagnostics, remember->position,
                          "no feature looks back, so no events are remembered; say for how long with 'for: 30d'");
     stream->retention_us = read_us > 0 ? read_us + stream->accept_late_us : 0;
 }
