@@ -220,15 +220,20 @@ static size_t slice_rows(const struct lane *lane, enum commit_reason reason)
 {
     if (lane->worker->options.checkpoint_slice_rows > 0)
         return lane->worker->options.checkpoint_slice_rows;
-    return reason == COMMIT_SHUT_DOWN || !lane->touched ? SLICE_ROWS_HURRY : SLICE_ROWS;
+    const bool hurry = reason == COMMIT_SHUT_DOWN || !lane->touched || worker_checkpoints_lag(lane->worker);
+    return hurry ? SLICE_ROWS_HURRY : SLICE_ROWS;
 }
 
-/* All lanes' slices together are as large as a transaction may be, so that the client's queue has a limit. */
+/*
+ * All lanes' slices together are as large as a transaction may be, so that the client's queue has a limit. When checkpoints
+ * lag nothing is processed, and what else a transaction would take is theirs.
+ */
 static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
 {
+    const struct worker *worker = lane->worker;
     return (struct slice_limit){
         .rows = slice_rows(lane, reason),
-        .bytes = lane->worker->options.transaction_bytes_max / lane->worker->lane_count,
+        .bytes = (worker_checkpoints_lag(worker) ? 2 : 1) * worker->options.transaction_bytes_max / worker->lane_count,
     };
 }
 

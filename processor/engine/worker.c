@@ -596,8 +596,9 @@ static bool commit_is_due(const struct worker *worker, enum commit_reason *reaso
     *reason = COMMIT_ALERT;
     if (in_hand && alert_is_due(worker, now_us))
         return true;
-    *reason = COMMIT_CHECKPOINT; /* a pending checkpoint is itself a reason: an idle task's must end too */
-    return slice_waits(worker) && now_us - worker->last_commit_us >= interval_us;
+    /* A pending checkpoint is itself a reason: an idle task's must end too, and one that everything waits for at once. */
+    *reason = COMMIT_CHECKPOINT;
+    return slice_waits(worker) && (now_us - worker->last_commit_us >= interval_us || worker_checkpoints_lag(worker));
 }
 
 /* How long a poll may wait without missing the next thing to do. */
