@@ -127,6 +127,38 @@ bool code_counts_has(const struct code_counts *counts, uint64_t code)
     return slot_of(counts, code)->code == code;
 }
 
+void code_counts_set(struct code_counts *counts, uint64_t code, uint64_t count)
+{
+    ENSURE(code != 0 && count > 0 && !code_counts_has(counts, code));
+    if (counts->slot_count == 0 && counts->used == 0 && count <= UINT32_MAX) {
+        counts->only = code;
+        counts->used = (uint32_t)count;
+        return;
+    }
+    code_counts_add(counts, code); /* there is a table now */
+    if (counts->slot_count == 0)
+        make_table(counts);
+    slot_of(counts, code)->count = count;
+}
+
+bool code_counts_next(const struct code_counts *counts, struct code_counts_cursor *cursor)
+{
+    if (counts->slot_count == 0) {
+        cursor->code = counts->only;
+        cursor->count = counts->used;
+        return cursor->next++ == 0 && counts->used > 0;
+    }
+    while (cursor->next < counts->slot_count) {
+        const struct code_count *slot = &counts->slots[cursor->next++];
+        if (slot->code == 0)
+            continue;
+        cursor->code = slot->code;
+        cursor->count = slot->count;
+        return true;
+    }
+    return false;
+}
+
 void code_counts_prefetch(const struct code_counts *counts)
 {
     enum { SMALL = 32 };

@@ -35,6 +35,14 @@ void code_counts_add(struct code_counts *counts, uint64_t code); /* not 0 */
 /* The code must be there. */
 void code_counts_remove(struct code_counts *counts, uint64_t code);
 bool code_counts_has(const struct code_counts *counts, uint64_t code);
+/* For a code that is not there yet; count > 0. */
+void code_counts_set(struct code_counts *counts, uint64_t code, uint64_t count);
+/* One after the other, from a cursor that is all zero; false: that was all. */
+struct code_counts_cursor {
+    uint64_t code, count;
+    uint32_t next;
+};
+bool code_counts_next(const struct code_counts *counts, struct code_counts_cursor *cursor);
 /* The table, if it is a small one, on its way into the processor's cache. */
 void code_counts_prefetch(const struct code_counts *counts);
 /* Bytes of the heap. */

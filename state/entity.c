@@ -104,6 +104,7 @@ static enum status chunk_at(struct entity *entity, uint64_t index, struct event_
                 high = middle - 1;
         }
         *out = &entity->sealed[low];
+        (*out)->used = true;
     }
     return (*out)->loaded ? ST_OK : entity_load_chunk(entity, *out, err);
 }
@@ -150,6 +151,7 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
     if (chunk->count > 0 && chunk->first_us <= time_us) {
         if (!chunk->loaded)
             TRY(entity_load_chunk(entity, chunk, err));
+        chunk->used = true;
         before = event_chunk_upper_bound(chunk, time_us);
     }
     edge->index = chunk->start + before;
@@ -286,6 +288,7 @@ static void split_off(struct entity *entity, size_t i, size_t events)
 {
     struct event_chunk sealed = { .number = entity->next_number++ };
     event_chunk_split(entity_chunk(entity, i), events, &sealed);
+    entity->chunk_came = true;
     add_sealed(entity, i, &sealed);
 }
 

@@ -67,6 +67,7 @@ struct entity {
     uint64_t head_epoch;
     uint64_t touched_in; /* the number of the last transaction that needed it */
     uint32_t head_bytes; /* of its head row, when it was last read or written */
+    bool chunk_came; /* one was sealed or read since entity_unload_chunks looked last */
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
 };
@@ -106,6 +107,7 @@ struct entity_log {
     struct map *entities;           /* key -> struct entity, and what is behind it */
     struct entity *newest, *oldest; /* order of use */
     uint64_t footprint;             /* of the heap */
+    struct row_cache *kept;         /* rows of entities that were let go: of those that are not loaded, or their chunks */
     struct entity *loaded;          /* by the last event: its windows are not counted yet */
     uint64_t touched_bytes;         /* of rows that the transaction writes, about */
     uint64_t transaction;           /* from 1 */

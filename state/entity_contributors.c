@@ -22,10 +22,9 @@ static bool contribution_visit(void *context, uint64_t index, const struct value
            contribution->seen < contribution->max;
 }
 
-size_t entity_contributors(struct entity *entity, size_t i, size_t position, size_t max,
-                           void (*each)(void *context, size_t position, int64_t time_us,
-                                        int64_t offset),
-                           void *context)
+enum status entity_contributors(struct entity *entity, size_t i, size_t position, size_t max,
+                                void (*each)(void *context, size_t position, int64_t time_us, int64_t offset),
+                                void *context, size_t *total, struct error *err)
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
@@ -33,10 +32,8 @@ size_t entity_contributors(struct entity *entity, size_t i, size_t position, siz
     const uint64_t index = entity_first_index(entity) + position;
     AUTO(buffer_fini) struct buffer group;
     buffer_init(&group);
-    /* The event was evaluated just now: everything is loaded, nothing can fail. */
-    if (entity_window_move(entity, aggregate->window, index, NULL) != ST_OK ||
-        entity_measure(entity, index, NULL) != ST_OK)
-        return 0;
+    TRY(entity_window_move(entity, aggregate->window, index, err));
+    TRY(entity_measure(entity, index, err));
     if (aggregate->group_count > 0)
         buffer_put_bytes(&group, entity_group_key(aggregate, scratch->measures, &scratch->group));
     const struct window_edges *edges = &entity_edges(entity)[aggregate->window];
@@ -47,8 +44,9 @@ size_t entity_contributors(struct entity *entity, size_t i, size_t position, siz
     struct contribution contribution = {
         .entity = entity, .max = max, .wanted = members, .each = each, .context = context
     };
-    if (members > 0 && entity_walk_members(entity, i, buffer_view(&group), edges->low, edges->high,
-                                           true, false, contribution_visit, &contribution, NULL) != ST_OK)
-        return 0;
-    return (size_t)members;
+    *total = (size_t)members;
+    if (members == 0)
+        return ST_OK;
+    return entity_walk_members(entity, i, buffer_view(&group), edges->low, edges->high, true, false, contribution_visit,
+                               &contribution, err);
 }

@@ -1,7 +1,6 @@
 /* The cache of loaded entities, and transactions. What an entity does with its events is entity.c. */
 #include "state/entity_log.h"
 
-
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -9,10 +8,18 @@
 #include "state/entity.h"
 #include "state/entity_rows.h"
 #include "state/entity_windows.h"
+#include "state/row_cache.h"
 
-enum { ARENA_BLOCK = 4096, EVENT_BYTES = 64 };
+enum { ARENA_BLOCK = 4096, EVENT_BYTES = 64, LOADED_SHARES = 4, ROOM_SHARES = 8 };
 
 /* --- life ------------------------------------------------------------------------------------- */
+
+/* Of the cache so much is for loaded entities, and the rest for rows of others, if there are any. What never aborts has all
+ * rows in the overlay. */
+static uint64_t loaded_least(const struct entity_log_spec *spec)
+{
+    return spec->never_aborts ? spec->cache_bytes : spec->cache_bytes / LOADED_SHARES * (LOADED_SHARES - 1);
+}
 
 enum status entity_log_create(struct entity_log **out, const struct entity_log_spec *spec,
                               struct overlay *overlay, struct layouts *layouts, struct error *err)
@@ -33,6 +40,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->decodes = entity_windows_decode(log);
     entity_windows_lay_out(log, &log->rooms);
     map_create(&log->entities, log->rooms.size);
+    row_cache_create(&log->kept, spec->cache_bytes - loaded_least(spec));
     TRY(layouts_number(layouts, spec->columns, spec->column_count, &log->layout, err));
     TRY(layouts_mapping(layouts, log->layout, spec->columns, spec->column_count, &log->mapping,
                         err));
@@ -75,6 +83,7 @@ void entity_log_destroy(struct entity_log **log_ref)
     while (log->newest != NULL)
         forget(log, log->newest);
     map_destroy(&log->entities);
+    row_cache_destroy(&log->kept);
     arena_destroy(&log->scratch.arena);
     mem_free(log->scratch.columns);
     mem_free(log->scratch.measures);
@@ -174,13 +183,46 @@ static bool is_touched(const struct entity_log *log, const struct entity *entity
     return entity->touched_in == log->transaction;
 }
 
+static uint64_t loaded_bytes(const struct entity_log *log)
+{
+    return log->footprint + map_footprint(log->entities);
+}
+
 /* Of those that the transaction does not need, which are the oldest; one that was left unwritten
  * (never_aborts) waits for the flush. */
+static bool can_let_go(const struct entity_log *log)
+{
+    return log->oldest != NULL && !is_touched(log, log->oldest) && !log->oldest->dirty;
+}
+
+static bool is_short_of_room(const struct entity_log *log)
+{
+    return entity_log_footprint(log) > log->spec->cache_bytes / ROOM_SHARES * (ROOM_SHARES - 1);
+}
+
+/* Of the next two to be let go: it is long since anybody looked at them. */
+static void prefetch_leaving(const struct entity_log *log)
+{
+    const struct entity *next = log->oldest->newer;
+    if (next == NULL)
+        return;
+    bytes_prefetch(bytes_of(next->open.room, next->open.room_size));
+    (void)map_expect(log->entities, entity_key(next));
+    if (next->newer != NULL)
+        prefetch_entity(log, next->newer);
+}
+
+/* What is let go stays as rows, which take less room, as long as there is some. */
 static void trim_cache(struct entity_log *log)
 {
-    while (entity_log_footprint(log) > log->spec->cache_bytes && log->oldest != NULL &&
-           !is_touched(log, log->oldest) && !log->oldest->dirty)
+    const uint64_t all = log->spec->cache_bytes, least = loaded_least(log->spec);
+    while (entity_log_footprint(log) > all && loaded_bytes(log) > least && can_let_go(log)) {
+        prefetch_leaving(log);
+        entity_keep_rows(log->oldest);
         forget(log, log->oldest);
+    }
+    if (entity_log_footprint(log) > all)
+        row_cache_shrink(log->kept, loaded_bytes(log) < all ? all - loaded_bytes(log) : 0);
 }
 
 /* An event builds the windows of an entity that it loads, which takes far more than its rows do. */
@@ -254,9 +296,12 @@ static void settle(struct entity_log *log, struct entity *entity)
 /* The one time that all of them are walked: by now the first ones have left the processor's cache. */
 enum status entity_log_flush(struct entity_log *log, struct error *err)
 {
+    const bool is_short = is_short_of_room(log);
     log->emptied_count = 0;
     for (size_t i = 0; i < log->touched_count; i++) {
         prefetch_touched(log, i);
+        if (is_short)
+            entity_unload_chunks(log->touched[i]);
         if (log->spec->never_aborts)
             entity_tidy(log->touched[i]);
         else if (log->touched[i]->dirty)
@@ -327,7 +372,7 @@ enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t 
 
 uint64_t entity_log_footprint(const struct entity_log *log)
 {
-    return log->footprint + map_footprint(log->entities);
+    return loaded_bytes(log) + row_cache_bytes(log->kept);
 }
 
 uint64_t entity_log_touched_bytes(const struct entity_log *log)

@@ -5,8 +5,8 @@
  * packed: the newest in the entity's head row, older ones in sealed chunk rows, written once and
  * rewritten only when a late event lands in them. Aggregates are never stored: they live with the
  * entity in a bounded cache of loaded entities, add one event and drop the expired ones (amortised
- * O(1) whatever the window), and are rebuilt from the events when an entity is loaded. So a feature
- * that is added tomorrow starts warm, and state is only what happened.
+ * O(1) whatever the window), and are rebuilt from the events when an entity is loaded, unless it was let
+ * go lately. So a feature that is added tomorrow starts warm, and state is only what happened.
  *
  * Order and look-back. Event x is before y when x.time < y.time, or the times are equal and x
  * arrived first. For the event e at time t a window holds, among the events up to and with e:
@@ -108,7 +108,7 @@ struct entity_log_spec {
     int64_t look_back_us; /* of windows of N events; at most retention_us less the accepted lateness */
     size_t chunk_events;  /* 0: 16, and more for entities with many */
     size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
-    uint64_t cache_bytes; /* of loaded entities */
+    uint64_t cache_bytes; /* of loaded entities, and of the rows of those that were let go lately */
     /* There is no abort, and rows are written only of entities that leave the cache: for a run over
      * files, whose state nobody reads afterwards. */
     bool never_aborts;
@@ -183,11 +183,10 @@ MUST_CHECK enum status entity_set_alerted(struct entity *entity, size_t position
                                           struct error *err);
 
 /* The events that aggregate `index` took for the event at `position`, newest first, at most `max`;
- * returns how many there are in all. `each` gets position, time and offset. */
-size_t entity_contributors(struct entity *entity, size_t index, size_t position, size_t max,
-                           void (*each)(void *context, size_t position, int64_t time_us,
-                                        int64_t offset),
-                           void *context);
+ * `total` is how many there are in all. `each` gets position, time and offset. */
+MUST_CHECK enum status entity_contributors(struct entity *entity, size_t index, size_t position, size_t max,
+                                           void (*each)(void *context, size_t position, int64_t time_us, int64_t offset),
+                                           void *context, size_t *total, struct error *err);
 
 /* Writes every changed entity's rows into the overlay (never_aborts: of those that leave the cache
  * at this commit); before the tail record is made. */

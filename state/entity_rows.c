@@ -1,17 +1,12 @@
-/*
- * The rows of an entity: what is written into the overlay when it has changed, and read when it is loaded.
- *
- * The head row: u8 format | varint number of the next chunk | varint number of sealed chunks
- *     | per sealed chunk: varint number, varint count, zigzag first time - last time of the one before, varint extent
- *     | the open events (event_chunk.h)
- * A sealed chunk has a row of its own, named by its number.
- */
+/* What the rows look like says entity_log.h. */
 #include "state/entity_rows.h"
 
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "state/entity.h"
+#include "state/entity_image.h"
 #include "state/keys.h"
+#include "state/row_cache.h"
 
 enum { HEAD_FORMAT = 2, HEAD_FORMAT_COUNTED = 1, ROW_HEAD = 0, ROW_CHUNK = 1, DIRECTORY_ENTRY_MIN = 4 };
 
@@ -38,6 +33,18 @@ static struct bytes chunk_key(const struct entity *entity, uint64_t number)
     put_row_key(log, entity_key(entity), ROW_CHUNK, &log->row_key);
     buffer_put_be64(&log->row_key, number);
     return buffer_view(&log->row_key);
+}
+
+/* Valid until it is taken from what is kept, or the next call on the overlay. */
+static enum status find_row(struct entity_log *log, struct bytes key, struct bytes *row, struct error *err)
+{
+    return row_cache_get(log->kept, key, row) ? ST_OK : overlay_get(log->overlay, key, row, err);
+}
+
+static void delete_row(struct entity_log *log, struct bytes key)
+{
+    row_cache_remove(log->kept, key);
+    overlay_delete(log->overlay, key);
 }
 
 static void write_head(struct entity *entity, struct buffer *out)
@@ -110,6 +117,8 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
                          log->spec->columns, log->spec->column_count, log->layout, err));
     if (sealed > 0 && entity->open.count > 0 && entity->open.first_us < last_us)
         return malformed(err);
+    entity->stored = true;
+    entity->head_bytes = (uint32_t)row.size;
     return entity_find_facts(entity, &entity->open, err);
 }
 
@@ -117,7 +126,7 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
 {
     struct entity_log *log = entity->log;
     struct bytes row;
-    TRY(overlay_get(log->overlay, chunk_key(entity, chunk->number), &row, err));
+    TRY(find_row(log, chunk_key(entity, chunk->number), &row, err));
     if (row.data == NULL)
         return FAIL(err, ST_CORRUPT, "a chunk of an entity's events is missing");
     struct reader in = reader_of(row);
@@ -128,8 +137,11 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
     if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
         chunk->last_us == expected.last_us) {
         st = entity_find_facts(entity, chunk, err);
-        if (st == ST_OK)
+        if (st == ST_OK) {
+            row_cache_remove(log->kept, chunk_key(entity, chunk->number));
+            entity->chunk_came = true;
             return ST_OK;
+        }
     }
     event_chunk_fini(chunk);
     *chunk = expected; /* still not loaded */
@@ -182,7 +194,7 @@ enum status entity_write_rows(struct entity *entity, struct error *err)
     struct entity_log *log = entity->log;
     entity_tidy(entity);
     for (size_t i = 0; i < entity->dropped_count; i++)
-        overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
+        delete_row(log, chunk_key(entity, entity->dropped[i]));
     mem_free(entity->dropped);
     entity->dropped = NULL;
     entity->dropped_count = 0;
@@ -197,17 +209,87 @@ enum status entity_write_rows(struct entity *entity, struct error *err)
     return ST_OK;
 }
 
+/* A head row is kept behind what only this process knows: varint size of the image | image | varint head_epoch. */
+static void put_kept(struct entity *entity)
+{
+    struct entity_log *log = entity->log;
+    struct buffer *image = &log->scratch.rest;
+    buffer_clear(image);
+    entity_image_write(entity, image);
+    buffer_clear(&log->row);
+    buffer_put_run(&log->row, buffer_view(image));
+    buffer_put_varint(&log->row, event_chunk_only_grew(&entity->open) ? entity->head_epoch : 0);
+    write_head(entity, &log->row);
+    row_cache_put(log->kept, head_key(log, entity_key(entity)), buffer_view(&log->row));
+}
+
+static enum status read_kept(struct entity *entity, struct bytes kept, struct error *err)
+{
+    struct reader in = reader_of(kept);
+    const struct bytes image = reader_run(&in);
+    const uint64_t head_epoch = reader_varint(&in);
+    TRY(read_head(entity, reader_take(&in, reader_left(&in)), err));
+    entity_image_read(entity, image);
+    if (head_epoch > 0)
+        event_chunk_is_written(&entity->open);
+    entity->head_epoch = head_epoch;
+    row_cache_remove(entity->log->kept, head_key(entity->log, entity_key(entity)));
+    return ST_OK;
+}
+
 enum status entity_read_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
     struct bytes row;
-    TRY(overlay_get(log->overlay, head_key(log, entity_key(entity)), &row, err));
-    if (row.data == NULL)
-        return ST_OK;
-    TRY(read_head(entity, row, err));
-    entity->stored = true;
-    entity->head_bytes = (uint32_t)row.size;
-    return ST_OK;
+    const struct bytes key = head_key(log, entity_key(entity));
+    if (row_cache_get(log->kept, key, &row))
+        return read_kept(entity, row, err);
+    TRY(overlay_get(log->overlay, key, &row, err));
+    return row.data == NULL ? ST_OK : read_head(entity, row, err);
+}
+
+static void keep_chunk(struct entity *entity, struct event_chunk *chunk)
+{
+    struct entity_log *log = entity->log;
+    buffer_clear(&log->row);
+    event_chunk_write(chunk, log->layout, &log->row);
+    row_cache_put(log->kept, chunk_key(entity, chunk->number), buffer_view(&log->row));
+}
+
+static void unload_chunk(struct entity *entity, struct event_chunk *chunk)
+{
+    const struct event_chunk extent = { .number = chunk->number, .first_us = chunk->first_us, .last_us = chunk->last_us,
+                                        .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
+    keep_chunk(entity, chunk);
+    event_chunk_fini(chunk);
+    *chunk = extent;
+}
+
+void entity_unload_chunks(struct entity *entity)
+{
+    if (!entity->chunk_came || entity->log->spec->never_aborts)
+        return;
+    entity->chunk_came = false;
+    entity_scratch_of(entity->log)->measured = NULL; /* its text may be in one of them */
+    for (size_t i = 0; i < entity->sealed_count; i++) {
+        struct event_chunk *chunk = &entity->sealed[i];
+        if (!chunk->used && chunk->loaded && chunk->stored && !chunk->dirty)
+            unload_chunk(entity, chunk);
+        chunk->used = false;
+    }
+}
+
+void entity_keep_rows(struct entity *entity)
+{
+    struct entity_log *log = entity->log;
+    ENSURE(!entity->dirty);
+    if (!entity->stored || log->spec->never_aborts)
+        return;
+    for (size_t i = 0; i < entity->sealed_count; i++) {
+        if (entity->sealed[i].loaded)
+            keep_chunk(entity, &entity->sealed[i]);
+    }
+    put_kept(entity);
 }
 
 void entity_delete_rows(struct entity *entity)
@@ -215,10 +297,10 @@ void entity_delete_rows(struct entity *entity)
     struct entity_log *log = entity->log;
     for (size_t i = 0; i < entity->sealed_count; i++) {
         if (entity->sealed[i].stored)
-            overlay_delete(log->overlay, chunk_key(entity, entity->sealed[i].number));
+            delete_row(log, chunk_key(entity, entity->sealed[i].number));
     }
     for (size_t i = 0; i < entity->dropped_count; i++)
-        overlay_delete(log->overlay, chunk_key(entity, entity->dropped[i]));
+        delete_row(log, chunk_key(entity, entity->dropped[i]));
     if (entity->stored)
         overlay_delete(log->overlay, head_key(log, entity_key(entity)));
     entity->stored = false;

@@ -481,6 +481,7 @@ static inline enum status low_chunk(struct entity *entity, struct window_edges *
     if (edges->low_chunk <= entity->sealed_count) {
         struct event_chunk *chunk = entity_chunk(entity, edges->low_chunk);
         *out = chunk;
+        chunk->used = true;
         if (chunk->loaded && index - chunk->start < chunk->count)
             return ST_OK;
     }

@@ -87,6 +87,13 @@ static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
         resize(chunk, size + GROWTH_BYTES + size / GROWTH_SHARE);
 }
 
+void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
+{
+    ENSURE(chunk->room == NULL && chunk->count == 0);
+    set_entry_size(chunk);
+    new_room(chunk, needed(chunk, count, rest_bytes));
+}
+
 void event_chunk_give_back_room(struct event_chunk *chunk)
 {
     const size_t size = needed(chunk, chunk->count, chunk->rest_used);

@@ -56,6 +56,7 @@ struct event_chunk {
     uint8_t place_size;
     bool wide_places : 1, wide_facts : 1;
     bool loaded : 1, dirty : 1;
+    bool used : 1;   /* of a sealed one: asked for since entity_unload_chunks looked last */
     bool stored : 1; /* the overlay has a row of this number */
 };
 
@@ -65,6 +66,8 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 /* Inserts at place i; `rest` and the facts are copied. words NULL: they are found out later. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
+/* Room for so many narrow events, and their rests, in a chunk that has none. */
+void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 /* Of an event that was put in without. */
 void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *words);
@@ -136,6 +139,11 @@ void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct b
 static inline bool event_chunk_only_grew(const struct event_chunk *chunk)
 {
     return chunk->written > 0;
+}
+/* Of an open chunk that was read: its row is the newest that there is, so it may grow on. */
+static inline void event_chunk_is_written(struct event_chunk *chunk)
+{
+    chunk->written = chunk->count;
 }
 /* What has come since. */
 void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out);

@@ -6,7 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX };
+enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX, REST_SLACK = 4 };
 
 size_t event_chunk_row_size(const struct event_chunk *chunk)
 {
@@ -126,6 +126,23 @@ static enum status read_event(struct event_chunk *chunk, struct reader *in, int6
     return ST_OK;
 }
 
+/* What the reader is before, as far as it is well-formed. */
+static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_counted)
+{
+    size_t count = 0, rest_bytes = 0;
+    while (reader_left(&in) > 0) {
+        (void)reader_varint(&in);
+        (void)reader_varint(&in);
+        const size_t size = reader_run(&in).size;
+        if (in.failed)
+            break;
+        count++;
+        rest_bytes += size;
+    }
+    const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
+    event_chunk_reserve(chunk, count + more, rest_bytes + (count == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
+}
+
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
                              struct layouts *layouts, const struct layout_column *columns, size_t column_count,
                              uint32_t layout, struct error *err)
@@ -142,9 +159,11 @@ enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind ki
                                      .same_layout = found_layout == layout };
     TRY(layouts_mapping(layouts, (uint32_t)found_layout, columns, column_count, &reading.mapping,
                         err));
-    reading.columns = mem_alloc_array(column_count + 1, sizeof *reading.columns);
+    if (!reading.same_layout)
+        reading.columns = mem_alloc_array(column_count + 1, sizeof *reading.columns);
     chunk->loaded = true;
     chunk->count = 0;
+    reserve_read(chunk, *in, is_counted);
     enum status st = ST_OK;
     for (uint64_t i = 0; i < count && st == ST_OK && (is_counted || reader_left(in) > 0); i++)
         st = read_event(chunk, in, base_us, base_offset, &reading, err);

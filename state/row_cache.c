@@ -29,7 +29,7 @@ struct row_cache {
 static uint64_t bytes_of_node(size_t key_size, size_t capacity);
 static uint32_t number_of(const struct row_cache *cache, struct bytes key);
 static void reserve_one(struct row_cache *cache);
-static bool make_room(struct row_cache *cache, uint64_t bytes);
+static bool make_room(struct row_cache *cache, uint64_t bytes, uint64_t bytes_max);
 static void forget(struct row_cache *cache, size_t number);
 static void release_arrays(struct row_cache *cache);
 
@@ -76,7 +76,7 @@ void row_cache_put(struct row_cache *cache, struct bytes key, struct bytes value
     if (bytes > cache->bytes_max / SHARE_MAX)
         return;
     reserve_one(cache);
-    if (!make_room(cache, bytes))
+    if (!make_room(cache, bytes, cache->bytes_max))
         return;
 
     struct row_node *node = mem_alloc(row_node_size(key.size, value.size));
@@ -102,6 +102,18 @@ void row_cache_update(struct row_cache *cache, struct bytes key, struct bytes va
     }
     forget(cache, number);
     row_cache_put(cache, key, value);
+}
+
+void row_cache_remove(struct row_cache *cache, struct bytes key)
+{
+    const uint32_t number = number_of(cache, key);
+    if (number != ROW_NUMBER_NONE)
+        forget(cache, number);
+}
+
+void row_cache_shrink(struct row_cache *cache, uint64_t bytes)
+{
+    (void)make_room(cache, 0, bytes);
 }
 
 void row_cache_clear(struct row_cache *cache)
@@ -151,9 +163,9 @@ static void reserve_one(struct row_cache *cache)
 }
 
 /* false when even an empty cache is too small. */
-static bool make_room(struct row_cache *cache, uint64_t bytes)
+static bool make_room(struct row_cache *cache, uint64_t bytes, uint64_t bytes_max)
 {
-    while (row_cache_bytes(cache) + bytes > cache->bytes_max) {
+    while (row_cache_bytes(cache) + bytes > bytes_max) {
         if (cache->count == 0) {
             release_arrays(cache);
             return false;

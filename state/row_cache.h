@@ -30,6 +30,10 @@ bool row_cache_holds(const struct row_cache *cache, struct bytes key);
 void row_cache_put(struct row_cache *cache, struct bytes key, struct bytes value);
 /* The row has a new committed value: replaces it, or forgets it, if it is held. */
 void row_cache_update(struct row_cache *cache, struct bytes key, struct bytes value);
+/* It is not known any more. */
+void row_cache_remove(struct row_cache *cache, struct bytes key);
+/* Forgets rows until no more bytes are held; the limit stays as it is. */
+void row_cache_shrink(struct row_cache *cache, uint64_t bytes);
 void row_cache_clear(struct row_cache *cache);
 
 size_t row_cache_count(const struct row_cache *cache);

@@ -90,13 +90,14 @@ static void contributors_take(void *context, size_t position, int64_t time_us, i
     all->count++;
 }
 
-static void explain_contributors(struct event *event, const struct decision_subject *subject, struct arena *arena,
-                                 struct alert *alert)
+static enum status explain_contributors(struct event *event, const struct decision_subject *subject, struct arena *arena,
+                                        struct alert *alert, struct error *err)
 {
     struct contributors all = { .count = 0 };
     for (size_t i = 0; i < alert->rule->aggregate_count; i++) {
-        const size_t total = entity_contributors(event->entity, (size_t)alert->rule->aggregates[i],
-                                                 subject->position, ALERT_CONTRIBUTORS_MAX, contributors_take, &all);
+        size_t total;
+        TRY(entity_contributors(event->entity, (size_t)alert->rule->aggregates[i], subject->position,
+                                ALERT_CONTRIBUTORS_MAX, contributors_take, &all, &total, err));
         if (total > alert->contributor_total)
             alert->contributor_total = total;
     }
@@ -107,6 +108,7 @@ static void explain_contributors(struct event *event, const struct decision_subj
         events[i] = all.found[i].event;
     alert->contributors = events;
     alert->contributor_count = all.count;
+    return ST_OK;
 }
 
 enum status explanation_make(struct event *event, const struct decision_subject *subject, size_t rule,
@@ -136,7 +138,7 @@ enum status explanation_make(struct event *event, const struct decision_subject 
     struct expression_context expression = step_expression_context(subject->slots, &tables, err);
     explain_operands(arena, alert->rule, alert, &expression);
     alert->message = render_message(arena, alert->rule, &expression);
-    explain_contributors(event, subject, arena, alert);
+    TRY(explain_contributors(event, subject, arena, alert, err));
     *out = alert;
     return expression.failure;
 }

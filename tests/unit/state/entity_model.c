@@ -175,7 +175,8 @@ static void any_aggregate(struct aggregate_spec *aggregate, const struct model_s
                           struct prng *prng)
 {
     *aggregate = (struct aggregate_spec){ .argument = -1, .condition = -1 };
-    aggregate->kind = (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
+    static const enum aggregate_kind plain[] = { AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_AVG, AGGREGATE_DISTINCT };
+    aggregate->kind = spec->is_plain ? plain[prng_below(prng, 4)] : (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
     aggregate->window = (int)prng_below(prng, spec->log.window_count);
     const size_t measures = spec->log.measure_count;
     if (aggregate->kind != AGGREGATE_COUNT || prng_chance(prng, 1, 2)) {
@@ -193,7 +194,7 @@ static void any_aggregate(struct aggregate_spec *aggregate, const struct model_s
     const size_t condition = prng_below(prng, measures);
     if (kind_of_measure(spec, condition) == VALUE_BOOL)
         aggregate->condition = (int)condition;
-    if (prng_chance(prng, 1, 2)) {
+    if (!spec->is_plain && prng_chance(prng, 1, 2)) {
         aggregate->group_count = (int)prng_below(prng, AGGREGATE_GROUP_MAX + 1);
         for (int i = 0; i < aggregate->group_count; i++)
             aggregate->group[i] = (int)prng_below(prng, measures);
@@ -204,6 +205,7 @@ void model_spec_init(struct model_spec *spec, const struct model_pool *pool, int
                      struct prng *prng)
 {
     struct entity_log_spec *log = &spec->log;
+    spec->is_plain = prng_chance(prng, 1, 2);
     log->column_count = log->measure_count = 0;
     for (int i = 0; i < POOL; i++) {
         if (!pool->active[i])
