@@ -20,8 +20,8 @@ static const struct part {
     unsigned percent;
 } parts[] = {
 #define PART(name, percent) { #name, offsetof(struct memory_budget, name), percent }
-    PART(entities, 36), PART(uncheckpointed, 26), PART(rows, 4),          PART(blocks, 10),
-    PART(memtables, 10), PART(fetched, 6),        PART(transactions, 8),
+    PART(entities, 48), PART(uncheckpointed, 21), PART(rows, 2),          PART(blocks, 7),
+    PART(memtables, 9),  PART(fetched, 5),        PART(transactions, 8),
 #undef PART
 };
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };

@@ -18,7 +18,7 @@
 /* Bytes of the process; workers share them equally. */
 struct memory_budget {
     uint64_t fixed;
-    uint64_t entities;       /* loaded entities */
+    uint64_t entities;       /* loaded entities, and the rows of those that were let go lately */
     uint64_t uncheckpointed; /* rows that no checkpoint has yet, and those that one is writing */
     uint64_t rows;           /* cache of rows read from RocksDB */
     uint64_t blocks;         /* RocksDB's blocks, indexes and filters */
