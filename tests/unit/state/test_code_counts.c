@@ -6,6 +6,20 @@
 
 enum { CODES_MAX = 3000, STEPS = 40000 };
 
+/* What the cursor says, put into others, is the same again. */
+static void check_copy(const struct code_counts *counts, const uint32_t *expected)
+{
+    struct code_counts copy = { 0 };
+    for (struct code_counts_cursor cursor = { 0 }; code_counts_next(counts, &cursor);) {
+        cr_assert_eq(cursor.count, expected[(cursor.code >> 32) - 1]);
+        code_counts_set(&copy, cursor.code, cursor.count);
+    }
+    cr_assert_eq(code_counts_distinct(&copy), code_counts_distinct(counts));
+    for (struct code_counts_cursor cursor = { 0 }; code_counts_next(&copy, &cursor);)
+        cr_assert_eq(cursor.count, expected[(cursor.code >> 32) - 1]);
+    code_counts_fini(&copy);
+}
+
 static void compare(struct prng *prng, uint32_t codes)
 {
     static uint32_t expected[CODES_MAX];
@@ -28,6 +42,8 @@ static void compare(struct prng *prng, uint32_t codes)
         }
         cr_assert_eq(code_counts_distinct(&counts), distinct, "step %d of %u codes", step, codes);
         cr_assert_eq(code_counts_has(&counts, code), expected[n] > 0, "step %d of %u codes", step, codes);
+        if (step % 500 == 0)
+            check_copy(&counts, expected);
     }
     for (uint32_t n = 0; n < codes; n++) {
         while (expected[n] > 0) {

@@ -58,15 +58,37 @@ static void do_clear(struct world *w)
     CHECK(w, row_cache_count(w->cache) == 0 && row_cache_bytes(w->cache) == 0, "clear");
 }
 
+static void do_remove(struct world *w)
+{
+    const int key = model_any_key(&w->prng);
+    const size_t before = row_cache_count(w->cache);
+    const bool held = row_cache_holds(w->cache, model_key(key));
+    row_cache_remove(w->cache, model_key(key));
+    CHECK(w, !row_cache_holds(w->cache, model_key(key)), "it is still there");
+    CHECK(w, row_cache_count(w->cache) == before - held, "another one went");
+}
+
+static void do_shrink(struct world *w)
+{
+    if (!prng_chance(&w->prng, 1, 20))
+        return;
+    const uint64_t bytes = prng_below(&w->prng, w->bytes_max + 1);
+    const uint64_t before = row_cache_bytes(w->cache);
+    row_cache_shrink(w->cache, bytes);
+    CHECK(w, row_cache_bytes(w->cache) <= bytes, "it did not shrink");
+    CHECK(w, before > bytes || row_cache_bytes(w->cache) == before, "it shrank though it had no need to");
+}
+
 static uint64_t run(uint64_t bytes_max)
 {
     static void (*const steps[])(struct world *) = { check_get, check_get, check_get, do_put,
-                                                     do_put,    do_update, do_clear };
+                                                     do_put,    do_update, do_clear,
+                                                     do_remove, do_shrink };
     static struct world w;
     w = (struct world){ .bytes_max = bytes_max, .next_version = 1 };
     w.prng = prng_from_env("TEST_SEED", 31 + bytes_max);
     row_cache_create(&w.cache, bytes_max);
-    for (w.step = 0; w.step < 40000; w.step++) {
+    for (w.step = 0; w.step < 60000; w.step++) {
         steps[prng_below(&w.prng, sizeof steps / sizeof steps[0])](&w);
         CHECK(&w, row_cache_bytes(w.cache) <= bytes_max, "bytes");
     }
