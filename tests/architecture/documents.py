@@ -320,7 +320,7 @@ BROKEN = {
                      "<!-- from base/status.def -->\n| a | b |\n|---|---|\n| `bad` | it is bad |\n<!-- end -->\n"
                      "<!-- from processor/ops/metrics.c -->\n| a | b | c |\n|---|---|---|\n"
                      "| `y` | gauge | Now. |\n| `x_total` | counter | All x. |\n<!-- end -->\n",
-    }, 18),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points, and of ten measurements
+    }, 19),  # a.b's words, twice; c; the metrics' order; no table of commands, long runs, faults, kill points, and of eleven measurements
     check_costs: ({
         CAPACITY_COSTS: 'CAPACITY_COST(a_ns, 12, "a")\nCAPACITY_COST(b, 2.5, "b")\n',
         "docs/evidence/costs.json": '{"constants": {"a_ns": 13.0}}',

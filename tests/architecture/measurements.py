@@ -69,6 +69,15 @@ def latencies(root):
                    str(cell["runs"]), where(figures))
 
 
+def bursts(root):
+    for _, figures in evidence(root, "burst"):
+        for run in figures["bursts"]:
+            yield (SYSTEMS[run["who"]], f"{run['base']:,} → {run['burst']:,}", f"{run['largest_lag']:,}",
+                   "never" if run["drained_s"] is None else f"{run['drained_s']:.1f}", f"{run['peak_mb']:,.0f}",
+                   *(" / ".join(f"{run['by_phase_ms'][phase][name]:,.1f}" for name in ("p50", "p99", "p99.9"))
+                     for phase in ("before", "burst", "after")), f"{run['latency_ms']['alerts']:,}", where(figures))
+
+
 def growths(root):
     for _, figures in evidence(root, "growth"):
         for row in figures["growth"]:
@@ -126,6 +135,7 @@ TABLES = {
     "docs/evidence/drain": drains,
     "docs/evidence/drain.ratio": drain_ratios,
     "docs/evidence/latency.json": latencies,
+    "docs/evidence/burst.json": bursts,
     "docs/evidence/growth.json": growths,
     "docs/evidence/live-growth.json": live_growths,
     "docs/evidence/backtest.json": backtests,
