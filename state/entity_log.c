@@ -355,12 +355,17 @@ void entity_log_abort(struct entity_log *log)
 enum status entity_log_expire(struct entity_log *log, struct bytes key, int64_t before_us,
                               bool *deleted, int64_t *newest_us, struct error *err)
 {
-    struct entity *entity;
+    struct entity *entity = map_find(log->entities, key);
+    bool found = entity != NULL;
     *deleted = false;
+    if (found)
+        *newest_us = entity_newest_us(entity);
+    else
+        TRY(entity_find_newest(log, key, &found, newest_us, err));
+    if (found && *newest_us >= before_us)
+        return ST_OK; /* it was only asked: whether it is loaded makes no difference */
     TRY(entity_log_acquire(log, key, &entity, err));
     *newest_us = entity_newest_us(entity);
-    if (*newest_us >= before_us)
-        return ST_OK;
     entity_delete_rows(entity);
     if (log->scratch.measured == entity)
         log->scratch.measured = NULL;

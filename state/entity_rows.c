@@ -306,6 +306,43 @@ void entity_delete_rows(struct entity *entity)
     entity->stored = false;
 }
 
+static enum status newest_of_head(struct reader *in, int64_t *newest_us, struct error *err)
+{
+    const uint8_t format = reader_u8(in);
+    const uint64_t next_number = reader_varint(in);
+    int64_t sealed_us = 0;
+    uint64_t sealed = reader_varint(in);
+    const bool has_sealed = sealed > 0;
+    if (in->failed || (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED))
+        return malformed(err);
+    for (; sealed > 0; sealed--) {
+        struct event_chunk chunk = { .count = 0 };
+        TRY(read_directory_entry(in, next_number, &chunk, &sealed_us, err));
+    }
+    TRY(event_chunk_read_newest(format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, in, newest_us, err));
+    if (*newest_us == INT64_MIN && has_sealed)
+        *newest_us = sealed_us;
+    return ST_OK;
+}
+
+enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us, struct error *err)
+{
+    struct bytes row;
+    const struct bytes row_key = head_key(log, key);
+    const bool is_kept = row_cache_get(log->kept, row_key, &row);
+    if (!is_kept)
+        TRY(overlay_get(log->overlay, row_key, &row, err));
+    *found = row.data != NULL;
+    if (!*found)
+        return ST_OK;
+    struct reader in = reader_of(row);
+    if (is_kept) {
+        (void)reader_run(&in);
+        (void)reader_varint(&in);
+    }
+    return newest_of_head(&in, newest_us, err);
+}
+
 void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out)
 {
     put_row_key(log, key, ROW_HEAD, out);

@@ -10,6 +10,7 @@
 #define WEIR_STATE_ENTITY_ROWS_H
 
 #include "base/buffer.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 struct entity;
@@ -17,6 +18,9 @@ struct entity_log;
 
 /* Into an entity that has nothing yet: what its rows say, if there are any. ST_CORRUPT, and then it may have some. */
 MUST_CHECK enum status entity_read_rows(struct entity *entity, struct error *err);
+/* Of a key whose entity is not loaded: its newest event's time, by its head row alone. *found false: it has no row. */
+MUST_CHECK enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us,
+                                          struct error *err);
 /* What has changed; it is tidied before. */
 MUST_CHECK enum status entity_write_rows(struct entity *entity, struct error *err);
 /* All of them. */

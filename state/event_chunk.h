@@ -154,6 +154,9 @@ MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, enum event_ch
                                         struct layouts *layouts,
                                         const struct layout_column *columns, size_t column_count,
                                         uint32_t layout, struct error *err);
+/* The time of a row's last event, without reading the others' columns; INT64_MIN: there is none. ST_CORRUPT. */
+MUST_CHECK enum status event_chunk_read_newest(enum event_chunk_kind kind, struct reader *in, int64_t *newest_us,
+                                               struct error *err);
 uint64_t event_chunk_footprint(const struct event_chunk *chunk);
 
 #endif

@@ -177,3 +177,20 @@ enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind ki
                ? ST_OK
                : FAIL(err, ST_CORRUPT, "an entity's events do not end where their row does");
 }
+
+enum status event_chunk_read_newest(enum event_chunk_kind kind, struct reader *in, int64_t *newest_us, struct error *err)
+{
+    (void)reader_varint(in);
+    if (kind == EVENT_CHUNK_SEALED)
+        (void)reader_varint(in);
+    const int64_t base_us = reader_zigzag(in);
+    (void)reader_zigzag(in);
+    bool overflow = false;
+    *newest_us = INT64_MIN;
+    while (!in->failed && reader_left(in) > 0) {
+        overflow |= __builtin_add_overflow(base_us, reader_zigzag(in), newest_us);
+        (void)reader_zigzag(in);
+        (void)reader_run(in);
+    }
+    return in->failed || overflow ? FAIL(err, ST_CORRUPT, "an entity's events are malformed") : ST_OK;
+}

@@ -157,7 +157,13 @@ static enum status use_entity(const struct entity_log_spec *spec, size_t *count,
     struct entity *entity;
     TRY(layouts_open(&layouts, fuzz.overlay, NULL));
     TRY(entity_log_create(&log, spec, fuzz.overlay, layouts, NULL));
+    int64_t told_us, newest_us;
+    bool deleted;
+    const enum status told = entity_log_expire(log, key, INT64_MIN, &deleted, &told_us, NULL);
     TRY(entity_log_acquire(log, key, &entity, NULL));
+    must(told); /* by the row alone */
+    must(entity_log_expire(log, key, INT64_MIN, &deleted, &newest_us, NULL));
+    ENSURE(!deleted && told_us == newest_us);
     ENSURE(entity_log_footprint(log) < 64 * size + 64 * 1024);
     TRY(read_events(entity, spec));
     TRY(change_events(entity));
