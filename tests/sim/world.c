@@ -332,7 +332,7 @@ static void start_process(struct world *world, int slot_number)
             .job_steps = settings->job_steps,
             .transaction_records_max = settings->records_max,
             .active_bytes_max = settings->active_bytes_max,
-            .entity_cache_bytes = 1 << 20,
+            .entity_cache_bytes = settings->entity_cache_bytes == 0 ? 1 << 20 : settings->entity_cache_bytes,
             .row_cache_bytes = 1 << 20,
         },
         .hooks = { at_moment, after_turn, world },
@@ -1060,4 +1060,5 @@ void world_draw(struct world_settings *out, uint64_t seed)
             (struct disk_faults){ habit(&prng, 30), habit(&prng, 3), habit(&prng, 3) };
     out->job_steps = (int)ONE_OF(&prng, 1, 2, 1000);
     out->active_bytes_max = (uint64_t)ONE_OF(&prng, 0, 0, 10 * 1000, 40 * 1000);
+    out->entity_cache_bytes = (uint64_t)ONE_OF(&prng, 0, 20 * 1000, 60 * 1000, 200 * 1000);
 }

@@ -56,6 +56,7 @@ struct world_settings {
     int64_t commit_interval_ms, alert_floor_us, checkpoint_interval_ms;
     size_t slice_rows, write_rows, records_max;
     uint64_t active_bytes_max; /* 0: so much that nothing here reaches it */
+    uint64_t entity_cache_bytes; /* 0: all entities fit */
     int job_steps; /* how fast restores and background writes are against the rest */
     enum partitioner partitioner;
     int burst_max;      /* records that arrive together */
