@@ -88,17 +88,31 @@ static enum status read_directory_entry(struct reader *in, uint64_t next_number,
     return ST_OK;
 }
 
+/* What comes before the directory. */
+struct head_begin {
+    enum event_chunk_kind kind; /* how the open events are written */
+    uint64_t next_number, sealed;
+};
+
+static enum status read_head_begin(struct reader *in, struct head_begin *out, struct error *err)
+{
+    const uint8_t format = reader_u8(in);
+    if (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED)
+        return malformed(err);
+    out->kind = format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED;
+    out->next_number = reader_varint(in);
+    out->sealed = reader_varint(in);
+    return in->failed || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err) : ST_OK;
+}
+
 static enum status read_head(struct entity *entity, struct bytes row, struct error *err)
 {
     struct entity_log *log = entity->log;
     struct reader in = reader_of(row);
-    const uint8_t format = reader_u8(&in);
-    if (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED)
-        return malformed(err);
-    entity->next_number = reader_varint(&in);
-    const uint64_t sealed = reader_varint(&in);
-    if (in.failed || sealed > reader_left(&in) / DIRECTORY_ENTRY_MIN)
-        return malformed(err);
+    struct head_begin begin;
+    TRY(read_head_begin(&in, &begin, err));
+    entity->next_number = begin.next_number;
+    const uint64_t sealed = begin.sealed;
     /* Each is counted when it is there: what was read of a row that turns out malformed is freed. */
     entity->sealed = mem_alloc_array((size_t)sealed, sizeof *entity->sealed);
     int64_t last_us = 0;
@@ -113,8 +127,8 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
             return malformed(err);
     }
     entity->open = (struct event_chunk){ .start = (uint32_t)start, .facts = &log->facts.form };
-    TRY(event_chunk_read(&entity->open, format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, &in, log->layouts,
-                         log->spec->columns, log->spec->column_count, log->layout, err));
+    TRY(event_chunk_read(&entity->open, begin.kind, &in, log->layouts, log->spec->columns, log->spec->column_count, log->layout,
+                         err));
     if (sealed > 0 && entity->open.count > 0 && entity->open.first_us < last_us)
         return malformed(err);
     entity->stored = true;
@@ -223,29 +237,44 @@ static void put_kept(struct entity *entity)
     row_cache_put(log->kept, head_key(log, entity_key(entity)), buffer_view(&log->row));
 }
 
-static enum status read_kept(struct entity *entity, struct bytes kept, struct error *err)
+/* A head row, and what was kept with it. */
+struct found_head {
+    bool is_kept;
+    struct bytes row, image;
+    uint64_t epoch;
+};
+
+/* Valid as long as what find_row finds. */
+static enum status find_head(struct entity_log *log, struct bytes key, struct found_head *out, struct error *err)
 {
+    const struct bytes row_key = head_key(log, key);
+    struct bytes kept;
+    *out = (struct found_head){ .is_kept = row_cache_get(log->kept, row_key, &kept) };
+    if (!out->is_kept)
+        return overlay_get(log->overlay, row_key, &out->row, err);
     struct reader in = reader_of(kept);
-    const struct bytes image = reader_run(&in);
-    const uint64_t head_epoch = reader_varint(&in);
-    TRY(read_head(entity, reader_take(&in, reader_left(&in)), err));
-    entity_image_read(entity, image);
-    if (head_epoch > 0)
-        event_chunk_is_written(&entity->open);
-    entity->head_epoch = head_epoch;
-    row_cache_remove(entity->log->kept, head_key(entity->log, entity_key(entity)));
+    out->image = reader_run(&in);
+    out->epoch = reader_varint(&in);
+    out->row = reader_take(&in, reader_left(&in));
     return ST_OK;
 }
 
 enum status entity_read_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
-    struct bytes row;
-    const struct bytes key = head_key(log, entity_key(entity));
-    if (row_cache_get(log->kept, key, &row))
-        return read_kept(entity, row, err);
-    TRY(overlay_get(log->overlay, key, &row, err));
-    return row.data == NULL ? ST_OK : read_head(entity, row, err);
+    struct found_head head;
+    TRY(find_head(log, entity_key(entity), &head, err));
+    if (head.row.data == NULL)
+        return ST_OK;
+    TRY(read_head(entity, head.row, err));
+    if (!head.is_kept)
+        return ST_OK;
+    entity_image_read(entity, head.image);
+    if (head.epoch > 0)
+        event_chunk_is_written(&entity->open);
+    entity->head_epoch = head.epoch;
+    row_cache_remove(log->kept, head_key(log, entity_key(entity)));
+    return ST_OK;
 }
 
 static void keep_chunk(struct entity *entity, struct event_chunk *chunk)
@@ -308,38 +337,27 @@ void entity_delete_rows(struct entity *entity)
 
 static enum status newest_of_head(struct reader *in, int64_t *newest_us, struct error *err)
 {
-    const uint8_t format = reader_u8(in);
-    const uint64_t next_number = reader_varint(in);
+    struct head_begin begin;
     int64_t sealed_us = 0;
-    uint64_t sealed = reader_varint(in);
-    const bool has_sealed = sealed > 0;
-    if (in->failed || (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED))
-        return malformed(err);
-    for (; sealed > 0; sealed--) {
+    TRY(read_head_begin(in, &begin, err));
+    for (uint64_t i = 0; i < begin.sealed; i++) {
         struct event_chunk chunk = { .count = 0 };
-        TRY(read_directory_entry(in, next_number, &chunk, &sealed_us, err));
+        TRY(read_directory_entry(in, begin.next_number, &chunk, &sealed_us, err));
     }
-    TRY(event_chunk_read_newest(format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED, in, newest_us, err));
-    if (*newest_us == INT64_MIN && has_sealed)
+    TRY(event_chunk_read_newest(begin.kind, in, newest_us, err));
+    if (*newest_us == INT64_MIN && begin.sealed > 0)
         *newest_us = sealed_us;
     return ST_OK;
 }
 
 enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us, struct error *err)
 {
-    struct bytes row;
-    const struct bytes row_key = head_key(log, key);
-    const bool is_kept = row_cache_get(log->kept, row_key, &row);
-    if (!is_kept)
-        TRY(overlay_get(log->overlay, row_key, &row, err));
-    *found = row.data != NULL;
+    struct found_head head;
+    TRY(find_head(log, key, &head, err));
+    *found = head.row.data != NULL;
     if (!*found)
         return ST_OK;
-    struct reader in = reader_of(row);
-    if (is_kept) {
-        (void)reader_run(&in);
-        (void)reader_varint(&in);
-    }
+    struct reader in = reader_of(head.row);
     return newest_of_head(&in, newest_us, err);
 }
 

@@ -216,12 +216,10 @@ static enum status put_last_seen(struct lane *lane, struct error *err)
     return st;
 }
 
-static size_t slice_rows(const struct lane *lane, enum commit_reason reason)
+static size_t slice_rows(const struct lane *lane, bool hurry)
 {
-    if (lane->worker->options.checkpoint_slice_rows > 0)
-        return lane->worker->options.checkpoint_slice_rows;
-    const bool hurry = reason == COMMIT_SHUT_DOWN || !lane->touched || worker_checkpoints_lag(lane->worker);
-    return hurry ? SLICE_ROWS_HURRY : SLICE_ROWS;
+    const size_t given = lane->worker->options.checkpoint_slice_rows;
+    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS;
 }
 
 /*
@@ -231,9 +229,10 @@ static size_t slice_rows(const struct lane *lane, enum commit_reason reason)
 static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
 {
     const struct worker *worker = lane->worker;
+    const bool lag = worker_checkpoints_lag(worker);
     return (struct slice_limit){
-        .rows = slice_rows(lane, reason),
-        .bytes = (worker_checkpoints_lag(worker) ? 2 : 1) * worker->options.transaction_bytes_max / worker->lane_count,
+        .rows = slice_rows(lane, lag || reason == COMMIT_SHUT_DOWN || !lane->touched),
+        .bytes = (lag ? 2 : 1) * worker->options.transaction_bytes_max / worker->lane_count,
     };
 }
 
