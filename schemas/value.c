@@ -306,6 +306,15 @@ static void write_integer(struct buffer *out, int128 x)
         at[1 + i] = (uint8_t)((uint128)x >> (8 * (size - 1 - i)));
 }
 
+uint8_t *value_write_integer(uint8_t *at, int64_t i)
+{
+    const size_t size = integer_size(i);
+    *at++ = (uint8_t)(STORED_NUMBER + size);
+    for (size_t left = size; left > 0; left--)
+        *at++ = (uint8_t)((uint64_t)i >> (8 * (left - 1)));
+    return at;
+}
+
 enum status value_read(struct value *out, struct reader *in, struct value_type type,
                        struct error *err)
 {

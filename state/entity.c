@@ -177,13 +177,29 @@ enum status entity_upper_bound(struct entity *entity, int64_t time_us, uint64_t 
     return ST_OK;
 }
 
-static void compute_measures(struct entity *entity)
+static void compute_measures(struct entity_log *log)
 {
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
+    struct entity_scratch *scratch = entity_scratch_of(log);
+    const struct entity_log_spec *spec = entity_spec_of(log);
     arena_reset(scratch->arena);
     if (spec->measure_count > spec->column_count)
         spec->measure(spec->measure_context, scratch->measures, scratch->measures, scratch->arena);
+}
+
+/* Text points into the chunk. */
+static enum status decode(const struct event_chunk *chunk, size_t i, const struct entity *entity, struct value *columns,
+                          struct error *err)
+{
+    const struct bytes rest = event_chunk_rest(chunk, i);
+    if (rest.size == 0) {
+        const struct fact_view facts = event_chunk_facts(chunk, i);
+        fact_columns_read(&facts, columns);
+        return ST_OK;
+    }
+    struct reader in = reader_of(rest);
+    const uint64_t alerted = reader_varint(&in);
+    reader_take(&in, 4 * (size_t)alerted);
+    return layout_read_values(entity->log->mapping, &in, columns, err);
 }
 
 enum status entity_measure(struct entity *entity, uint64_t index, struct error *err)
@@ -193,25 +209,21 @@ enum status entity_measure(struct entity *entity, uint64_t index, struct error *
         return ST_OK;
     struct event_chunk *chunk;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    TRY(entity_decode(entity, event_chunk_rest(chunk, index - chunk->start), scratch->measures,
-                      err));
-    compute_measures(entity);
+    TRY(decode(chunk, index - chunk->start, entity, scratch->measures, err));
+    compute_measures(entity->log);
     scratch->measured = entity;
     scratch->measured_index = index;
     return ST_OK;
 }
 
-enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk, struct error *err)
+const uint64_t *entity_read_facts(void *log_of)
 {
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
+    struct entity_log *log = log_of;
+    struct entity_scratch *scratch = entity_scratch_of(log);
     scratch->measured = NULL;
-    for (size_t i = 0; i < chunk->count; i++) {
-        TRY(entity_decode(entity, event_chunk_rest(chunk, i), scratch->measures, err));
-        compute_measures(entity);
-        entity_facts_of(&entity->log->facts, scratch->measures, scratch->words, &scratch->value);
-        event_chunk_set_facts(chunk, i, scratch->words);
-    }
-    return ST_OK;
+    compute_measures(log);
+    entity_facts_of(&log->facts, scratch->measures, scratch->read_words, &scratch->value);
+    return scratch->read_words;
 }
 
 /* Of a new event, which need not be decoded; in the scratch. */
@@ -220,7 +232,7 @@ static void find_new_facts(struct entity *entity, const struct entity_event *eve
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     for (size_t i = 0; i < entity_spec_of(entity->log)->column_count; i++)
         scratch->measures[i] = event->columns[i];
-    compute_measures(entity);
+    compute_measures(entity->log);
     entity_facts_of(&entity->log->facts, scratch->measures, scratch->words, &scratch->value);
     scratch->measured = NULL; /* its text is the caller's */
 }
@@ -338,11 +350,14 @@ enum status entity_position_of(struct entity *entity, int64_t time_us, size_t *p
     return ST_OK;
 }
 
-/* The packed rest of a new event, in the scratch. */
+/* The packed rest of a new event, in the scratch; none if its facts, which are there too, tell its columns. */
 static enum status pack(struct entity *entity, const struct entity_event *event, struct error *err)
 {
+    const struct entity_scratch *scratch = entity_scratch_of(entity->log);
     struct buffer *rest = &entity_scratch_of(entity->log)->rest;
     buffer_clear(rest);
+    if (fact_columns_are_told(&entity->log->facts.form, event->columns, scratch->words))
+        return ST_OK;
     buffer_put_varint(rest, 0); /* no rule has alerted yet */
     layout_write_values(rest, event->columns, entity_spec_of(entity->log)->column_count);
     if (rest->size <= ENTITY_EVENT_BYTES_MAX)
@@ -377,13 +392,13 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     ENSURE(event->time_us >= -EVENT_TIME_MAX_US && event->time_us <= EVENT_TIME_MAX_US);
     ENSURE(event->offset >= 0);
+    find_new_facts(entity, event);
     TRY(pack(entity, event, err));
     TRY(make_room(entity, event, err));
     uint64_t index;
     struct event_chunk *chunk;
     TRY(entity_upper_bound(entity, event->time_us, &index, err));
     TRY(chunk_at(entity, index, &chunk, err));
-    find_new_facts(entity, event);
     event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset, buffer_view(&scratch->rest),
                        scratch->words);
     entity_ids_inserted(entity, scratch->words);
@@ -396,15 +411,6 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     entity->dirty = true;
     *position = index - entity_first_index(entity);
     return entity_windows_inserted(entity, index, event->time_us, err);
-}
-
-enum status entity_decode(const struct entity *entity, struct bytes rest, struct value *columns,
-                          struct error *err)
-{
-    struct reader in = reader_of(rest);
-    const uint64_t alerted = reader_varint(&in);
-    reader_take(&in, 4 * (size_t)alerted);
-    return layout_read_values(entity->log->mapping, &in, columns, err);
 }
 
 struct value entity_keep_value(const struct value *v, struct arena *arena)
@@ -423,7 +429,7 @@ enum status entity_event_at(struct entity *entity, size_t position, struct entit
     const uint64_t index = entity_first_index(entity) + position;
     TRY(entity_find_chunk(entity, index, &chunk, err));
     const struct event_place place = event_chunk_place(chunk, index - chunk->start);
-    TRY(entity_decode(entity, event_chunk_rest(chunk, index - chunk->start), columns, err));
+    TRY(decode(chunk, index - chunk->start, entity, columns, err));
     for (size_t i = 0; i < spec->column_count; i++)
         columns[i] = entity_keep_value(&columns[i], arena);
     *out = (struct entity_event){ .time_us = place.time_us,
@@ -440,8 +446,11 @@ enum status entity_has_alerted(struct entity *entity, size_t position, uint32_t 
     struct event_chunk *chunk;
     const uint64_t index = entity_first_index(entity) + position;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    struct reader in = reader_of(event_chunk_rest(chunk, index - chunk->start));
+    const struct bytes rest = event_chunk_rest(chunk, index - chunk->start);
     *alerted = false;
+    if (rest.size == 0)
+        return ST_OK;
+    struct reader in = reader_of(rest);
     for (uint64_t n = reader_varint(&in); n > 0 && !*alerted; n--)
         *alerted = reader_be32(&in) == rule_id;
     return ST_OK;
@@ -458,7 +467,9 @@ enum status entity_set_alerted(struct entity *entity, size_t position, uint32_t 
     if (alerted)
         return ST_OK;
     TRY(entity_find_chunk(entity, index, &chunk, err));
-    struct reader in = reader_of(event_chunk_rest(chunk, index - chunk->start));
+    buffer_clear(&scratch->value);
+    event_chunk_put_rest(chunk, index - chunk->start, &scratch->value);
+    struct reader in = reader_of(buffer_view(&scratch->value));
     const uint64_t count = reader_varint(&in);
     if (count >= ENTITY_ALERTED_MAX)
         return ST_OK; /* at worst it alerts again when a late event makes it true again */

@@ -85,7 +85,7 @@ struct entity_scratch {
     struct arena *arena;
     struct value *columns;
     struct value *measures;
-    uint64_t *words; /* of one event */
+    uint64_t *words, *read_words; /* of an event that comes, and of one that is read */
     const struct entity *measured; /* whose event the measures are of, or NULL */
     uint64_t measured_index;
     struct buffer group, value, rest;
@@ -127,9 +127,8 @@ static inline const struct entity_log_spec *entity_spec_of(const struct entity_l
 {
     return log->spec;
 }
-/* The columns of an event's packed rest; text points into it. */
-MUST_CHECK enum status entity_decode(const struct entity *entity, struct bytes rest,
-                                     struct value *columns, struct error *err);
+/* The facts of an event whose columns are the first of the scratch's measures; for event_chunk_read. */
+const uint64_t *entity_read_facts(void *log);
 /* Reads a sealed chunk's row. */
 MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk,
                                          struct error *err);
@@ -208,9 +207,6 @@ MUST_CHECK enum status entity_upper_bound(struct entity *entity, int64_t time_us
 /* The same, and the times around it. */
 MUST_CHECK enum status entity_find_edge(struct entity *entity, int64_t time_us,
                                         struct event_edge *edge, struct error *err);
-/* Finds out the facts of all events of a chunk that was read. */
-MUST_CHECK enum status entity_find_facts(struct entity *entity, struct event_chunk *chunk,
-                                         struct error *err);
 /* Decodes the event's columns and computes its measures into the scratch. */
 MUST_CHECK enum status entity_measure(struct entity *entity, uint64_t index, struct error *err);
 int64_t entity_newest_us(const struct entity *entity); /* INT64_MIN: no events */

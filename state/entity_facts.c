@@ -116,6 +116,32 @@ static void place(struct entity_facts *facts, const struct entity_log_spec *spec
     facts->tally_of[i] = tally_for(facts, window, &tally);
 }
 
+/* The word that tells the column, or 0. */
+static size_t telling_word(const struct entity_facts *facts, size_t column, struct value_type type)
+{
+    for (size_t word = 1; word < facts->word_count; word++) {
+        const struct fact_word *is = &facts->words[word - 1];
+        if (is->argument == (int)column && fact_kind_tells(is->kind, type))
+            return word;
+    }
+    return 0;
+}
+
+static void tell_columns(struct entity_facts *facts, const struct entity_log_spec *spec)
+{
+    struct fact_column told[FACT_COLUMNS_MAX];
+    if (spec->column_count == 0 || spec->column_count > FACT_COLUMNS_MAX)
+        return;
+    for (size_t i = 0; i < spec->column_count; i++) {
+        const struct value_type type = spec->columns[i].type;
+        const size_t word = telling_word(facts, i, type);
+        if (word == 0)
+            return;
+        told[i] = (struct fact_column){ type, facts->words[word - 1].kind, word };
+    }
+    fact_form_set_columns(&facts->form, told, spec->column_count);
+}
+
 void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec)
 {
     const size_t aggregates = spec->aggregate_count + 1, windows = spec->window_count + 1;
@@ -154,6 +180,7 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
         kinds[word - 1] = facts->words[word - 1].kind;
     fact_form_init(&facts->form, facts->class_count, kinds, facts->word_count);
     mem_free(kinds);
+    tell_columns(facts, spec);
     for (size_t t = 0; t < facts->tally_count; t++) {
         struct tally_spec *tally = &facts->tallies[t];
         tally->narrow_at = tally->word == 0 ? 0 : facts->form.slots[tally->word - 1].at;

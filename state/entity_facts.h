@@ -20,7 +20,7 @@
 
 #include "state/aggregate_state.h"
 #include "state/entity_log.h"
-#include "state/fact_form.h"
+#include "state/fact_columns.h"
 
 enum { TALLY_NONE = -1 };
 

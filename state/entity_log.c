@@ -37,6 +37,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     log->scratch.wanted = mem_alloc_array(spec->window_count + 1, sizeof *log->scratch.wanted);
     entity_facts_init(&log->facts, spec);
     log->scratch.words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.words);
+    log->scratch.read_words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.read_words);
     log->decodes = entity_windows_decode(log);
     entity_windows_lay_out(log, &log->rooms);
     map_create(&log->entities, log->rooms.size);
@@ -89,6 +90,7 @@ void entity_log_destroy(struct entity_log **log_ref)
     mem_free(log->scratch.measures);
     mem_free(log->scratch.wanted);
     mem_free(log->scratch.words);
+    mem_free(log->scratch.read_words);
     entity_facts_fini(&log->facts);
     buffer_fini(&log->scratch.group);
     buffer_fini(&log->scratch.value);

@@ -105,6 +105,17 @@ static enum status read_head_begin(struct reader *in, struct head_begin *out, st
     return in->failed || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err) : ST_OK;
 }
 
+static struct event_chunk_reading reading_of(struct entity_log *log)
+{
+    return (struct event_chunk_reading){ .layouts = log->layouts,
+                                         .columns = log->spec->columns,
+                                         .column_count = log->spec->column_count,
+                                         .layout = log->layout,
+                                         .values = log->scratch.measures,
+                                         .facts_of = entity_read_facts,
+                                         .context = log };
+}
+
 static enum status read_head(struct entity *entity, struct bytes row, struct error *err)
 {
     struct entity_log *log = entity->log;
@@ -127,13 +138,13 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
             return malformed(err);
     }
     entity->open = (struct event_chunk){ .start = (uint32_t)start, .facts = &log->facts.form };
-    TRY(event_chunk_read(&entity->open, begin.kind, &in, log->layouts, log->spec->columns, log->spec->column_count, log->layout,
-                         err));
+    const struct event_chunk_reading reading = reading_of(log);
+    TRY(event_chunk_read(&entity->open, begin.kind, &in, &reading, err));
     if (sealed > 0 && entity->open.count > 0 && entity->open.first_us < last_us)
         return malformed(err);
     entity->stored = true;
     entity->head_bytes = (uint32_t)row.size;
-    return entity_find_facts(entity, &entity->open, err);
+    return ST_OK;
 }
 
 enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
@@ -146,16 +157,13 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
     struct reader in = reader_of(row);
     const struct event_chunk expected = *chunk;
     chunk->count = 0;
-    enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, log->layouts, log->spec->columns,
-                                      log->spec->column_count, log->layout, err);
+    const struct event_chunk_reading reading = reading_of(log);
+    const enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, &reading, err);
     if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
         chunk->last_us == expected.last_us) {
-        st = entity_find_facts(entity, chunk, err);
-        if (st == ST_OK) {
-            row_cache_remove(log->kept, chunk_key(entity, chunk->number));
-            entity->chunk_came = true;
-            return ST_OK;
-        }
+        row_cache_remove(log->kept, chunk_key(entity, chunk->number));
+        entity->chunk_came = true;
+        return ST_OK;
     }
     event_chunk_fini(chunk);
     *chunk = expected; /* still not loaded */

@@ -47,9 +47,11 @@ static size_t facts_size(const struct event_chunk *chunk)
 
 static void set_entry_size(struct event_chunk *chunk)
 {
-    const size_t place = chunk->wide_places ? sizeof(struct event_place) : sizeof(struct narrow_place);
-    chunk->place_size = (uint8_t)place;
-    chunk->entry_size = (uint16_t)(place + facts_size(chunk));
+    static const uint8_t sizes[] = { [PLACE_BARE] = BARE_PLACE_SIZE,
+                                     [PLACE_NARROW] = sizeof(struct narrow_place),
+                                     [PLACE_WIDE] = sizeof(struct event_place) };
+    chunk->place_size = sizes[chunk->places];
+    chunk->entry_size = (uint16_t)(chunk->place_size + facts_size(chunk));
 }
 
 static size_t needed(const struct event_chunk *chunk, size_t count, size_t rest_bytes)
@@ -78,7 +80,7 @@ static void new_room(struct event_chunk *chunk, size_t size)
 }
 
 /* By little: there are as many chunks as entities, and what lies idle in each is not there for others. */
-enum { GROWTH_BYTES = 112, GROWTH_SHARE = 16 };
+enum { GROWTH_BYTES = 80, GROWTH_SHARE = 16 };
 
 static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
@@ -90,6 +92,7 @@ static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
     ENSURE(chunk->room == NULL && chunk->count == 0);
+    chunk->places = rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW;
     set_entry_size(chunk);
     new_room(chunk, needed(chunk, count, rest_bytes));
 }
@@ -101,19 +104,20 @@ void event_chunk_give_back_room(struct event_chunk *chunk)
         resize(chunk, size);
 }
 
-/* --- narrow and wide -------------------------------------------------------------------------- */
+/* --- bare, narrow and wide -------------------------------------------------------------------- */
 
 /* What the first event is put in as. */
-static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset)
+static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset, bool is_bare)
 {
     chunk->base_us = time_us;
     chunk->base_offset = offset;
     chunk->rest_used = chunk->rest_bytes = 0;
-    chunk->wide_places = chunk->wide_facts = false;
+    chunk->places = is_bare ? PLACE_BARE : PLACE_NARROW;
+    chunk->wide_facts = false;
     set_entry_size(chunk);
 }
 
-/* false: it does not fit. */
+/* false: it needs a wide one. */
 static inline bool narrow_place_of(const struct event_chunk *chunk, const struct event_place *place,
                                    struct narrow_place *out)
 {
@@ -124,19 +128,37 @@ static inline bool narrow_place_of(const struct event_chunk *chunk, const struct
            place->size <= UINT16_MAX;
 }
 
-static void widen(struct event_chunk *chunk, bool places, bool facts);
+static void widen(struct event_chunk *chunk, enum place_form places, bool facts);
 
-/* Turns the chunk wide if that is what it takes. */
+/* Turns the chunk wider if that is what the place takes. */
+static inline void make_fit(struct event_chunk *chunk, const struct event_place *place, struct narrow_place *narrow)
+{
+    *narrow = (struct narrow_place){ .at = 0 };
+    if (chunk->places == PLACE_WIDE)
+        return;
+    const enum place_form form = !narrow_place_of(chunk, place, narrow) ? PLACE_WIDE
+                                 : place->size > 0                      ? PLACE_NARROW
+                                                                        : PLACE_BARE;
+    if (form > chunk->places)
+        widen(chunk, form, chunk->wide_facts);
+}
+
+static inline void put_place(struct event_chunk *chunk, size_t i, const struct event_place *place,
+                             const struct narrow_place *narrow)
+{
+    if (chunk->places == PLACE_BARE)
+        memcpy(entry(chunk, i), narrow, BARE_PLACE_SIZE);
+    else if (chunk->places == PLACE_NARROW)
+        memcpy(entry(chunk, i), narrow, sizeof *narrow);
+    else
+        memcpy(entry(chunk, i), place, sizeof *place);
+}
+
 static inline void write_place(struct event_chunk *chunk, size_t i, const struct event_place *place)
 {
     struct narrow_place narrow;
-    if (!chunk->wide_places && narrow_place_of(chunk, place, &narrow)) {
-        memcpy(entry(chunk, i), &narrow, sizeof narrow);
-        return;
-    }
-    if (!chunk->wide_places)
-        widen(chunk, true, chunk->wide_facts);
-    memcpy(entry(chunk, i), place, sizeof *place);
+    make_fit(chunk, place, &narrow);
+    put_place(chunk, i, place, &narrow);
 }
 
 static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
@@ -146,7 +168,7 @@ static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *wor
     if (!chunk->wide_facts && fact_form_write_narrow(chunk->facts, words, entry(chunk, i) + chunk->place_size))
         return;
     if (!chunk->wide_facts)
-        widen(chunk, chunk->wide_places, true);
+        widen(chunk, chunk->places, true);
     memcpy(entry(chunk, i) + chunk->place_size, words, chunk->facts->wide_size);
 }
 
@@ -165,11 +187,11 @@ static uint64_t *words_of(const struct event_chunk *chunk)
     return mem_alloc_array(chunk->facts == NULL ? 1 : chunk->facts->word_count, sizeof(uint64_t));
 }
 
-static void widen(struct event_chunk *chunk, bool places, bool facts)
+static void widen(struct event_chunk *chunk, enum place_form places, bool facts)
 {
     const struct event_chunk before = *chunk;
     uint64_t *words = words_of(chunk);
-    chunk->wide_places = places;
+    chunk->places = places & 3U;
     chunk->wide_facts = facts;
     set_entry_size(chunk);
     new_room(chunk, needed(chunk, before.count, before.rest_used));
@@ -284,12 +306,10 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
 {
     ENSURE(chunk->loaded && i <= chunk->count);
     if (chunk->count == 0)
-        start_over(chunk, time_us, offset);
+        start_over(chunk, time_us, offset, rest.size == 0);
     const struct event_place place = { time_us, offset, chunk->rest_used + (uint32_t)rest.size, (uint32_t)rest.size };
     struct narrow_place narrow;
-    const bool is_narrow = !chunk->wide_places && narrow_place_of(chunk, &place, &narrow);
-    if (!is_narrow && !chunk->wide_places)
-        widen(chunk, true, chunk->wide_facts);
+    make_fit(chunk, &place, &narrow);
     reserve(chunk, 1, rest.size);
     move_events(chunk, i + 1, i);
     put_rest(chunk, rest);
@@ -298,10 +318,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
     if (i == chunk->count)
         chunk->last_us = time_us;
     chunk->count++;
-    if (is_narrow)
-        memcpy(entry(chunk, i), &narrow, sizeof narrow);
-    else
-        memcpy(entry(chunk, i), &place, sizeof place);
+    put_place(chunk, i, &place, &narrow);
     if (words != NULL)
         write_facts(chunk, i, words);
     else
@@ -338,12 +355,12 @@ static bool move_base(struct event_chunk *chunk)
     struct event_chunk moved = *chunk;
     moved.base_us = first.time_us;
     moved.base_offset = first.offset;
-    for (size_t i = 0; i < chunk->count && !chunk->wide_places; i++) {
+    for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
         const struct event_place place = event_chunk_place(chunk, i);
         if (!narrow_place_of(&moved, &place, &narrow))
             return false;
     }
-    for (size_t i = 0; i < chunk->count && !chunk->wide_places; i++) {
+    for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
         const struct event_place place = event_chunk_place(chunk, i);
         write_place(&moved, i, &place);
     }
@@ -355,7 +372,7 @@ void event_chunk_count_from_first(struct event_chunk *chunk)
 {
     if (chunk->count == 0 || move_base(chunk))
         return;
-    widen(chunk, true, chunk->wide_facts);
+    widen(chunk, PLACE_WIDE, chunk->wide_facts);
     (void)move_base(chunk);
 }
 
@@ -366,7 +383,8 @@ static void settle(struct event_chunk *chunk)
     chunk->written = 0;
     if (chunk->count == 0)
         return;
-    if (chunk->wide_places || (chunk->wide_facts && facts_fit(chunk)))
+    const bool rests_are_gone = chunk->places == PLACE_NARROW && chunk->rest_bytes == 0;
+    if (chunk->places == PLACE_WIDE || rests_are_gone || (chunk->wide_facts && facts_fit(chunk)))
         build_again(chunk);
     else
         (void)move_base(chunk); /* or later */

@@ -1,14 +1,16 @@
 /*
  * event_chunk: a run of one entity's events in order: an index (time, offset, place, facts) over the packed rest of each
- * event. A chunk whose row has not been read yet knows only its extent. The facts of an event are words that mean nothing
- * here and are not stored (fact_form.h).
+ * event. A chunk whose row has not been read yet knows only its extent. The facts of an event are words that are not
+ * stored (fact_form.h).
  *
  * In memory an event is an entry of the index and its rest, in one room: entries from its beginning, rests from its end.
- * Entries are narrow where all of a chunk's events allow it:
- *     narrow: i32 milliseconds after the base time, i32 offset after the base offset, u16 at, u16 size of the rest
+ * An event of which no rule has alerted, and whose facts tell its columns (fact_columns.h), is bare: it has no rest.
+ * Entries are as small as all of a chunk's events allow it:
+ *     bare:   i32 milliseconds after the base time, i32 offset after the base offset
+ *     narrow: the same, u16 at, u16 size of the rest; a bare event's is 0
  *     wide:   i64 time, i64 offset, u32 at, u32 size
- * and so, independently, are the facts that follow in each entry. The chunk turns wide when an event needs it, and may be
- * narrow again when events are taken out.
+ * and so, independently, are the facts that follow in each entry: narrow or wide. The chunk turns wider when an event needs
+ * it, and may be narrower again when events are taken out.
  *
  * The row of a sealed chunk:
  *     varint layout | varint count | zigzag base time | zigzag base offset
@@ -28,7 +30,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "schemas/value.h"
-#include "state/fact_form.h"
+#include "state/fact_columns.h"
 #include "state/layouts.h"
 
 enum { EVENTS_IN_CHUNK_MAX = 1 << 20 };
@@ -38,8 +40,9 @@ static const int64_t EVENT_TIME_MAX_US = INT64_MAX / 4;
 struct event_place {
     int64_t time_us;
     int64_t offset;
-    uint32_t at, size; /* the rest: it begins so many bytes before the room's end */
+    uint32_t at, size; /* the rest: it begins so many bytes before the room's end; size 0: the event is bare */
 };
+enum place_form { PLACE_BARE, PLACE_NARROW, PLACE_WIDE };
 
 struct event_chunk {
     uint64_t number; /* names the row; the open chunk has none */
@@ -54,7 +57,8 @@ struct event_chunk {
     uint32_t written; /* of the open chunk: so many of the first events, and the base, are as they were written last */
     uint16_t entry_size;
     uint8_t place_size;
-    bool wide_places : 1, wide_facts : 1;
+    uint8_t places : 2; /* enum place_form */
+    bool wide_facts : 1;
     bool loaded : 1, dirty : 1;
     bool used : 1;   /* of a sealed one: asked for since entity_unload_chunks looked last */
     bool stored : 1; /* the overlay has a row of this number */
@@ -63,10 +67,10 @@ struct event_chunk {
 void event_chunk_fini(struct event_chunk *chunk);
 /* How many of its events have time <= time_us. Loaded only. */
 size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us);
-/* Inserts at place i; `rest` and the facts are copied. words NULL: they are found out later. */
+/* Inserts at place i; `rest` (empty: a bare event) and the facts are copied. words NULL: they are set later. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
-/* Room for so many narrow events, and their rests, in a chunk that has none. */
+/* Room for so many events, which are bare or narrow, and their rests, in a chunk that has none. */
 void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 /* Of an event that was put in without. */
@@ -79,14 +83,15 @@ static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, 
 
 struct narrow_place {
     int32_t ms, offset;
-    uint16_t at, size;
+    uint16_t at, size; /* not of a bare one */
 };
+enum { BARE_PLACE_SIZE = offsetof(struct narrow_place, at) };
 
 static inline int64_t event_chunk_time(const struct event_chunk *chunk, size_t i)
 {
     int64_t time_us;
     int32_t ms;
-    if (__builtin_expect(chunk->wide_places, 0)) {
+    if (__builtin_expect(chunk->places == PLACE_WIDE, 0)) {
         memcpy(&time_us, event_chunk_entry(chunk, i) + offsetof(struct event_place, time_us), sizeof time_us);
         return time_us;
     }
@@ -97,12 +102,15 @@ static inline int64_t event_chunk_time(const struct event_chunk *chunk, size_t i
 static inline struct event_place event_chunk_place(const struct event_chunk *chunk, size_t i)
 {
     struct event_place place;
-    struct narrow_place narrow;
-    if (__builtin_expect(chunk->wide_places, 0)) {
+    struct narrow_place narrow = { .at = 0 };
+    if (__builtin_expect(chunk->places == PLACE_WIDE, 0)) {
         memcpy(&place, event_chunk_entry(chunk, i), sizeof place);
         return place;
     }
-    memcpy(&narrow, event_chunk_entry(chunk, i), sizeof narrow);
+    if (chunk->places == PLACE_BARE)
+        memcpy(&narrow, event_chunk_entry(chunk, i), BARE_PLACE_SIZE);
+    else
+        memcpy(&narrow, event_chunk_entry(chunk, i), sizeof narrow);
     return (struct event_place){ chunk->base_us + narrow.ms * INT64_C(1000), chunk->base_offset + narrow.offset,
                                  narrow.at, narrow.size };
 }
@@ -112,6 +120,7 @@ static inline struct bytes event_chunk_rest_at(const struct event_chunk *chunk, 
     return bytes_of(chunk->room + chunk->room_size - place->at, place->size);
 }
 
+/* Empty: the event is bare. */
 static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, size_t i)
 {
     const struct event_place place = event_chunk_place(chunk, i);
@@ -129,6 +138,8 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n); /* the first n event
 void event_chunk_count_from_first(struct event_chunk *chunk);
 /* For chunks that will hardly grow: that were read, or sealed. */
 void event_chunk_give_back_room(struct event_chunk *chunk);
+/* The rest, also of a bare event. */
+void event_chunk_put_rest(const struct event_chunk *chunk, size_t i, struct buffer *out);
 /* Bytes that the row would have, about. */
 size_t event_chunk_row_size(const struct event_chunk *chunk);
 
@@ -148,12 +159,22 @@ static inline void event_chunk_is_written(struct event_chunk *chunk)
 /* What has come since. */
 void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out);
 
-/* Reads until the reader's end. Events of another layout are rewritten to `columns`. ST_CORRUPT. */
+/* What a row is read with. */
+struct event_chunk_reading {
+    struct layouts *layouts;
+    const struct layout_column *columns;
+    size_t column_count;
+    uint32_t layout;      /* of the columns */
+    struct value *values; /* column_count of them, to work with */
+    /* The facts of an event with the columns that `values` are now; they stay until the next call. NULL: there are none,
+     * or they are set later. */
+    const uint64_t *(*facts_of)(void *context);
+    void *context;
+};
+/* Reads until the reader's end. Events of another layout are rewritten to the columns. ST_CORRUPT. */
 enum event_chunk_kind { EVENT_CHUNK_SEALED, EVENT_CHUNK_OPEN };
 MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
-                                        struct layouts *layouts,
-                                        const struct layout_column *columns, size_t column_count,
-                                        uint32_t layout, struct error *err);
+                                        const struct event_chunk_reading *with, struct error *err);
 /* The time of a row's last event, without reading the others' columns; INT64_MIN: there is none. ST_CORRUPT. */
 MUST_CHECK enum status event_chunk_read_newest(enum event_chunk_kind kind, struct reader *in, int64_t *newest_us,
                                                struct error *err);

@@ -8,23 +8,51 @@
 
 enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX, REST_SLACK = 4 };
 
+/* Of the rest of a bare event, which is written when it is asked for. */
+static size_t bare_rest_max(const struct event_chunk *chunk)
+{
+    const size_t columns = chunk->facts == NULL ? 0 : fact_columns_size_max(chunk->facts, chunk->wide_facts);
+    return columns == 0 ? 0 : 1 + columns;
+}
+
 size_t event_chunk_row_size(const struct event_chunk *chunk)
 {
-    return HEADER_SIZE + chunk->count * EVENT_OVERHEAD + chunk->rest_bytes;
+    return HEADER_SIZE + chunk->count * (EVENT_OVERHEAD + bare_rest_max(chunk)) + chunk->rest_bytes;
+}
+
+static uint8_t *write_bare_rest(const struct event_chunk *chunk, size_t i, uint8_t *at)
+{
+    const struct fact_view facts = event_chunk_facts(chunk, i);
+    *at++ = 0; /* no rule has alerted */
+    return fact_columns_write(&facts, at);
+}
+
+void event_chunk_put_rest(const struct event_chunk *chunk, size_t i, struct buffer *out)
+{
+    const struct bytes rest = event_chunk_rest(chunk, i);
+    buffer_put_bytes(out, rest);
+    if (rest.size > 0)
+        return;
+    buffer_reserve(out, bare_rest_max(chunk));
+    out->size = (size_t)(write_bare_rest(chunk, i, out->data + out->size) - out->data);
 }
 
 /* Most of what a commit costs: room is asked for once, and the end is written back once. */
 static void write_events(const struct event_chunk *chunk, size_t from, struct buffer *out)
 {
-    size_t rest_bytes = 0;
-    for (size_t i = from; i < chunk->count; i++)
-        rest_bytes += event_chunk_place(chunk, i).size;
+    const size_t rest_bytes = (chunk->count - from) * bare_rest_max(chunk) + chunk->rest_bytes;
     buffer_reserve(out, (chunk->count - from) * EVENT_HEAD_MAX + rest_bytes);
     uint8_t *at = out->data + out->size;
     for (size_t i = from; i < chunk->count; i++) {
         const struct event_place place = event_chunk_place(chunk, i);
         at = varint_write(at, zigzag_of(place.time_us - chunk->base_us));
         at = varint_write(at, zigzag_of(place.offset - chunk->base_offset));
+        if (place.size == 0) {
+            uint8_t *size_at = at;
+            at = write_bare_rest(chunk, i, at + 1);
+            *size_at = (uint8_t)(at - size_at - 1); /* one byte: FACT_COLUMNS_MAX */
+            continue;
+        }
         at = varint_write(at, place.size);
         memcpy(at, event_chunk_rest_at(chunk, &place).data, place.size);
         at += place.size;
@@ -66,63 +94,58 @@ void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out)
     chunk->written = chunk->count;
 }
 
-/* The alerted rules stay as they are, the columns are read by the old layout and written by the
- * new one. */
-static enum status convert_rest(const struct layout_mapping *mapping, struct bytes rest,
-                                struct value *columns, size_t column_count, struct buffer *out,
-                                struct error *err)
+/* The number of rules that alerted, and `values`. */
+static enum status read_rest(const struct layout_mapping *mapping, struct bytes rest, struct value *values,
+                             uint64_t *alerted, struct error *err)
 {
     struct reader in = reader_of(rest);
-    const uint64_t alerted = reader_varint(&in);
-    if (in.failed || alerted > reader_left(&in) / 4)
+    *alerted = reader_varint(&in);
+    if (in.failed || *alerted > reader_left(&in) / sizeof(uint32_t))
         return FAIL(err, ST_CORRUPT, "an event's alerted rules are malformed");
-    const size_t head = (size_t)(in.at - rest.data) + 4 * (size_t)alerted;
-    reader_take(&in, 4 * (size_t)alerted);
-    TRY(layout_read_values(mapping, &in, columns, err));
+    reader_take(&in, sizeof(uint32_t) * *alerted);
+    TRY(layout_read_values(mapping, &in, values, err));
+    return reader_done(&in) ? ST_OK : FAIL(err, ST_CORRUPT, "an event's columns are malformed");
+}
+
+/* The alerted rules stay as they are, the columns are written by the new layout. */
+static void convert_rest(struct bytes rest, uint64_t alerted, const struct event_chunk_reading *with, struct buffer *out)
+{
+    struct reader in = reader_of(rest);
+    (void)reader_varint(&in);
+    reader_take(&in, sizeof(uint32_t) * alerted);
     buffer_clear(out);
-    buffer_put(out, rest.data, head);
-    layout_write_values(out, columns, column_count);
-    return reader_done(&in) ? ST_OK : FAIL(err, ST_CORRUPT, "an event's columns are malformed");
+    buffer_put(out, rest.data, rest.size - reader_left(&in));
+    layout_write_values(out, with->values, with->column_count);
 }
 
-static enum status check_rest(const struct layout_mapping *mapping, struct bytes rest,
-                              struct error *err)
-{
-    struct reader in = reader_of(rest);
-    const uint64_t alerted = reader_varint(&in);
-    if (in.failed || alerted > reader_left(&in) / 4)
-        return FAIL(err, ST_CORRUPT, "an event's alerted rules are malformed");
-    reader_take(&in, 4 * (size_t)alerted);
-    TRY(layout_skip_values(mapping, &in, err));
-    return reader_done(&in) ? ST_OK : FAIL(err, ST_CORRUPT, "an event's columns are malformed");
-}
-
-struct chunk_reading {
+struct row_reading {
+    const struct event_chunk_reading *with;
     const struct layout_mapping *mapping;
-    struct value *columns;
-    size_t column_count;
     bool same_layout;
+    int64_t base_us, base_offset;
     struct buffer converted;
 };
 
-static enum status read_event(struct event_chunk *chunk, struct reader *in, int64_t base_us,
-                              int64_t base_offset, struct chunk_reading *reading, struct error *err)
+static enum status read_event(struct event_chunk *chunk, struct reader *in, struct row_reading *reading, struct error *err)
 {
+    const struct event_chunk_reading *with = reading->with;
     int64_t time_us, offset;
-    const bool overflow = __builtin_add_overflow(base_us, reader_zigzag(in), &time_us) ||
-                          __builtin_add_overflow(base_offset, reader_zigzag(in), &offset);
+    const bool overflow = __builtin_add_overflow(reading->base_us, reader_zigzag(in), &time_us) ||
+                          __builtin_add_overflow(reading->base_offset, reader_zigzag(in), &offset);
     struct bytes rest = reader_run(in);
     if (in->failed || overflow || time_us < -EVENT_TIME_MAX_US || time_us > EVENT_TIME_MAX_US ||
         offset < 0 || (chunk->count > 0 && time_us < chunk->last_us))
         return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
-    if (reading->same_layout) {
-        TRY(check_rest(reading->mapping, rest, err));
-    } else {
-        TRY(convert_rest(reading->mapping, rest, reading->columns, reading->column_count,
-                         &reading->converted, err));
+    uint64_t alerted;
+    TRY(read_rest(reading->mapping, rest, with->values, &alerted, err));
+    const uint64_t *facts = with->facts_of == NULL ? NULL : with->facts_of(with->context);
+    if (alerted == 0 && facts != NULL && fact_columns_are_told(chunk->facts, with->values, facts)) {
+        rest = bytes_of(NULL, 0);
+    } else if (!reading->same_layout) {
+        convert_rest(rest, alerted, with, &reading->converted);
         rest = buffer_view(&reading->converted);
     }
-    event_chunk_insert(chunk, chunk->count, time_us, offset, rest, NULL);
+    event_chunk_insert(chunk, chunk->count, time_us, offset, rest, facts);
     return ST_OK;
 }
 
@@ -140,34 +163,30 @@ static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_co
         rest_bytes += size;
     }
     const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
-    event_chunk_reserve(chunk, count + more, rest_bytes + (count == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
+    if (bare_rest_max(chunk) > 0)
+        rest_bytes = 0; /* nearly all of them are bare */
+    event_chunk_reserve(chunk, count + more, rest_bytes + (rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
 }
 
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
-                             struct layouts *layouts, const struct layout_column *columns, size_t column_count,
-                             uint32_t layout, struct error *err)
+                             const struct event_chunk_reading *with, struct error *err)
 {
     ENSURE(!chunk->loaded);
-    const uint64_t found_layout = reader_varint(in);
+    const uint64_t layout = reader_varint(in);
     const bool is_counted = kind == EVENT_CHUNK_SEALED;
     const uint64_t count = is_counted ? reader_varint(in) : EVENTS_IN_CHUNK_MAX;
-    const int64_t base_us = reader_zigzag(in);
-    const int64_t base_offset = reader_zigzag(in);
-    if (in->failed || count > EVENTS_IN_CHUNK_MAX || found_layout > UINT32_MAX)
+    struct row_reading reading = { .with = with, .same_layout = layout == with->layout };
+    reading.base_us = reader_zigzag(in);
+    reading.base_offset = reader_zigzag(in);
+    if (in->failed || count > EVENTS_IN_CHUNK_MAX || layout > UINT32_MAX)
         return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
-    struct chunk_reading reading = { .column_count = column_count,
-                                     .same_layout = found_layout == layout };
-    TRY(layouts_mapping(layouts, (uint32_t)found_layout, columns, column_count, &reading.mapping,
-                        err));
-    if (!reading.same_layout)
-        reading.columns = mem_alloc_array(column_count + 1, sizeof *reading.columns);
+    TRY(layouts_mapping(with->layouts, (uint32_t)layout, with->columns, with->column_count, &reading.mapping, err));
     chunk->loaded = true;
     chunk->count = 0;
     reserve_read(chunk, *in, is_counted);
     enum status st = ST_OK;
     for (uint64_t i = 0; i < count && st == ST_OK && (is_counted || reader_left(in) > 0); i++)
-        st = read_event(chunk, in, base_us, base_offset, &reading, err);
-    mem_free(reading.columns);
+        st = read_event(chunk, in, &reading, err);
     buffer_fini(&reading.converted);
     chunk->dirty = false;
     TRY(st);

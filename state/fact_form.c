@@ -34,5 +34,6 @@ void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_
 void fact_form_fini(struct fact_form *form)
 {
     mem_free(form->slots);
+    mem_free(form->columns);
     *form = (struct fact_form){ .word_count = 0 };
 }

@@ -28,6 +28,8 @@ struct fact_form {
         enum fact_kind kind;
         uint32_t at; /* in a narrow event */
     } *slots;        /* of word n: slots[n - 1] */
+    struct fact_column *columns; /* of an event, if the words tell all of them (fact_columns.h) */
+    size_t column_count;         /* else 0 */
 };
 /* So many bytes may be read at any event. */
 enum { FACT_READ_AHEAD = 8 };

@@ -299,13 +299,3 @@ enum status layout_read_values(const struct layout_mapping *mapping, struct read
     }
     return ST_OK;
 }
-
-enum status layout_skip_values(const struct layout_mapping *mapping, struct reader *in,
-                               struct error *err)
-{
-    for (size_t i = 0; i < mapping->layout->count; i++) {
-        struct value v;
-        TRY(value_read(&v, in, mapping->layout->columns[i].type, err));
-    }
-    return ST_OK;
-}

@@ -48,7 +48,5 @@ MUST_CHECK enum status layouts_mapping(struct layouts *layouts, uint32_t number,
 void layout_write_values(struct buffer *out, const struct value *values, size_t count);
 MUST_CHECK enum status layout_read_values(const struct layout_mapping *mapping, struct reader *in,
                                           struct value *out, struct error *err);
-MUST_CHECK enum status layout_skip_values(const struct layout_mapping *mapping, struct reader *in,
-                                          struct error *err);
 
 #endif

@@ -24,9 +24,10 @@ static const char *const texts[] = { "",        "a", "b", "bb", "a rather long n
 
 void model_pool_init(struct model_pool *pool, struct prng *prng)
 {
-    *pool = (struct model_pool){ .active = { true, true, true } };
+    const bool is_small = prng_chance(prng, 1, 2);
+    *pool = (struct model_pool){ .active = { true, !is_small, !is_small } };
     for (int i = 3; i < POOL; i++)
-        pool->active[i] = prng_chance(prng, 1, 2);
+        pool->active[i] = prng_chance(prng, 1, is_small ? 8 : 2);
     for (int i = 9; i <= 11; i++)
         pool->active[i] = false; /* the same names as the first three */
 }
@@ -201,6 +202,23 @@ static void any_aggregate(struct aggregate_spec *aggregate, const struct model_s
     }
 }
 
+/* One for each column, so that the facts of an event tell all that is remembered of it. */
+static void tell_columns(struct model_spec *spec)
+{
+    struct entity_log_spec *log = &spec->log;
+    for (size_t i = 0; i < log->column_count && i < MODEL_AGGREGATES_MAX; i++) {
+        const struct value_type type = spec->columns[i].type;
+        spec->aggregates[i] = (struct aggregate_spec){
+            .kind = takes(AGGREGATE_SUM, type.kind) ? AGGREGATE_SUM : AGGREGATE_DISTINCT,
+            .argument = (int)i,
+            .condition = -1,
+            .argument_type = { type.kind, type.scale, true },
+        };
+        if (i >= log->aggregate_count)
+            log->aggregate_count = i + 1;
+    }
+}
+
 void model_spec_init(struct model_spec *spec, const struct model_pool *pool, int64_t unit_us,
                      struct prng *prng)
 {
@@ -229,6 +247,8 @@ void model_spec_init(struct model_spec *spec, const struct model_pool *pool, int
     log->aggregate_count = log->measure_count == 0 ? 0 : prng_below(prng, MODEL_AGGREGATES_MAX + 1);
     for (size_t i = 0; i < log->aggregate_count; i++)
         any_aggregate(&spec->aggregates[i], spec, prng);
+    if (spec->is_plain && prng_chance(prng, 1, 2))
+        tell_columns(spec);
 }
 
 /* --- events --------------------------------------------------------------------------------- */

@@ -1,0 +1,99 @@
+#include "state/fact_columns.h"
+
+#include "base/ensure.h"
+#include "base/memory.h"
+
+bool fact_kind_tells(enum fact_kind kind, struct value_type type)
+{
+    switch (kind) {
+    case FACT_NUMBER:
+        return type.kind == VALUE_INT || type.kind == VALUE_DECIMAL || type.kind == VALUE_TIMESTAMP ||
+               type.kind == VALUE_DURATION;
+    case FACT_CODE: return true;
+    case FACT_ID: return false;
+    }
+    UNREACHABLE();
+}
+
+void fact_form_set_columns(struct fact_form *form, const struct fact_column *columns, size_t count)
+{
+    ENSURE(form->columns == NULL && count > 0 && count <= FACT_COLUMNS_MAX);
+    form->columns = mem_alloc_array(count, sizeof *columns);
+    form->column_count = count;
+    for (size_t i = 0; i < count; i++) {
+        ENSURE(columns[i].word > 0 && columns[i].word < form->word_count);
+        form->columns[i] = columns[i];
+    }
+}
+
+size_t fact_columns_size_max(const struct fact_form *form, bool wide)
+{
+    return form->column_count * (1 + (wide ? sizeof(uint64_t) : sizeof(uint32_t)));
+}
+
+bool fact_columns_are_told(const struct fact_form *form, const struct value *columns, const uint64_t *words)
+{
+    bool told = form->column_count > 0 && (words[0] & FACT_WIDE) == 0;
+    for (size_t i = 0; i < form->column_count; i++) {
+        const struct fact_column *column = &form->columns[i];
+        told &= columns[i].kind != VALUE_NULL && (column->kind != FACT_CODE || words[column->word] != 0);
+    }
+    return told;
+}
+
+/* The text, or the stored form, that is the code: it is read where it lies, its first byte is the word's lowest. */
+static struct bytes code_of(const struct fact_view *view, const struct fact_column *column)
+{
+    const uint8_t *at = view->at + (view->wide ? column->word * sizeof(uint64_t) : view->form->slots[column->word - 1].at);
+    const size_t size_at = (view->wide ? sizeof(uint64_t) : sizeof(uint32_t)) - 1;
+    return bytes_of(at, (size_t)at[size_at] - 1);
+}
+
+static bool is_text(const struct fact_column *column)
+{
+    return column->type.kind == VALUE_STRING || column->type.kind == VALUE_BYTES;
+}
+
+static void read_number(const struct fact_column *column, uint64_t word, struct value *out)
+{
+    if (column->type.kind == VALUE_DECIMAL)
+        value_set_decimal(out, (int64_t)word, column->type.scale);
+    else
+        value_set_integer(out, column->type.kind, (int64_t)word);
+}
+
+void fact_columns_read(const struct fact_view *view, struct value *columns)
+{
+    for (size_t i = 0; i < view->form->column_count; i++) {
+        const struct fact_column *column = &view->form->columns[i];
+        if (column->kind == FACT_NUMBER) {
+            read_number(column, fact_word(view, column->word), &columns[i]);
+            continue;
+        }
+        const struct bytes code = code_of(view, column);
+        if (is_text(column)) {
+            columns[i] = (struct value){ .kind = (uint8_t)column->type.kind, .text = code };
+            continue;
+        }
+        struct reader in = reader_of(code);
+        const enum status st = value_read(&columns[i], &in, column->type, NULL);
+        ENSURE(st == ST_OK && reader_done(&in));
+    }
+}
+
+uint8_t *fact_columns_write(const struct fact_view *view, uint8_t *at)
+{
+    for (size_t i = 0; i < view->form->column_count; i++) {
+        const struct fact_column *column = &view->form->columns[i];
+        if (column->kind == FACT_NUMBER) {
+            at = value_write_integer(at, (int64_t)fact_word(view, column->word));
+            continue;
+        }
+        const struct bytes code = code_of(view, column);
+        if (is_text(column))
+            *at++ = (uint8_t)(code.size + 1);
+        memcpy(at, code.data, code.size);
+        at += code.size;
+    }
+    return at;
+}
