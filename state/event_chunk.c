@@ -79,14 +79,14 @@ static void new_room(struct event_chunk *chunk, size_t size)
     chunk->room_size = (uint32_t)size;
 }
 
-/* By little: there are as many chunks as entities, and what lies idle in each is not there for others. */
+/* By little: there are as many chunks as entities, most of few events, and what lies idle in each is not there for others. */
 enum { GROWTH_BYTES = 80, GROWTH_SHARE = 16 };
 
 static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
     const size_t size = needed(chunk, chunk->count + count, chunk->rest_used + rest_bytes);
     if (size > chunk->room_size)
-        resize(chunk, size + GROWTH_BYTES + size / GROWTH_SHARE);
+        resize(chunk, size + (size < GROWTH_BYTES ? size : GROWTH_BYTES) + size / GROWTH_SHARE);
 }
 
 void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
