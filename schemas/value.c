@@ -308,11 +308,13 @@ static void write_integer(struct buffer *out, int128 x)
 
 uint8_t *value_write_integer(uint8_t *at, int64_t i)
 {
-    const size_t size = integer_size(i);
-    *at++ = (uint8_t)(STORED_NUMBER + size);
-    for (size_t left = size; left > 0; left--)
-        *at++ = (uint8_t)((uint64_t)i >> (8 * (left - 1)));
-    return at;
+    enum { BYTE_BITS = 8, WORD_BITS = 64 };
+    const uint64_t bits = (uint64_t)(i < 0 ? ~i : i);
+    const size_t size = i == 0 ? 0 : bits == 0 ? 1 : (size_t)(WORD_BITS - __builtin_clzll(bits)) / BYTE_BITS + 1;
+    const uint64_t digits = size == 0 ? 0 : __builtin_bswap64((uint64_t)i << (WORD_BITS - BYTE_BITS * size));
+    *at = (uint8_t)(STORED_NUMBER + size);
+    memcpy(at + 1, &digits, sizeof digits);
+    return at + 1 + size;
 }
 
 enum status value_read(struct value *out, struct reader *in, struct value_type type,

@@ -166,7 +166,7 @@ void value_format(struct buffer *out, const struct value *v);
  * reader's bytes.
  */
 void value_write(struct buffer *out, const struct value *v);
-/* Of a number of 64 bits, where there is room for INTEGER_STORED_MAX bytes; returns the end. */
+/* Of a number of 64 bits, where INTEGER_STORED_MAX bytes may be overwritten; returns the end. */
 enum { INTEGER_STORED_MAX = 9 };
 uint8_t *value_write_integer(uint8_t *at, int64_t i);
 MUST_CHECK enum status value_read(struct value *out, struct reader *in, struct value_type type,

@@ -137,7 +137,7 @@ static void tell_columns(struct entity_facts *facts, const struct entity_log_spe
         const size_t word = telling_word(facts, i, type);
         if (word == 0)
             return;
-        told[i] = (struct fact_column){ type, facts->words[word - 1].kind, word };
+        told[i] = (struct fact_column){ .type = type, .kind = facts->words[word - 1].kind, .word = word };
     }
     fact_form_set_columns(&facts->form, told, spec->column_count);
 }

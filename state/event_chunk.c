@@ -80,13 +80,21 @@ static void new_room(struct event_chunk *chunk, size_t size)
 }
 
 /* By little: there are as many chunks as entities, most of few events, and what lies idle in each is not there for others. */
-enum { GROWTH_BYTES = 80, GROWTH_SHARE = 16 };
+enum { GROWTH_EVENTS = 3, GROWTH_BYTES_MAX = 112, GROWTH_SHARE = 16 };
 
-static void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
+__attribute__((noinline)) static void grow(struct event_chunk *chunk, size_t size, size_t rest_bytes)
+{
+    size_t more = GROWTH_EVENTS * (chunk->entry_size + rest_bytes);
+    more = more < GROWTH_BYTES_MAX ? more : GROWTH_BYTES_MAX;
+    more = more < size ? more : size;
+    resize(chunk, size + more + size / GROWTH_SHARE);
+}
+
+static inline void reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
 {
     const size_t size = needed(chunk, chunk->count + count, chunk->rest_used + rest_bytes);
     if (size > chunk->room_size)
-        resize(chunk, size + (size < GROWTH_BYTES ? size : GROWTH_BYTES) + size / GROWTH_SHARE);
+        grow(chunk, size, rest_bytes);
 }
 
 void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
@@ -152,6 +160,16 @@ static inline void put_place(struct event_chunk *chunk, size_t i, const struct e
         memcpy(entry(chunk, i), narrow, sizeof *narrow);
     else
         memcpy(entry(chunk, i), place, sizeof *place);
+}
+
+/* Not of a bare one. */
+static inline void put_at(struct event_chunk *chunk, size_t i, uint32_t at)
+{
+    const uint16_t narrow = (uint16_t)at;
+    if (chunk->places == PLACE_NARROW)
+        memcpy(entry(chunk, i) + offsetof(struct narrow_place, at), &narrow, sizeof narrow);
+    else
+        memcpy(entry(chunk, i) + offsetof(struct event_place, at), &at, sizeof at);
 }
 
 static inline void write_place(struct event_chunk *chunk, size_t i, const struct event_place *place)
@@ -261,12 +279,11 @@ static bool is_in_order(const struct event_chunk *chunk)
 static void take_rests(struct event_chunk *chunk, const uint8_t *from_end)
 {
     uint32_t size = 0;
-    for (size_t i = 0; i < chunk->count; i++) {
-        struct event_place place = event_chunk_place(chunk, i);
+    for (size_t i = 0; i < chunk->count && chunk->places != PLACE_BARE; i++) {
+        const struct event_place place = event_chunk_place(chunk, i);
         size += place.size;
         memmove(end_of(chunk) - size, from_end - place.at, place.size);
-        place.at = size;
-        write_place(chunk, i, &place);
+        put_at(chunk, i, size);
     }
     chunk->rest_used = size;
 }
@@ -362,7 +379,8 @@ static bool move_base(struct event_chunk *chunk)
     }
     for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
         const struct event_place place = event_chunk_place(chunk, i);
-        write_place(&moved, i, &place);
+        (void)narrow_place_of(&moved, &place, &narrow);
+        put_place(&moved, i, &place, &narrow);
     }
     *chunk = moved;
     return true;

@@ -8,11 +8,10 @@
 
 enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX, REST_SLACK = 4 };
 
-/* Of the rest of a bare event, which is written when it is asked for. */
+/* Of the rest of a bare event, which is written when it is asked for. 0: no event is bare. */
 static size_t bare_rest_max(const struct event_chunk *chunk)
 {
-    const size_t columns = chunk->facts == NULL ? 0 : fact_columns_size_max(chunk->facts, chunk->wide_facts);
-    return columns == 0 ? 0 : 1 + columns;
+    return chunk->facts == NULL || chunk->facts->column_count == 0 ? 0 : 1 + chunk->facts->told_bytes_max;
 }
 
 size_t event_chunk_row_size(const struct event_chunk *chunk)

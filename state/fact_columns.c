@@ -1,5 +1,7 @@
 #include "state/fact_columns.h"
 
+#include <string.h>
+
 #include "base/ensure.h"
 #include "base/memory.h"
 
@@ -20,15 +22,12 @@ void fact_form_set_columns(struct fact_form *form, const struct fact_column *col
     ENSURE(form->columns == NULL && count > 0 && count <= FACT_COLUMNS_MAX);
     form->columns = mem_alloc_array(count, sizeof *columns);
     form->column_count = count;
+    form->told_bytes_max = count * FACT_COLUMN_BYTES_MAX;
     for (size_t i = 0; i < count; i++) {
         ENSURE(columns[i].word > 0 && columns[i].word < form->word_count);
         form->columns[i] = columns[i];
+        form->columns[i].narrow_at = form->slots[columns[i].word - 1].at;
     }
-}
-
-size_t fact_columns_size_max(const struct fact_form *form, bool wide)
-{
-    return form->column_count * (1 + (wide ? sizeof(uint64_t) : sizeof(uint32_t)));
 }
 
 bool fact_columns_are_told(const struct fact_form *form, const struct value *columns, const uint64_t *words)
@@ -44,7 +43,7 @@ bool fact_columns_are_told(const struct fact_form *form, const struct value *col
 /* The text, or the stored form, that is the code: it is read where it lies, its first byte is the word's lowest. */
 static struct bytes code_of(const struct fact_view *view, const struct fact_column *column)
 {
-    const uint8_t *at = view->at + (view->wide ? column->word * sizeof(uint64_t) : view->form->slots[column->word - 1].at);
+    const uint8_t *at = view->at + (view->wide ? column->word * sizeof(uint64_t) : column->narrow_at);
     const size_t size_at = (view->wide ? sizeof(uint64_t) : sizeof(uint32_t)) - 1;
     return bytes_of(at, (size_t)at[size_at] - 1);
 }
@@ -54,12 +53,12 @@ static bool is_text(const struct fact_column *column)
     return column->type.kind == VALUE_STRING || column->type.kind == VALUE_BYTES;
 }
 
-static void read_number(const struct fact_column *column, uint64_t word, struct value *out)
+static void read_number(const struct fact_column *column, int64_t number, struct value *out)
 {
     if (column->type.kind == VALUE_DECIMAL)
-        value_set_decimal(out, (int64_t)word, column->type.scale);
+        value_set_decimal(out, number, column->type.scale);
     else
-        value_set_integer(out, column->type.kind, (int64_t)word);
+        value_set_integer(out, column->type.kind, number);
 }
 
 void fact_columns_read(const struct fact_view *view, struct value *columns)
@@ -67,7 +66,7 @@ void fact_columns_read(const struct fact_view *view, struct value *columns)
     for (size_t i = 0; i < view->form->column_count; i++) {
         const struct fact_column *column = &view->form->columns[i];
         if (column->kind == FACT_NUMBER) {
-            read_number(column, fact_word(view, column->word), &columns[i]);
+            read_number(column, fact_number(view, column->word, column->narrow_at), &columns[i]);
             continue;
         }
         const struct bytes code = code_of(view, column);
@@ -81,19 +80,24 @@ void fact_columns_read(const struct fact_view *view, struct value *columns)
     }
 }
 
+/* A code is a word of which the lowest bytes are the text, and the highest its size + 1. */
+static uint8_t *write_code(const struct fact_column *column, uint64_t code, uint8_t *at)
+{
+    enum { SIZE_AT = 56 };
+    const size_t size = (size_t)(code >> SIZE_AT) - 1;
+    if (is_text(column))
+        *at++ = (uint8_t)(size + 1);
+    memcpy(at, &code, sizeof code);
+    return at + size;
+}
+
 uint8_t *fact_columns_write(const struct fact_view *view, uint8_t *at)
 {
     for (size_t i = 0; i < view->form->column_count; i++) {
         const struct fact_column *column = &view->form->columns[i];
-        if (column->kind == FACT_NUMBER) {
-            at = value_write_integer(at, (int64_t)fact_word(view, column->word));
-            continue;
-        }
-        const struct bytes code = code_of(view, column);
-        if (is_text(column))
-            *at++ = (uint8_t)(code.size + 1);
-        memcpy(at, code.data, code.size);
-        at += code.size;
+        at = column->kind == FACT_NUMBER
+                 ? value_write_integer(at, fact_number(view, column->word, column->narrow_at))
+                 : write_code(column, fact_code(view, column->word, column->narrow_at), at);
     }
     return at;
 }

@@ -30,6 +30,7 @@ struct fact_form {
     } *slots;        /* of word n: slots[n - 1] */
     struct fact_column *columns; /* of an event, if the words tell all of them (fact_columns.h) */
     size_t column_count;         /* else 0 */
+    size_t told_bytes_max;       /* what fact_columns_write may overwrite; 0: there are no columns */
 };
 /* So many bytes may be read at any event. */
 enum { FACT_READ_AHEAD = 8 };

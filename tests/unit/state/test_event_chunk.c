@@ -310,7 +310,7 @@ static void live(uint64_t seed, struct seen *seen)
 {
     static struct world w;
     static const enum fact_kind kinds[] = { FACT_NUMBER, FACT_CODE, FACT_ID };
-    static const struct fact_column told = { { VALUE_INT, 0, true }, FACT_NUMBER, 1 };
+    static const struct fact_column told = { .type = { VALUE_INT, 0, true }, .kind = FACT_NUMBER, .word = 1 };
     w = (struct world){ .prng = prng_of_seed(seed), .rarely_wide = seed % 3 != 0 };
     fact_form_init(&w.form, 1 + seed % 63, kinds, WORDS);
     fact_form_set_columns(&w.form, &told, 1);
