@@ -216,15 +216,24 @@ static enum status put_last_seen(struct lane *lane, struct error *err)
     return st;
 }
 
+/* More than the transaction changes, or the checkpoint would not end before as much has changed again. */
 static size_t slice_rows(const struct lane *lane, bool hurry)
 {
     const size_t given = lane->worker->options.checkpoint_slice_rows;
-    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS;
+    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS + 2 * lane->touched_records;
+}
+
+static size_t slice_count(const struct worker *worker, enum commit_reason reason)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < worker->lane_count; i++)
+        count += worker->lanes[i]->in_transaction && wants_slice(worker->lanes[i], reason);
+    return count;
 }
 
 /*
- * All lanes' slices together are as large as a transaction may be, so that the client's queue has a limit. When checkpoints
- * lag nothing is processed, and what else a transaction would take is theirs.
+ * All slices together are as large as a transaction may be, so that the client's queue has a limit. When checkpoints lag
+ * nothing is processed, and what else a transaction would take is theirs.
  */
 static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
 {
@@ -232,7 +241,7 @@ static struct slice_limit slice_of(const struct lane *lane, enum commit_reason r
     const bool lag = worker_checkpoints_lag(worker);
     return (struct slice_limit){
         .rows = slice_rows(lane, lag || reason == COMMIT_SHUT_DOWN || !lane->touched),
-        .bytes = (lag ? 2 : 1) * worker->options.transaction_bytes_max / worker->lane_count,
+        .bytes = (lag ? 2 : 1) * worker->options.transaction_bytes_max / slice_count(worker, reason),
     };
 }
 

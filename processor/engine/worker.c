@@ -16,7 +16,7 @@ enum {
     COMMIT_INTERVAL_MS = 100,
     ALERT_FLOOR_US = 2000,
     CHECKPOINT_INTERVAL_MS = 10 * 1000,
-    RECORDS_MAX = 20 * 1000,
+    RECORDS_MAX = 100 * 1000,
     REGISTRY_PAUSE_US = 200 * 1000,
     IDLE_TURN_US = 100 * 1000,
     BUSY_TURN_US = 1000,
@@ -479,6 +479,8 @@ static enum status process_lane(struct lane *lane, struct error *err)
         const enum status st = process_next(lane, input, err);
         if (status_class_of(st) == CLASS_RETRY) {
             lane->blocked_until_us = worker_now_us(worker) + REGISTRY_PAUSE_US;
+            if (transaction_is_empty(worker))
+                worker->first_record_us = 0; /* there is nothing to be committed when the interval is over */
             snprintf(worker->stats.trouble, sizeof worker->stats.trouble, "%.*s", TROUBLE_TEXT_MAX, err->text);
             if (isolation_is_suspected(&lane->isolation))
                 end_isolation(lane); /* the others must not wait for the registry */

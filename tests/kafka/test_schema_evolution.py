@@ -6,7 +6,7 @@ import time
 
 import pytest
 import verdict
-from cluster import encode_avro, wait_until
+from cluster import cpu_seconds, encode_avro, wait_until
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -123,6 +123,13 @@ def evolution(weir, cluster, tmp_path, unique):
     return Evolution(weir, cluster, tmp_path, unique)
 
 
+def busy_share(process, seconds):
+    """Of one core, while nothing comes."""
+    before, began = cpu_seconds(process.pid), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(process.pid) - before) / (time.monotonic() - began)
+
+
 def unfinished(cluster, topology):
     """The partitions of which not everything is committed."""
     done = cluster.committed_offsets(topology.name, topology.transactions)
@@ -153,6 +160,7 @@ def test_producers_move_on_and_the_registry_goes_away(evolution, cluster, tmp_pa
                 time.sleep(0.5)
             wait_until(lambda: unfinished(cluster, topology) == waiting, 20,
                        "all but the partition that waits for a schema")
+            assert busy_share(process, 3) < 0.5, "it does not wait for the registry: it goes round"
         finally:
             cluster.registry.start()
         weir.wait_for_end(process)

@@ -84,6 +84,12 @@ def _die_with_parent():
     LIBC.prctl(1, signal.SIGKILL)
 
 
+def cpu_seconds(pid):
+    """Of all of its threads, in user and kernel mode, since it began."""
+    user, kernel = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(kernel)) / os.sysconf("SC_CLK_TCK")
+
+
 class Process:
     """One program with its output in a file; ended by its pid, never by its name. A session of its
     own keeps Ctrl-C from it: its owner ends it, in order."""
