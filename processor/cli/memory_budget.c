@@ -7,7 +7,7 @@
 #define MIB (UINT64_C(1) << 20)
 
 enum {
-    FIXED_MIB = 56,
+    FIXED_MIB = 32,
     FIXED_WORKER_MIB = 16,
     LEFT_WORKER_MIB = 64, /* less, and a worker would commit every few hundred records */
     PERCENT = 100,
@@ -20,7 +20,7 @@ static const struct part {
     unsigned percent;
 } parts[] = {
 #define PART(name, percent) { #name, offsetof(struct memory_budget, name), percent }
-    PART(entities, 48), PART(uncheckpointed, 21), PART(rows, 2),          PART(blocks, 7),
+    PART(entities, 54), PART(uncheckpointed, 15), PART(rows, 2),          PART(blocks, 7),
     PART(memtables, 9),  PART(fetched, 5),        PART(transactions, 8),
 #undef PART
 };
