@@ -39,6 +39,7 @@ TIMEOUT_S = 1800
 BUILD = ROOT / "build/release"
 FIGURES = ("cpu_s_per_million", "events_per_s", "broker_cpu_s_per_million", "peak_mb")
 ALERT = fastavro.parse_schema(json.loads((ROOT / "schemas/fraud-alert.avsc").read_text()))
+COMMIT_MS = 100  # an interval that is not named
 REMEMBER_ALL = "    dedupe: 24h\n    remember: { for: 24h, columns: all }\n"
 GC_OPTIONS = ["-XX:+UseParallelGC", "-XX:+UseCompactObjectHeaders"]
 JAVA_OPTIONS = ["-Xms1g", "-Xmx1g", "-Xmn500m", *GC_OPTIONS]
@@ -225,7 +226,7 @@ def job_parser(description, **defaults):
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--users", type=int)
     parser.add_argument("--distribution", default="mandelbrot", choices=("uniform", "mandelbrot", "zipf"))
-    parser.add_argument("--commit-ms", type=int, default=100)
+    parser.add_argument("--commit-ms", type=int, default=COMMIT_MS)
     parser.add_argument("--hours", type=float, help="event time that the input covers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int)
@@ -268,7 +269,8 @@ def main():
             print(f"{name:6} {figure:26} {'%.2f [%.2f-%.2f]' % spread(results, figure)}")
     if given.evidence:
         memory = given.set.get("WEIR_MEMORY")
-        leave_evidence(f"drain-{given.distribution}-{given.users}" + "-all" * given.remember_all + f"-{memory}" * bool(memory),
+        leave_evidence(f"drain-{given.distribution}-{given.users}" + f"-{given.commit_ms}ms" * (given.commit_ms != COMMIT_MS) +
+                       "-all" * given.remember_all + f"-{memory}" * bool(memory),
                        f"./dev bench rival {' '.join(sys.argv[1:])}".strip(), events=given.events, users=given.users,
                        distribution=given.distribution, commit_ms=given.commit_ms, memory=memory or "512MB",
                        rival_mb=given.rival_mb, runs=given.runs, speed=speed,

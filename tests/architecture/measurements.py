@@ -4,6 +4,7 @@ import json
 
 SYSTEMS = {"weir": "weir", "rival": "Kafka Streams", "rival-20ms": "Kafka Streams, 20 ms", "rival-100ms": "Kafka Streams, 100 ms",
            "floor": "the empty loop"}
+COMMIT_MS = 100
 DISTRIBUTIONS = {"mandelbrot": "Zipf–Mandelbrot", "uniform": "uniform", "zipf": "plain Zipf"}
 
 
@@ -32,6 +33,7 @@ def where(figures):
 
 def drained(name, figures):
     return f"{figures['users']:,} users, {DISTRIBUTIONS[figures['distribution']]}" + \
+        (f", {figures['commit_ms']} ms between commits" if figures.get("commit_ms", COMMIT_MS) != COMMIT_MS else "") + \
         (", dedupe and all columns" if name.endswith("-all") else "")
 
 
