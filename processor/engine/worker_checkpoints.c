@@ -10,7 +10,7 @@ static bool checkpoint_is_due(const struct worker *worker, const struct lane *la
         return false;
     if (!lane->changed || overlay_active_count(lane->overlay) == 0)
         return false;
-    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 2);
+    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 4) * 3;
     const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
     return forced || overlay_active_bytes(lane->overlay) >= share ||
            waited_us >= worker->options.checkpoint_interval_ms * 1000;
