@@ -4,13 +4,7 @@ import os
 import pathlib
 import time
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(pid):
-    """User and system time of all its threads, also of those that ended."""
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+from cluster import cpu_seconds  # noqa: F401 - of tests/support, as all that starts processes is
 
 
 def peak_bytes(pid):

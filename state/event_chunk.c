@@ -257,12 +257,6 @@ static bool facts_fit(const struct event_chunk *chunk)
     return fit;
 }
 
-void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
-{
-    ENSURE(i < chunk->count);
-    write_facts(chunk, i, words);
-}
-
 /* --- rests ------------------------------------------------------------------------------------ */
 
 /* The rests lie in the order of the events, as they do until a late one comes or one is replaced. */

@@ -67,14 +67,12 @@ struct event_chunk {
 void event_chunk_fini(struct event_chunk *chunk);
 /* How many of its events have time <= time_us. Loaded only. */
 size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us);
-/* Inserts at place i; `rest` (empty: a bare event) and the facts are copied. words NULL: they are set later. */
+/* Inserts at place i; `rest` (empty: a bare event) and the facts are copied. words NULL: there are none. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
 /* Room for so many events, which are bare or narrow, and their rests, in a chunk that has none. */
 void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
-/* Of an event that was put in without. */
-void event_chunk_set_facts(struct event_chunk *chunk, size_t i, const uint64_t *words);
 
 static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)
 {
@@ -166,8 +164,7 @@ struct event_chunk_reading {
     size_t column_count;
     uint32_t layout;      /* of the columns */
     struct value *values; /* column_count of them, to work with */
-    /* The facts of an event with the columns that `values` are now; they stay until the next call. NULL: there are none,
-     * or they are set later. */
+    /* The facts of an event with the columns that `values` are now; they stay until the next call. NULL: there are none. */
     const uint64_t *(*facts_of)(void *context);
     void *context;
 };

@@ -47,12 +47,12 @@ struct worker_options {
     int64_t commit_interval_ms;   /* 0: 100 */
     int64_t alert_floor_us;       /* least time between commits when an alert waits; 0: 2000 */
     int64_t checkpoint_interval_ms; /* 0: 10000 */
-    size_t checkpoint_slice_rows; /* of a checkpoint in one transaction; 0: 2000, 50000 in a hurry */
+    size_t checkpoint_slice_rows; /* of a checkpoint in one transaction; 0: 2000 and twice the records, 50000 in a hurry */
     size_t checkpoint_write_rows; /* of a checkpoint in one write to the store; 0: 5000 */
     size_t transaction_records_max; /* 0: 100000 */
     uint64_t transaction_bytes_max; /* 0: 32 MiB */
     uint64_t queued_bytes_max;    /* of records that were read and cannot be processed yet; 0: 16 MiB */
-    uint64_t active_bytes_max;    /* of all tasks: a checkpoint starts at a half; 0: 64 MiB */
+    uint64_t active_bytes_max;    /* of all tasks: a checkpoint starts at three quarters; 0: 64 MiB */
     uint64_t entity_cache_bytes;  /* of all tasks; 0: 64 MiB */
     uint64_t row_cache_bytes;     /* of all tasks; 0: 16 MiB */
 
