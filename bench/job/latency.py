@@ -55,6 +55,7 @@ SETTLE_S, MARGIN_S = 5, 1
 END_TIMEOUT_S = 180
 BURST_S, BURST_TIMES, BEFORE_BURST_S, AFTER_BURST_S = 60, 10, 30, 150
 DRAINED_S = 120
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")  # of /proc/stat
 PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 TARGETS_MS = {"p50": 10, "p99": 30, "p99.9": 60}
 WEIR_COMMIT_MS, WEIR_ALERT_FLOOR = 100, "2ms"  # its defaults, for the floor to do the same
@@ -280,7 +281,7 @@ def core_seconds():
     for line in pathlib.Path("/proc/stat").read_text().splitlines():
         if re.match(r"cpu\d", line):
             name, *ticks = line.split()
-            user, nice, system, _, _, irq, softirq, steal = (int(each) / process.TICKS for each in ticks[:8])
+            user, nice, system, _, _, irq, softirq, steal = (int(each) / TICKS_PER_S for each in ticks[:8])
             found[int(name[3:])] = (user + nice + system + irq + softirq, steal)
     return found
 
