@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The rules that no compiler knows: who may include what, which library is known where, and what
-the documentation repeats of the code (documents.py).
+"""The rules that no compiler knows: who may include what, which library is known where, what the documentation repeats of
+the code (documents.py), and what scripts ask of each other (python_names.py).
 
 Prints TAP. Each rule is first tried on a small tree that breaks it: a rule that finds nothing there
 is broken itself.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import documents
+import python_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -162,6 +163,8 @@ BROKEN_FINDINGS = {check_layers: 3, check_libraries: 2, check_calls: 2, check_he
 for rule, (files, findings) in documents.BROKEN.items():
     BROKEN[rule] = files
     BROKEN_FINDINGS[rule] = findings
+BROKEN.update(python_names.BROKEN)
+BROKEN_FINDINGS.update(python_names.BROKEN_FINDINGS)
 
 
 def tries(rule):
