@@ -11,8 +11,11 @@ enum {
     CHUNK_EVENTS_MIN = 16,
     DIRECTORY_SHARE = 6,
     CHUNK_BYTES = 16 * 1024,
-    OPEN_GROWTH = 2, /* so many times a chunk's events before the open chunk is sealed, */
-    LATE_GROWTH = 4, /* or a sealed one, grown by late events, is halved */
+    OPEN_GROWTH = 2,       /* so many times a chunk's events before the open chunk is sealed, */
+    OPEN_RESTS_MIN = 768,  /* or so many bytes of rests, and more for entities with many chunks: */
+    OPEN_RESTS_SHARE = 24, /* for each so many; */
+    OPEN_LEFT_SHARE = 4,   /* then this part of its events stays open */
+    LATE_GROWTH = 4,       /* or a sealed one, grown by late events, is halved */
     EXPIRED_SHARE = 4,
     INDEX_RESTART = 64,
 };
@@ -117,6 +120,21 @@ enum status entity_find_chunk(struct entity *entity, uint64_t index, struct even
     return ST_OK;
 }
 
+static enum status want_rests(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    if (chunk->rests_away)
+        TRY(entity_load_rests(entity, chunk, err));
+    chunk->rests_used = true;
+    return ST_OK;
+}
+
+/* The same, and the rests of its events are there. */
+static enum status find_whole_chunk(struct entity *entity, uint64_t index, struct event_chunk **out, struct error *err)
+{
+    TRY(entity_find_chunk(entity, index, out, err));
+    return want_rests(entity, *out, err);
+}
+
 enum status entity_place_of(struct entity *entity, uint64_t index, struct event_place *out,
                             struct error *err)
 {
@@ -208,7 +226,7 @@ enum status entity_measure(struct entity *entity, uint64_t index, struct error *
     if (scratch->measured == entity && scratch->measured_index == index)
         return ST_OK;
     struct event_chunk *chunk;
-    TRY(entity_find_chunk(entity, index, &chunk, err));
+    TRY(find_whole_chunk(entity, index, &chunk, err));
     TRY(decode(chunk, index - chunk->start, entity, scratch->measures, err));
     compute_measures(entity->log);
     scratch->measured = entity;
@@ -305,7 +323,8 @@ static void split_off(struct entity *entity, size_t i, size_t events)
 }
 
 /* The head is written at each commit: the open events, perhaps 40 bytes each, and 10 bytes for each
- * sealed chunk. It is smallest when both take the same, so chunks grow with their number. */
+ * sealed chunk. It is smallest when both take the same, so chunks grow with their number. For events that remember more there
+ * is a limit of bytes, that grows likewise (open_rests_max). */
 static size_t chunk_events(const struct entity *entity)
 {
     const size_t wanted = entity_spec_of(entity->log)->chunk_events;
@@ -322,11 +341,24 @@ static bool is_overfull(const struct entity *entity, const struct event_chunk *c
     return chunk->count > 1 && (chunk->count > events || event_chunk_row_size(chunk) > bytes);
 }
 
+static size_t open_rests_max(const struct entity *entity)
+{
+    const size_t wanted = entity_spec_of(entity->log)->chunk_bytes;
+    const size_t grown = (size_t)entity->sealed_count * OPEN_RESTS_SHARE;
+    if (wanted != 0)
+        return wanted;
+    return grown < OPEN_RESTS_MIN ? OPEN_RESTS_MIN : grown;
+}
+
 /* Seals the oldest of the open events, or halves a sealed chunk, when there are too many. */
 static void relieve(struct entity *entity, size_t i)
 {
     const size_t events = chunk_events(entity);
     const bool is_open = i == entity->sealed_count;
+    if (is_open && entity->open.count > 1 && entity->open.rest_bytes > open_rests_max(entity)) {
+        const size_t left = entity->open.count / OPEN_LEFT_SHARE;
+        return split_off(entity, i, entity->open.count - (left == 0 ? 1 : left));
+    }
     const size_t growth = is_open ? OPEN_GROWTH : LATE_GROWTH;
     for (; is_overfull(entity, entity_chunk(entity, i), growth * events); i++) {
         const size_t count = entity_chunk(entity, i)->count;
@@ -399,6 +431,7 @@ enum status entity_insert(struct entity *entity, const struct entity_event *even
     struct event_chunk *chunk;
     TRY(entity_upper_bound(entity, event->time_us, &index, err));
     TRY(chunk_at(entity, index, &chunk, err));
+    TRY(want_rests(entity, chunk, err));
     event_chunk_insert(chunk, index - chunk->start, event->time_us, event->offset, buffer_view(&scratch->rest),
                        scratch->words);
     entity_ids_inserted(entity, scratch->words);
@@ -427,7 +460,7 @@ enum status entity_event_at(struct entity *entity, size_t position, struct entit
     const struct entity_log_spec *spec = entity_spec_of(entity->log);
     struct event_chunk *chunk;
     const uint64_t index = entity_first_index(entity) + position;
-    TRY(entity_find_chunk(entity, index, &chunk, err));
+    TRY(find_whole_chunk(entity, index, &chunk, err));
     const struct event_place place = event_chunk_place(chunk, index - chunk->start);
     TRY(decode(chunk, index - chunk->start, entity, columns, err));
     for (size_t i = 0; i < spec->column_count; i++)
@@ -445,7 +478,7 @@ enum status entity_has_alerted(struct entity *entity, size_t position, uint32_t 
 {
     struct event_chunk *chunk;
     const uint64_t index = entity_first_index(entity) + position;
-    TRY(entity_find_chunk(entity, index, &chunk, err));
+    TRY(find_whole_chunk(entity, index, &chunk, err));
     const struct bytes rest = event_chunk_rest(chunk, index - chunk->start);
     *alerted = false;
     if (rest.size == 0)
@@ -466,7 +499,7 @@ enum status entity_set_alerted(struct entity *entity, size_t position, uint32_t 
     TRY(entity_has_alerted(entity, position, rule_id, &alerted, err));
     if (alerted)
         return ST_OK;
-    TRY(entity_find_chunk(entity, index, &chunk, err));
+    TRY(find_whole_chunk(entity, index, &chunk, err));
     buffer_clear(&scratch->value);
     event_chunk_put_rest(chunk, index - chunk->start, &scratch->value);
     struct reader in = reader_of(buffer_view(&scratch->value));

@@ -67,7 +67,7 @@ struct entity {
     uint64_t head_epoch;
     uint64_t touched_in; /* the number of the last transaction that needed it */
     uint32_t head_bytes; /* of its head row, when it was last read or written */
-    bool chunk_came; /* one was sealed or read since entity_unload_chunks looked last */
+    bool chunk_came; /* one was sealed or read since entity_forget_rests looked last */
     bool dirty;   /* rows must be written */
     bool stored;  /* the overlay has a head row */
 };
@@ -132,6 +132,8 @@ const uint64_t *entity_read_facts(void *log);
 /* Reads a sealed chunk's row. */
 MUST_CHECK enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk,
                                          struct error *err);
+/* The same for a chunk that has only its rests away: they are in its row. What was asked of its events before is no more. */
+MUST_CHECK enum status entity_load_rests(struct entity *entity, struct event_chunk *chunk, struct error *err);
 
 /* The same value, its text in the arena. */
 struct value entity_keep_value(const struct value *v, struct arena *arena);

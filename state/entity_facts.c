@@ -285,3 +285,14 @@ void entity_facts_of(const struct entity_facts *facts, const struct value *measu
     }
     words[0] = members;
 }
+
+bool entity_facts_suffice(const struct entity_facts *facts, const struct fact_view *view)
+{
+    const uint64_t members = fact_members(view);
+    bool suffice = (members & FACT_WIDE) == 0;
+    for (size_t c = 0; c < facts->code_count && suffice; c++) {
+        const struct code_spec *spec = &facts->codes[c];
+        suffice = (members & spec->member) == 0 || fact_code(view, spec->word, spec->narrow_at) != 0;
+    }
+    return suffice;
+}

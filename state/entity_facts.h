@@ -73,6 +73,8 @@ void entity_facts_fini(struct entity_facts *facts);
 /* Fills word_count words; the scratch is overwritten. */
 void entity_facts_of(const struct entity_facts *facts, const struct value *measures,
                      uint64_t *words, struct buffer *scratch);
+/* Whether windows can pass the event without a look at its columns, but for aggregates with a state. */
+bool entity_facts_suffice(const struct entity_facts *facts, const struct fact_view *view);
 /* What stands in id_word of an event with this id; never 0. */
 uint64_t entity_facts_id(const struct value *id, struct buffer *scratch);
 

@@ -308,6 +308,8 @@ enum status entity_log_flush(struct entity_log *log, struct error *err)
             entity_tidy(log->touched[i]);
         else if (log->touched[i]->dirty)
             TRY(entity_write_rows(log->touched[i], err));
+        if (is_short)
+            entity_forget_rests(log->touched[i]);
         settle(log, log->touched[i]);
     }
     log->settled = true;

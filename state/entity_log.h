@@ -107,7 +107,7 @@ struct entity_log_spec {
     int64_t retention_us; /* events older than the entity's newest by more may be forgotten */
     int64_t look_back_us; /* of windows of N events; at most retention_us less the accepted lateness */
     size_t chunk_events;  /* 0: 16, and more for entities with many */
-    size_t chunk_bytes;   /* 0: 16 KiB: chunks are sealed by size as well as by count */
+    size_t chunk_bytes;   /* chunks are sealed by size as well; 0: the open one early, so that heads are short */
     uint64_t cache_bytes; /* of loaded entities, and of the rows of those that were let go lately */
     /* There is no abort, and rows are written only of entities that leave the cache: for a run over
      * files, whose state nobody reads afterwards. */

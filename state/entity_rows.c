@@ -35,21 +35,14 @@ static struct bytes chunk_key(const struct entity *entity, uint64_t number)
     return buffer_view(&log->row_key);
 }
 
-/* Valid until it is taken from what is kept, or the next call on the overlay. */
-static enum status find_row(struct entity_log *log, struct bytes key, struct bytes *row, struct error *err)
-{
-    return row_cache_get(log->kept, key, row) ? ST_OK : overlay_get(log->overlay, key, row, err);
-}
-
 static void delete_row(struct entity_log *log, struct bytes key)
 {
     row_cache_remove(log->kept, key);
     overlay_delete(log->overlay, key);
 }
 
-static void write_head(struct entity *entity, struct buffer *out)
+static void write_directory(const struct entity *entity, struct buffer *out)
 {
-    buffer_put_u8(out, HEAD_FORMAT);
     buffer_put_varint(out, entity->next_number);
     buffer_put_varint(out, entity->sealed_count);
     int64_t last_us = 0;
@@ -61,6 +54,12 @@ static void write_head(struct entity *entity, struct buffer *out)
         buffer_put_varint(out, (uint64_t)(chunk->last_us - chunk->first_us));
         last_us = chunk->last_us;
     }
+}
+
+static void write_head(struct entity *entity, struct buffer *out)
+{
+    buffer_put_u8(out, HEAD_FORMAT);
+    write_directory(entity, out);
     event_chunk_write_open(&entity->open, entity->log->layout, out);
 }
 
@@ -88,21 +87,24 @@ static enum status read_directory_entry(struct reader *in, uint64_t next_number,
     return ST_OK;
 }
 
-/* What comes before the directory. */
-struct head_begin {
-    enum event_chunk_kind kind; /* how the open events are written */
+/* What the directory begins with. */
+struct directory_begin {
     uint64_t next_number, sealed;
 };
 
-static enum status read_head_begin(struct reader *in, struct head_begin *out, struct error *err)
+static enum status read_directory_begin(struct reader *in, struct directory_begin *out, struct error *err)
 {
-    const uint8_t format = reader_u8(in);
-    if (format != HEAD_FORMAT && format != HEAD_FORMAT_COUNTED)
-        return malformed(err);
-    out->kind = format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED;
     out->next_number = reader_varint(in);
     out->sealed = reader_varint(in);
     return in->failed || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err) : ST_OK;
+}
+
+/* How the open events are written. */
+static enum status read_kind(struct reader *in, enum event_chunk_kind *kind, struct error *err)
+{
+    const uint8_t format = reader_u8(in);
+    *kind = format == HEAD_FORMAT ? EVENT_CHUNK_OPEN : EVENT_CHUNK_SEALED;
+    return format == HEAD_FORMAT || format == HEAD_FORMAT_COUNTED ? ST_OK : malformed(err);
 }
 
 static struct event_chunk_reading reading_of(struct entity_log *log)
@@ -116,60 +118,100 @@ static struct event_chunk_reading reading_of(struct entity_log *log)
                                          .context = log };
 }
 
-static enum status read_head(struct entity *entity, struct bytes row, struct error *err)
+/* The sealed chunks, not loaded, and where the open one begins. */
+static enum status read_directory(struct entity *entity, struct reader *in, struct error *err)
 {
     struct entity_log *log = entity->log;
-    struct reader in = reader_of(row);
-    struct head_begin begin;
-    TRY(read_head_begin(&in, &begin, err));
+    struct directory_begin begin;
+    TRY(read_directory_begin(in, &begin, err));
     entity->next_number = begin.next_number;
-    const uint64_t sealed = begin.sealed;
     /* Each is counted when it is there: what was read of a row that turns out malformed is freed. */
-    entity->sealed = mem_alloc_array((size_t)sealed, sizeof *entity->sealed);
+    entity->sealed = mem_alloc_array((size_t)begin.sealed, sizeof *entity->sealed);
     int64_t last_us = 0;
     uint64_t start = 0;
-    for (uint64_t i = 0; i < sealed; i++) {
+    for (uint64_t i = 0; i < begin.sealed; i++) {
         struct event_chunk *chunk = &entity->sealed[entity->sealed_count++];
         chunk->start = (uint32_t)start;
         chunk->facts = &log->facts.form;
-        TRY(read_directory_entry(&in, entity->next_number, chunk, &last_us, err));
+        TRY(read_directory_entry(in, entity->next_number, chunk, &last_us, err));
         start += chunk->count;
         if (start > ENTITY_EVENTS_MAX || (i > 0 && chunk->first_us < chunk[-1].last_us))
             return malformed(err);
     }
     entity->open = (struct event_chunk){ .start = (uint32_t)start, .facts = &log->facts.form };
-    const struct event_chunk_reading reading = reading_of(log);
-    TRY(event_chunk_read(&entity->open, begin.kind, &in, &reading, err));
-    if (sealed > 0 && entity->open.count > 0 && entity->open.first_us < last_us)
+    return ST_OK;
+}
+
+static enum status read_head(struct entity *entity, struct bytes row, struct error *err)
+{
+    struct reader in = reader_of(row);
+    enum event_chunk_kind kind;
+    TRY(read_kind(&in, &kind, err));
+    TRY(read_directory(entity, &in, err));
+    const struct event_chunk_reading reading = reading_of(entity->log);
+    TRY(event_chunk_read(&entity->open, kind, &in, &reading, err));
+    const struct event_chunk *last = entity->sealed_count == 0 ? NULL : &entity->sealed[entity->sealed_count - 1];
+    if (last != NULL && entity->open.count > 0 && entity->open.first_us < last->last_us)
         return malformed(err);
     entity->stored = true;
     entity->head_bytes = (uint32_t)row.size;
     return ST_OK;
 }
 
-enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
+/* What is known of a sealed chunk that is not loaded. */
+static struct event_chunk extent_of(const struct event_chunk *chunk)
 {
-    struct entity_log *log = entity->log;
+    return (struct event_chunk){ .number = chunk->number, .first_us = chunk->first_us, .last_us = chunk->last_us,
+                                 .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
+}
+
+/* If that fails, the chunk is still not loaded. */
+static enum status read_chunk_row(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    const struct event_chunk extent = *chunk;
     struct bytes row;
-    TRY(find_row(log, chunk_key(entity, chunk->number), &row, err));
+    TRY(overlay_get(entity->log->overlay, chunk_key(entity, chunk->number), &row, err));
     if (row.data == NULL)
         return FAIL(err, ST_CORRUPT, "a chunk of an entity's events is missing");
     struct reader in = reader_of(row);
-    const struct event_chunk expected = *chunk;
     chunk->count = 0;
-    const struct event_chunk_reading reading = reading_of(log);
+    const struct event_chunk_reading reading = reading_of(entity->log);
     const enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, &reading, err);
-    if (st == ST_OK && chunk->count == expected.count && chunk->first_us == expected.first_us &&
-        chunk->last_us == expected.last_us) {
-        row_cache_remove(log->kept, chunk_key(entity, chunk->number));
-        entity->chunk_came = true;
+    if (st == ST_OK && chunk->count == extent.count && chunk->first_us == extent.first_us && chunk->last_us == extent.last_us)
         return ST_OK;
-    }
     event_chunk_fini(chunk);
-    *chunk = expected; /* still not loaded */
+    *chunk = extent;
     return st != ST_OK ? st
                        : FAIL(err, ST_CORRUPT,
                               "a chunk of an entity's events is not the one its head names");
+}
+
+enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    struct row_cache *kept = entity->log->kept;
+    struct bytes image;
+    if (row_cache_get(kept, chunk_key(entity, chunk->number), &image)) {
+        struct reader in = reader_of(image);
+        event_chunk_image_read(chunk, &in, 0);
+        ENSURE(reader_done(&in));
+        row_cache_remove(kept, chunk_key(entity, chunk->number));
+    } else {
+        TRY(read_chunk_row(entity, chunk, err));
+    }
+    entity->chunk_came = true;
+    return ST_OK;
+}
+
+enum status entity_load_rests(struct entity *entity, struct event_chunk *chunk, struct error *err)
+{
+    ENSURE(chunk->loaded && chunk->rests_away && !chunk->dirty);
+    const struct event_chunk extent = extent_of(chunk);
+    event_chunk_fini(chunk);
+    *chunk = extent;
+    TRY(read_chunk_row(entity, chunk, err));
+    chunk->used = true;
+    entity->chunk_came = true;
+    return ST_OK;
 }
 
 static enum status write_chunk(struct entity *entity, struct event_chunk *chunk, struct error *err)
@@ -231,7 +273,12 @@ enum status entity_write_rows(struct entity *entity, struct error *err)
     return ST_OK;
 }
 
-/* A head row is kept behind what only this process knows: varint size of the image | image | varint head_epoch. */
+/* --- what is kept of entities that were let go -------------------------------------------------- */
+
+/*
+ * varint size of the windows' image | it (entity_image.h) | varint head_epoch | varint head_bytes | the directory | the open
+ * chunk's image
+ */
 static void put_kept(struct entity *entity)
 {
     struct entity_log *log = entity->log;
@@ -240,63 +287,51 @@ static void put_kept(struct entity *entity)
     entity_image_write(entity, image);
     buffer_clear(&log->row);
     buffer_put_run(&log->row, buffer_view(image));
-    buffer_put_varint(&log->row, event_chunk_only_grew(&entity->open) ? entity->head_epoch : 0);
-    write_head(entity, &log->row);
+    buffer_put_varint(&log->row, entity->head_epoch);
+    buffer_put_varint(&log->row, entity->head_bytes);
+    write_directory(entity, &log->row);
+    event_chunk_image_write(&entity->open, &log->row);
     row_cache_put(log->kept, head_key(log, entity_key(entity)), buffer_view(&log->row));
 }
 
-/* A head row, and what was kept with it. */
-struct found_head {
-    bool is_kept;
-    struct bytes row, image;
-    uint64_t epoch;
-};
-
-/* Valid as long as what find_row finds. */
-static enum status find_head(struct entity_log *log, struct bytes key, struct found_head *out, struct error *err)
+static enum status read_kept(struct entity *entity, struct bytes kept, struct error *err)
 {
-    const struct bytes row_key = head_key(log, key);
-    struct bytes kept;
-    *out = (struct found_head){ .is_kept = row_cache_get(log->kept, row_key, &kept) };
-    if (!out->is_kept)
-        return overlay_get(log->overlay, row_key, &out->row, err);
     struct reader in = reader_of(kept);
-    out->image = reader_run(&in);
-    out->epoch = reader_varint(&in);
-    out->row = reader_take(&in, reader_left(&in));
+    const struct bytes image = reader_run(&in);
+    entity->head_epoch = reader_varint(&in);
+    entity->head_bytes = (uint32_t)reader_varint(&in);
+    TRY(read_directory(entity, &in, err));
+    event_chunk_image_read(&entity->open, &in, 1); /* it is wanted because another event comes */
+    ENSURE(reader_done(&in));
+    entity_image_read(entity, image);
+    entity->stored = true;
     return ST_OK;
 }
 
 enum status entity_read_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
-    struct found_head head;
-    TRY(find_head(log, entity_key(entity), &head, err));
-    if (head.row.data == NULL)
+    struct bytes row;
+    if (row_cache_get(log->kept, head_key(log, entity_key(entity)), &row)) {
+        TRY(read_kept(entity, row, err));
+        row_cache_remove(log->kept, head_key(log, entity_key(entity)));
         return ST_OK;
-    TRY(read_head(entity, head.row, err));
-    if (!head.is_kept)
-        return ST_OK;
-    entity_image_read(entity, head.image);
-    if (head.epoch > 0)
-        event_chunk_is_written(&entity->open);
-    entity->head_epoch = head.epoch;
-    row_cache_remove(log->kept, head_key(log, entity_key(entity)));
-    return ST_OK;
+    }
+    TRY(overlay_get(log->overlay, head_key(log, entity_key(entity)), &row, err));
+    return row.data == NULL ? ST_OK : read_head(entity, row, err);
 }
 
 static void keep_chunk(struct entity *entity, struct event_chunk *chunk)
 {
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
-    event_chunk_write(chunk, log->layout, &log->row);
+    event_chunk_image_write(chunk, &log->row);
     row_cache_put(log->kept, chunk_key(entity, chunk->number), buffer_view(&log->row));
 }
 
 static void unload_chunk(struct entity *entity, struct event_chunk *chunk)
 {
-    const struct event_chunk extent = { .number = chunk->number, .first_us = chunk->first_us, .last_us = chunk->last_us,
-                                        .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
+    const struct event_chunk extent = extent_of(chunk);
     keep_chunk(entity, chunk);
     event_chunk_fini(chunk);
     *chunk = extent;
@@ -306,7 +341,6 @@ void entity_unload_chunks(struct entity *entity)
 {
     if (!entity->chunk_came || entity->log->spec->never_aborts)
         return;
-    entity->chunk_came = false;
     entity_scratch_of(entity->log)->measured = NULL; /* its text may be in one of them */
     for (size_t i = 0; i < entity->sealed_count; i++) {
         struct event_chunk *chunk = &entity->sealed[i];
@@ -316,12 +350,44 @@ void entity_unload_chunks(struct entity *entity)
     }
 }
 
+/* Windows pass its events by their facts alone. */
+static bool facts_suffice(const struct entity_log *log, const struct event_chunk *chunk)
+{
+    bool suffice = true;
+    for (size_t i = 0; i < chunk->count && suffice; i++) {
+        const struct fact_view facts = event_chunk_facts(chunk, i);
+        suffice = entity_facts_suffice(&log->facts, &facts);
+    }
+    return suffice;
+}
+
+static void forget_rests(struct entity *entity, struct event_chunk *chunk)
+{
+    if (!chunk->loaded || !chunk->stored || chunk->dirty || chunk->rest_bytes == 0)
+        return;
+    if (!chunk->rests_used && facts_suffice(entity->log, chunk))
+        event_chunk_forget_rests(chunk);
+    chunk->rests_used = false;
+}
+
+void entity_forget_rests(struct entity *entity)
+{
+    if (!entity->chunk_came || entity->log->spec->never_aborts)
+        return;
+    entity->chunk_came = false;
+    if (entity->log->decodes)
+        return;
+    entity_scratch_of(entity->log)->measured = NULL;
+    for (size_t i = 0; i < entity->sealed_count; i++)
+        forget_rests(entity, &entity->sealed[i]);
+}
+
 void entity_keep_rows(struct entity *entity)
 {
-    struct entity_log *log = entity->log;
     ENSURE(!entity->dirty);
-    if (!entity->stored || log->spec->never_aborts)
+    if (!entity->stored || entity->log->spec->never_aborts)
         return;
+    entity_forget_rests(entity);
     for (size_t i = 0; i < entity->sealed_count; i++) {
         if (entity->sealed[i].loaded)
             keep_chunk(entity, &entity->sealed[i]);
@@ -343,30 +409,61 @@ void entity_delete_rows(struct entity *entity)
     entity->stored = false;
 }
 
-static enum status newest_of_head(struct reader *in, int64_t *newest_us, struct error *err)
+/* How many sealed chunks there are, and when the last one ends. */
+static enum status skip_directory(struct reader *in, uint64_t *sealed, int64_t *last_us, struct error *err)
 {
-    struct head_begin begin;
-    int64_t sealed_us = 0;
-    TRY(read_head_begin(in, &begin, err));
+    struct directory_begin begin;
+    TRY(read_directory_begin(in, &begin, err));
+    *sealed = begin.sealed;
+    *last_us = 0;
     for (uint64_t i = 0; i < begin.sealed; i++) {
         struct event_chunk chunk = { .count = 0 };
-        TRY(read_directory_entry(in, begin.next_number, &chunk, &sealed_us, err));
+        TRY(read_directory_entry(in, begin.next_number, &chunk, last_us, err));
     }
-    TRY(event_chunk_read_newest(begin.kind, in, newest_us, err));
-    if (*newest_us == INT64_MIN && begin.sealed > 0)
+    return ST_OK;
+}
+
+static enum status newest_of_head(struct bytes row, int64_t *newest_us, struct error *err)
+{
+    struct reader in = reader_of(row);
+    enum event_chunk_kind kind;
+    uint64_t sealed;
+    int64_t sealed_us;
+    TRY(read_kind(&in, &kind, err));
+    TRY(skip_directory(&in, &sealed, &sealed_us, err));
+    TRY(event_chunk_read_newest(kind, &in, newest_us, err));
+    if (*newest_us == INT64_MIN && sealed > 0)
         *newest_us = sealed_us;
+    return ST_OK;
+}
+
+static enum status newest_of_kept(const struct entity_log *log, struct bytes kept, int64_t *newest_us, struct error *err)
+{
+    struct reader in = reader_of(kept);
+    struct event_chunk open = { .facts = &log->facts.form };
+    uint64_t sealed;
+    (void)reader_run(&in);
+    (void)reader_varint(&in);
+    (void)reader_varint(&in);
+    TRY(skip_directory(&in, &sealed, newest_us, err));
+    event_chunk_image_read(&open, &in, 0);
+    if (open.count > 0)
+        *newest_us = open.last_us;
+    else if (sealed == 0)
+        *newest_us = INT64_MIN;
+    event_chunk_fini(&open);
     return ST_OK;
 }
 
 enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us, struct error *err)
 {
-    struct found_head head;
-    TRY(find_head(log, key, &head, err));
-    *found = head.row.data != NULL;
-    if (!*found)
-        return ST_OK;
-    struct reader in = reader_of(head.row);
-    return newest_of_head(&in, newest_us, err);
+    struct bytes row;
+    *found = row_cache_get(log->kept, head_key(log, key), &row);
+    if (*found)
+        return newest_of_kept(log, row, newest_us, err);
+    TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
+    *found = row.data != NULL;
+    return *found ? newest_of_head(row, newest_us, err) : ST_OK;
 }
 
 void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out)

@@ -2,9 +2,9 @@
  * entity_rows: an entity's rows in the overlay, from which it is loaded, and to which it is written when it has changed.
  * Private to the entity log.
  *
- * Rows that are kept (entity_log.kept) are as the overlay has them. A row is either there or a part of a loaded entity, never
- * both: so a row that changes or is deleted is not there, and an abort, which forgets what it loaded, leaves only what is
- * committed.
+ * What is kept (entity_log.kept) says what the overlay's rows of the same keys say, in fewer bytes, and as this process can
+ * take it back at once. It is either there or a part of a loaded entity, never both: so what changes or is deleted is not
+ * there, and an abort, which forgets what it loaded, leaves only what is committed.
  */
 #ifndef WEIR_STATE_ENTITY_ROWS_H
 #define WEIR_STATE_ENTITY_ROWS_H
@@ -26,15 +26,17 @@ MUST_CHECK enum status entity_write_rows(struct entity *entity, struct error *er
 /* All of them. */
 void entity_delete_rows(struct entity *entity);
 /*
- * For an entity that is about to be let go and has committed what it is: keeps its rows in memory, as far as they are
- * loaded, where they take a part of its room. Whoever loads it takes them from there.
+ * For an entity that is about to be let go and has committed what it is: keeps its events, as far as they are loaded, in a
+ * part of its room. Whoever loads it takes them from there.
  */
 void entity_keep_rows(struct entity *entity);
 /*
- * Keeps the rows, instead of the events, of sealed chunks that nobody has asked for since it was called last. Before what the
+ * Keeps sealed chunks that nobody has asked for since it was called last, instead of having them loaded. Before what the
  * transaction has changed is written: what is not changed is committed.
  */
 void entity_unload_chunks(struct entity *entity);
+/* After it: of the others, those whose rests nobody has asked for leave them to their rows, if windows can do without. */
+void entity_forget_rests(struct entity *entity);
 /* The key of the row that an entity is loaded by. */
 void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out);
 

@@ -97,10 +97,11 @@ static inline void reserve(struct event_chunk *chunk, size_t count, size_t rest_
         grow(chunk, size, rest_bytes);
 }
 
-void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes)
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes)
 {
     ENSURE(chunk->room == NULL && chunk->count == 0);
-    chunk->places = rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW;
+    chunk->places = places & 3U;
+    chunk->wide_facts = wide_facts;
     set_entry_size(chunk);
     new_room(chunk, needed(chunk, count, rest_bytes));
 }
@@ -315,7 +316,7 @@ static void move_events(struct event_chunk *chunk, size_t to, size_t from)
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words)
 {
-    ENSURE(chunk->loaded && i <= chunk->count);
+    ENSURE(chunk->loaded && !chunk->rests_away && i <= chunk->count);
     if (chunk->count == 0)
         start_over(chunk, time_us, offset, rest.size == 0);
     const struct event_place place = { time_us, offset, chunk->rest_used + (uint32_t)rest.size, (uint32_t)rest.size };
@@ -341,7 +342,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
 
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest)
 {
-    ENSURE(chunk->loaded && i < chunk->count);
+    ENSURE(chunk->loaded && !chunk->rests_away && i < chunk->count);
     struct event_place place = event_chunk_place(chunk, i);
     chunk->rest_bytes -= place.size;
     reserve(chunk, 0, rest.size);
@@ -406,7 +407,7 @@ static void settle(struct event_chunk *chunk)
 
 void event_chunk_drop(struct event_chunk *chunk, size_t n)
 {
-    ENSURE(chunk->loaded && n <= chunk->count);
+    ENSURE(chunk->loaded && !chunk->rests_away && n <= chunk->count);
     if (n == 0)
         return;
     for (size_t i = 0; i < n; i++)
@@ -420,11 +421,12 @@ void event_chunk_drop(struct event_chunk *chunk, size_t n)
 
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into)
 {
-    ENSURE(chunk->loaded && n <= chunk->count && into->count == 0);
+    ENSURE(chunk->loaded && !chunk->rests_away && n <= chunk->count && into->count == 0);
     const struct event_chunk named = *into;
     *into = *chunk;
     into->number = named.number;
     into->stored = named.stored;
+    into->rests_used = false;
     into->count = (uint32_t)n;
     into->rest_bytes = 0;
     for (size_t i = 0; i < n; i++)

@@ -5,6 +5,7 @@
  *
  * In memory an event is an entry of the index and its rest, in one room: entries from its beginning, rests from its end.
  * An event of which no rule has alerted, and whose facts tell its columns (fact_columns.h), is bare: it has no rest.
+ * A sealed chunk whose row is stored may leave the rests to it (rests_away), where its facts are all that windows ask for.
  * Entries are as small as all of a chunk's events allow it:
  *     bare:   i32 milliseconds after the base time, i32 offset after the base offset
  *     narrow: the same, u16 at, u16 size of the rest; a bare event's is 0
@@ -60,8 +61,9 @@ struct event_chunk {
     uint8_t places : 2; /* enum place_form */
     bool wide_facts : 1;
     bool loaded : 1, dirty : 1;
-    bool used : 1;   /* of a sealed one: asked for since entity_unload_chunks looked last */
-    bool stored : 1; /* the overlay has a row of this number */
+    bool used : 1, rests_used : 1; /* of a sealed one, and of its rests: asked for since entity_unload_chunks looked last */
+    bool stored : 1;               /* the overlay has a row of this number */
+    bool rests_away : 1;           /* loaded and stored: only the row has them */
 };
 
 void event_chunk_fini(struct event_chunk *chunk);
@@ -70,8 +72,8 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 /* Inserts at place i; `rest` (empty: a bare event) and the facts are copied. words NULL: there are none. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
-/* Room for so many events, which are bare or narrow, and their rests, in a chunk that has none. */
-void event_chunk_reserve(struct event_chunk *chunk, size_t count, size_t rest_bytes);
+/* Room for so many events of this form, and their rests, in a chunk that has none. */
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 
 static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)
@@ -149,11 +151,6 @@ static inline bool event_chunk_only_grew(const struct event_chunk *chunk)
 {
     return chunk->written > 0;
 }
-/* Of an open chunk that was read: its row is the newest that there is, so it may grow on. */
-static inline void event_chunk_is_written(struct event_chunk *chunk)
-{
-    chunk->written = chunk->count;
-}
 /* What has come since. */
 void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out);
 
@@ -176,5 +173,17 @@ MUST_CHECK enum status event_chunk_read(struct event_chunk *chunk, enum event_ch
 MUST_CHECK enum status event_chunk_read_newest(enum event_chunk_kind kind, struct reader *in, int64_t *newest_us,
                                                struct error *err);
 uint64_t event_chunk_footprint(const struct event_chunk *chunk);
+
+/* Leaves the rests of a clean, stored chunk to its row; the other calls want them back, but for those that ask for times,
+ * offsets and facts. */
+void event_chunk_forget_rests(struct event_chunk *chunk);
+/*
+ * A chunk as it lies in memory, for a process that will want it back: no more bytes than a row, and quickly made.
+ *     u8 places | wide << 2 | rests away << 3 | varint count, written, rest bytes, bytes of the rests | zigzag base time
+ *     | zigzag base offset | the entries | the rests
+ */
+void event_chunk_image_write(const struct event_chunk *chunk, struct buffer *out);
+/* Of a chunk that is not loaded, `more` events of which are about to come. */
+void event_chunk_image_read(struct event_chunk *chunk, struct reader *in, size_t more);
 
 #endif

@@ -68,7 +68,7 @@ static void write_base(const struct event_chunk *chunk, struct buffer *out)
 
 void event_chunk_write(struct event_chunk *chunk, uint32_t layout, struct buffer *out)
 {
-    ENSURE(chunk->loaded);
+    ENSURE(chunk->loaded && !chunk->rests_away);
     event_chunk_count_from_first(chunk);
     buffer_put_varint(out, layout);
     buffer_put_varint(out, chunk->count);
@@ -78,7 +78,7 @@ void event_chunk_write(struct event_chunk *chunk, uint32_t layout, struct buffer
 
 void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct buffer *out)
 {
-    ENSURE(chunk->loaded);
+    ENSURE(chunk->loaded && !chunk->rests_away);
     event_chunk_count_from_first(chunk);
     buffer_put_varint(out, layout);
     write_base(chunk, out);
@@ -88,7 +88,7 @@ void event_chunk_write_open(struct event_chunk *chunk, uint32_t layout, struct b
 
 void event_chunk_write_new(struct event_chunk *chunk, struct buffer *out)
 {
-    ENSURE(chunk->loaded && event_chunk_only_grew(chunk));
+    ENSURE(chunk->loaded && !chunk->rests_away && event_chunk_only_grew(chunk));
     write_events(chunk, chunk->written, out);
     chunk->written = chunk->count;
 }
@@ -164,7 +164,8 @@ static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_co
     const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
     if (bare_rest_max(chunk) > 0)
         rest_bytes = 0; /* nearly all of them are bare */
-    event_chunk_reserve(chunk, count + more, rest_bytes + (rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
+    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, false, count + more,
+                        rest_bytes + (rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
 }
 
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,

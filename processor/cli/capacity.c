@@ -19,8 +19,8 @@ static const struct costs {
 };
 
 enum {
-    EVENTS_IN_CHUNK = 16, /* then it is sealed (state/entity_log.h) */
-    EVENTS_IN_HEAD = 24,  /* of a key with more: between one and two of those */
+    EVENTS_IN_CHUNK = 16, /* twice as many are open at most, then so many are sealed (state/entity.c) */
+    OPEN_BYTES = 768,     /* or so many bytes of them, then three quarters of them are */
     KEEP_TAIL_S = 40,     /* a checkpoint each 10 s, on the disk each 30 s */
     PODS_MAX = 1 << 20,
 };
@@ -119,6 +119,19 @@ static double per_second(int64_t interval_us)
     return SECOND_US / (double)(interval_us > 0 ? interval_us : 1);
 }
 
+/* Of a key with enough events: so many are sealed together, and stay in its head in the mean. */
+struct chunking {
+    double sealed, head;
+};
+
+static struct chunking chunking_of(double event_bytes)
+{
+    const double open_max = fmax(1, OPEN_BYTES / event_bytes);
+    if (open_max < 2 * EVENTS_IN_CHUNK)
+        return (struct chunking){ fmax(1, open_max * 0.75), fmax(1, open_max * (1 + 0.25) / 2) };
+    return (struct chunking){ EVENTS_IN_CHUNK, EVENTS_IN_CHUNK * (1 + 2) / 2.0 };
+}
+
 /* A key of the state: its events, and what of them is written again with each checkpoint. Where nothing looks back there
  * is none. */
 static void describe_key(struct capacity *out, const struct capacity_load *load,
@@ -130,7 +143,7 @@ static void describe_key(struct capacity *out, const struct capacity_load *load,
         fmax(1, load->average_per_s * (double)stream->retention_us / SECOND_US / load->keys);
     out->key_bytes =
         cost.entity_memory + unit->look_backs_memory + out->events_per_key * unit->event_memory;
-    out->row_bytes = cost.row_bytes + fmin(out->events_per_key, EVENTS_IN_HEAD) * unit->event_bytes;
+    out->row_bytes = cost.row_bytes + fmin(out->events_per_key, chunking_of(unit->event_bytes).head) * unit->event_bytes;
     out->state_bytes = load->keys * (cost.row_bytes + out->events_per_key * unit->event_bytes);
 }
 
@@ -157,7 +170,8 @@ static void count_whole_rows(struct capacity *out, const struct capacity_load *l
 static void sum_bytes(struct capacity *out, const struct capacity_load *load,
                       const struct unit_costs *unit)
 {
-    const double sealed = out->events_per_key > EVENTS_IN_CHUNK ? unit->event_bytes : 0;
+    const bool is_sealed = unit->event_bytes > 0 && out->events_per_key > chunking_of(unit->event_bytes).sealed;
+    const double sealed = is_sealed ? unit->event_bytes : 0;
     const double commits = out->commits_per_s / load->events_per_s;
     const double whole = out->whole_rows * out->row_bytes;
     const double added = out->row_bytes == 0 ? 0 : cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed;
@@ -200,7 +214,8 @@ static enum status estimate_for(struct capacity *out, const struct capacity_load
     sum_bytes(out, load, unit);
     sum_ns(out, load, unit);
     out->partitions = (int)workers;
-    const double rows = out->row_bytes == 0 ? 0 : keys * (1 + floor(out->events_per_key / EVENTS_IN_CHUNK));
+    const double chunks = out->row_bytes == 0 ? 0 : floor(out->events_per_key / chunking_of(unit->event_bytes).sealed);
+    const double rows = out->row_bytes == 0 ? 0 : keys * (1 + chunks);
     out->restore_s = rows / cost.restored_rows_per_s;
     return ST_OK;
 }

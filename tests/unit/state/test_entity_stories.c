@@ -587,6 +587,44 @@ Test(entity_stories, memory_follows_the_window)
     }
 }
 
+static void insert_with(struct small *s, int64_t time_us, struct bytes who)
+{
+    const struct value values[COLUMNS] = { [N] = value_int(time_us), [WHO] = value_string(who) };
+    cr_assert_eq(try_insert(s, time_us, values), ST_OK);
+}
+
+/* Bytes in memory of 60 events that remember 200 bytes each, of which a window asks for nothing. */
+static uint64_t bytes_of_long_events(uint64_t cache_bytes)
+{
+    enum { EVENTS = 60, TEXT = 200 };
+    struct small s;
+    char text[TEXT];
+    memset(text, 'x', sizeof text);
+    small_open(&s, (struct window_spec){ .span_us = 100 }, count_all);
+    s.spec.cache_bytes = cache_bytes;
+    small_start(&s);
+    for (int i = 0; i < EVENTS; i++)
+        insert_with(&s, i, bytes_of(text, sizeof text));
+    commit(&s);
+    const uint64_t bytes = entity_log_footprint(s.log);
+    for (size_t i = 0; i < EVENTS; i++) {
+        struct entity_event event;
+        struct value found[COLUMNS];
+        cr_assert_eq(entity_event_at(s.entity, i, &event, found, s.arena, NULL), ST_OK);
+        cr_assert(found[N].i == (int64_t)i && bytes_equal(found[WHO].text, bytes_of(text, sizeof text)));
+        cr_assert_eq(result_at(&s, i).i, (int64_t)i + 1);
+    }
+    small_close(&s);
+    return bytes;
+}
+
+Test(entity_stories, short_of_memory_older_events_leave_to_their_rows_what_no_window_asks_for)
+{
+    const uint64_t plenty = bytes_of_long_events(1 << 20), little = bytes_of_long_events(12 * 1024);
+    cr_assert_gt(plenty, 60 * 200);
+    cr_assert_lt(little, plenty / 2, "%" PRIu64 " bytes, and %" PRIu64 " where there is room", little, plenty);
+}
+
 Test(entity_stories, the_cache_is_bounded_and_forgets_the_oldest)
 {
     struct small s;

@@ -30,7 +30,7 @@ struct world {
     size_t read; /* events of the row that is being read */
     struct event_chunk chunk;
     struct buffer open; /* the chunk as open events, as it was written last */
-    uint64_t grown;
+    uint64_t grown, forgotten;
     struct model model;
 };
 
@@ -284,6 +284,57 @@ static void do_reload(struct world *w)
     buffer_fini(&row);
 }
 
+static void check_image(struct world *w, struct event_chunk *chunk)
+{
+    struct buffer image;
+    buffer_init(&image);
+    event_chunk_image_write(chunk, &image);
+    struct event_chunk read = { .start = chunk->start, .facts = chunk->facts };
+    struct reader in = reader_of(buffer_view(&image));
+    event_chunk_image_read(&read, &in, prng_below(&w->prng, 3));
+    CHECK(w, reader_done(&in), "an image ends where it ends");
+    CHECK(w, read.rests_away == chunk->rests_away && read.written == chunk->written, "what an image says of the chunk");
+    event_chunk_fini(chunk);
+    *chunk = read;
+    buffer_fini(&image);
+}
+
+/* From now on the chunk is one that was kept. */
+static void do_keep(struct world *w)
+{
+    const bool dirty = w->chunk.dirty;
+    check_image(w, &w->chunk);
+    w->chunk.dirty = dirty;
+}
+
+/* A copy of which only times, offsets and facts are asked. */
+static void do_forget_rests(struct world *w)
+{
+    struct buffer row;
+    buffer_init(&row);
+    event_chunk_write(&w->chunk, w->layout, &row);
+    struct event_chunk read = { .start = w->chunk.start, .facts = w->chunk.facts };
+    CHECK(w, read_chunk(w, &read, EVENT_CHUNK_SEALED, buffer_view(&row), &column, 1, w->layout) == ST_OK, "read");
+    const bool has_rests = read.rest_bytes > 0;
+    const uint64_t whole = event_chunk_footprint(&read);
+    read.stored = true;
+    event_chunk_forget_rests(&read);
+    for (int i = 0; i < 2; i++) {
+        CHECK(w, read.rests_away == has_rests && read.count == w->model.count, "forgotten");
+        CHECK(w, i > 0 || event_chunk_footprint(&read) <= whole, "it takes more than with its rests");
+        for (size_t k = 0; k < read.count; k++) {
+            CHECK(w, event_chunk_time(&read, k) == w->model.places[k].time_us, "time without rests");
+            CHECK(w, event_chunk_place(&read, k).offset == w->model.places[k].offset, "offset without rests");
+            CHECK(w, event_chunk_rest(&read, k).size == 0, "a rest that was forgotten");
+        }
+        check_facts(w, &read, 0);
+        check_image(w, &read);
+    }
+    w->forgotten += has_rests;
+    event_chunk_fini(&read);
+    buffer_fini(&row);
+}
+
 /* Whole, or what is new behind what was written last. */
 static void do_write_open(struct world *w)
 {
@@ -301,9 +352,10 @@ static void do_write_open(struct world *w)
     event_chunk_fini(&read);
 }
 
-/* How often the row only grew; a bare event was looked at, in a chunk of such alone or not; and facts of either kind. */
+/* How often the row only grew; rests were forgotten; a bare event was looked at, in a chunk of such alone or not; and facts
+ * of either kind. */
 struct seen {
-    uint64_t grown, bare, mixed, narrow, wide;
+    uint64_t grown, forgotten, bare, mixed, narrow, wide;
 };
 
 static void live(uint64_t seed, struct seen *seen)
@@ -319,7 +371,7 @@ static void live(uint64_t seed, struct seen *seen)
     cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
     for (w.step = 0; w.step < 500; w.step++) {
         const bool full = w.model.count > 10 && seed % 2 == 0;
-        switch (prng_below(&w.prng, full ? 5 : 24)) {
+        switch (prng_below(&w.prng, full ? 7 : 32)) {
         case 0:
             do_take_first(&w);
             break;
@@ -331,7 +383,13 @@ static void live(uint64_t seed, struct seen *seen)
         case 4:
             do_replace(&w);
             break;
-        case 5 ... 8:
+        case 5:
+            do_keep(&w);
+            break;
+        case 6:
+            do_forget_rests(&w);
+            break;
+        case 7 ... 14:
             do_write_open(&w);
             break;
         default:
@@ -341,6 +399,7 @@ static void live(uint64_t seed, struct seen *seen)
         check_facts(&w, &w.chunk, 0);
     }
     seen->grown += w.grown;
+    seen->forgotten += w.forgotten;
     seen->bare += w.bare_checks;
     seen->mixed += w.mixed_checks;
     seen->narrow += w.narrow_checks;
@@ -363,6 +422,7 @@ Test(event_chunk, agrees_with_an_array)
         return;
     cr_assert(seen.grown > 10 && seen.narrow > 4000 && seen.wide > 4000, "%" PRIu64 " rows grew, %" PRIu64 " narrow, %" PRIu64
               " wide", seen.grown, seen.narrow, seen.wide);
+    cr_assert_gt(seen.forgotten, 100);
     cr_assert(seen.bare > 1000 && seen.mixed > 1000, "%" PRIu64 " bare events, %" PRIu64 " among others", seen.bare,
               seen.mixed);
 }
