@@ -11,11 +11,10 @@ enum {
     CHUNK_EVENTS_MIN = 16,
     DIRECTORY_SHARE = 6,
     CHUNK_BYTES = 16 * 1024,
-    OPEN_GROWTH = 2,       /* so many times a chunk's events before the open chunk is sealed, */
-    OPEN_RESTS_MIN = 768,  /* or so many bytes of rests, and more for entities with many chunks: */
-    OPEN_RESTS_SHARE = 24, /* for each so many; */
-    OPEN_LEFT_SHARE = 4,   /* then this part of its events stays open */
-    LATE_GROWTH = 4,       /* or a sealed one, grown by late events, is halved */
+    OPEN_LEFT_SHARE = 4,   /* when a chunk is sealed, this part of it stays open besides: late events mostly come there */
+    OPEN_RESTS_MIN = 768,  /* so many bytes of rests seal too, and more for entities with many chunks: */
+    OPEN_RESTS_SHARE = 24, /* for each so many */
+    SEALED_GROWTH = 4,     /* so many times a chunk's events, and a sealed one that late events made grow is halved */
     EXPIRED_SHARE = 4,
     INDEX_RESTART = 64,
 };
@@ -322,9 +321,12 @@ static void split_off(struct entity *entity, size_t i, size_t events)
     add_sealed(entity, i, &sealed);
 }
 
-/* The head is written at each commit: the open events, perhaps 40 bytes each, and 10 bytes for each
- * sealed chunk. It is smallest when both take the same, so chunks grow with their number. For events that remember more there
- * is a limit of bytes, that grows likewise (open_rests_max). */
+/*
+ * A head is written whole after each checkpoint, and as many heads as memory has room for decide how far apart checkpoints are:
+ * so it is to be small. It has the open events, perhaps 30 bytes each, and 10 bytes for each sealed chunk: it is smallest when
+ * both take the same, so chunks grow with their number. For events that remember more there is a limit of bytes, that grows
+ * likewise.
+ */
 static size_t chunk_events(const struct entity *entity)
 {
     const size_t wanted = entity_spec_of(entity->log)->chunk_events;
@@ -334,11 +336,10 @@ static size_t chunk_events(const struct entity *entity)
     return grown < CHUNK_EVENTS_MIN ? CHUNK_EVENTS_MIN : grown;
 }
 
-static bool is_overfull(const struct entity *entity, const struct event_chunk *chunk, size_t events)
+static size_t chunk_bytes(const struct entity *entity)
 {
     const size_t wanted = entity_spec_of(entity->log)->chunk_bytes;
-    const size_t bytes = 2 * (wanted == 0 ? CHUNK_BYTES : wanted);
-    return chunk->count > 1 && (chunk->count > events || event_chunk_row_size(chunk) > bytes);
+    return wanted == 0 ? CHUNK_BYTES : wanted;
 }
 
 static size_t open_rests_max(const struct entity *entity)
@@ -350,20 +351,46 @@ static size_t open_rests_max(const struct entity *entity)
     return grown < OPEN_RESTS_MIN ? OPEN_RESTS_MIN : grown;
 }
 
+static size_t part_left_open(size_t events)
+{
+    return events < OPEN_LEFT_SHARE ? 1 : events / OPEN_LEFT_SHARE;
+}
+
+/* So many of the oldest open events are to be sealed. */
+static size_t too_many_open(const struct entity *entity)
+{
+    const size_t count = entity->open.count, events = chunk_events(entity);
+    if (count > events + part_left_open(events))
+        return events;
+    return count > 1 && entity->open.rest_bytes > open_rests_max(entity) ? count - part_left_open(count) : 0;
+}
+
+static void relieve_open(struct entity *entity)
+{
+    size_t events;
+    while ((events = too_many_open(entity)) > 0)
+        split_off(entity, entity->sealed_count, events);
+}
+
+/* Late events have made it grow. */
+static void relieve_sealed(struct entity *entity, size_t i)
+{
+    const size_t events = SEALED_GROWTH * chunk_events(entity), bytes = 2 * chunk_bytes(entity);
+    for (;; i++) {
+        const struct event_chunk *chunk = entity_chunk(entity, i);
+        if (chunk->count <= 1 || (chunk->count <= events && event_chunk_row_size(chunk) <= bytes))
+            return;
+        split_off(entity, i, chunk->count / 2);
+    }
+}
+
 /* Seals the oldest of the open events, or halves a sealed chunk, when there are too many. */
 static void relieve(struct entity *entity, size_t i)
 {
-    const size_t events = chunk_events(entity);
-    const bool is_open = i == entity->sealed_count;
-    if (is_open && entity->open.count > 1 && entity->open.rest_bytes > open_rests_max(entity)) {
-        const size_t left = entity->open.count / OPEN_LEFT_SHARE;
-        return split_off(entity, i, entity->open.count - (left == 0 ? 1 : left));
-    }
-    const size_t growth = is_open ? OPEN_GROWTH : LATE_GROWTH;
-    for (; is_overfull(entity, entity_chunk(entity, i), growth * events); i++) {
-        const size_t count = entity_chunk(entity, i)->count;
-        split_off(entity, i, is_open && count > events ? events : count / 2);
-    }
+    if (i == entity->sealed_count)
+        relieve_open(entity);
+    else
+        relieve_sealed(entity, i);
 }
 
 /* --- events in and out ------------------------------------------------------------------------ */

@@ -19,7 +19,7 @@ static const struct costs {
 };
 
 enum {
-    EVENTS_IN_CHUNK = 16, /* twice as many are open at most, then so many are sealed (state/entity.c) */
+    EVENTS_IN_CHUNK = 16, /* a quarter more are open at most, then so many are sealed (state/entity.c) */
     OPEN_BYTES = 768,     /* or so many bytes of them, then three quarters of them are */
     KEEP_TAIL_S = 40,     /* a checkpoint each 10 s, on the disk each 30 s */
     PODS_MAX = 1 << 20,
@@ -127,9 +127,9 @@ struct chunking {
 static struct chunking chunking_of(double event_bytes)
 {
     const double open_max = fmax(1, OPEN_BYTES / event_bytes);
-    if (open_max < 2 * EVENTS_IN_CHUNK)
-        return (struct chunking){ fmax(1, open_max * 0.75), fmax(1, open_max * (1 + 0.25) / 2) };
-    return (struct chunking){ EVENTS_IN_CHUNK, EVENTS_IN_CHUNK * (1 + 2) / 2.0 };
+    if (open_max < EVENTS_IN_CHUNK * 1.25)
+        return (struct chunking){ fmax(1, open_max * 0.75), fmax(1, open_max * (0.25 + 1) / 2) };
+    return (struct chunking){ EVENTS_IN_CHUNK, EVENTS_IN_CHUNK * (0.25 + 1.25) / 2 };
 }
 
 /* A key of the state: its events, and what of them is written again with each checkpoint. Where nothing looks back there

@@ -382,7 +382,7 @@ Test(entity_stories, chunks_follow_a_smaller_size)
     commit(&s);
     struct row_sizes sizes = { 0 };
     task_rows_each(&s.rows, measure_row, &sizes);
-    cr_assert_gt(sizes.count, 14);
+    cr_assert_gt(sizes.count, 8); /* 14 open events became six chunks */
     cr_assert_eq(result_at(&s, 30).i, 31);
     small_close(&s);
 }
@@ -439,7 +439,7 @@ Test(entity_stories, the_number_of_events_is_limited)
     int64_t time_us = 0;
     while (try_insert(&s, time_us, v) == ST_OK)
         time_us++;
-    cr_assert_eq(time_us, 2 * ENTITY_CHUNKS_MAX + 1);
+    cr_assert_eq(time_us, 2 * ENTITY_CHUNKS_MAX);
     const size_t count = entity_event_count(s.entity);
     cr_assert_eq(result_at(&s, count - 1).i, 100);
     commit(&s); /* the head is not too large */
