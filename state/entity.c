@@ -8,12 +8,9 @@
 #include "state/entity_windows.h"
 
 enum {
-    CHUNK_EVENTS_MIN = 16,
     DIRECTORY_SHARE = 6,
     CHUNK_BYTES = 16 * 1024,
-    OPEN_LEFT_SHARE = 4,   /* when a chunk is sealed, this part of it stays open besides: late events mostly come there */
-    OPEN_RESTS_MIN = 768,  /* so many bytes of rests seal too, and more for entities with many chunks: */
-    OPEN_RESTS_SHARE = 24, /* for each so many */
+    OPEN_RESTS_SHARE = 24, /* bytes of rests that may be open for each chunk of an entity with many */
     SEALED_GROWTH = 4,     /* so many times a chunk's events, and a sealed one that late events made grow is halved */
     EXPIRED_SHARE = 4,
     INDEX_RESTART = 64,
@@ -333,7 +330,7 @@ static size_t chunk_events(const struct entity *entity)
     const size_t grown = entity_chunk_count(entity) / DIRECTORY_SHARE;
     if (wanted != 0)
         return wanted;
-    return grown < CHUNK_EVENTS_MIN ? CHUNK_EVENTS_MIN : grown;
+    return grown < ENTITY_CHUNK_EVENTS ? ENTITY_CHUNK_EVENTS : grown;
 }
 
 static size_t chunk_bytes(const struct entity *entity)
@@ -348,12 +345,13 @@ static size_t open_rests_max(const struct entity *entity)
     const size_t grown = (size_t)entity->sealed_count * OPEN_RESTS_SHARE;
     if (wanted != 0)
         return wanted;
-    return grown < OPEN_RESTS_MIN ? OPEN_RESTS_MIN : grown;
+    return grown < ENTITY_OPEN_RESTS ? ENTITY_OPEN_RESTS : grown;
 }
 
+/* Late events mostly come there. */
 static size_t part_left_open(size_t events)
 {
-    return events < OPEN_LEFT_SHARE ? 1 : events / OPEN_LEFT_SHARE;
+    return events < ENTITY_OPEN_SHARE ? 1 : events / ENTITY_OPEN_SHARE;
 }
 
 /* So many of the oldest open events are to be sealed. */

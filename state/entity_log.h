@@ -75,6 +75,11 @@ enum {
     ENTITY_EVENTS_MAX = 1 << 30,
     ENTITY_CHUNK_BYTES_MAX = 256 * 1024,
     ENTITY_EVENT_BYTES_MAX = 64 * 1024, /* of one event's remembered columns: a few fit any row */
+    /* When so many more events than a chunk's are open as this part of them, or when their rests have so many bytes, all but that
+     * part are sealed. Chunks of entities with many have more events, and more bytes. */
+    ENTITY_CHUNK_EVENTS = 16,
+    ENTITY_OPEN_SHARE = 4,
+    ENTITY_OPEN_RESTS = 768,
 };
 
 /* Measures are what aggregates take: measure i < column_count is column i, the others are
@@ -106,9 +111,9 @@ struct entity_log_spec {
     int id;               /* for it: the measure, a text or an integer, by which events are told apart */
     int64_t retention_us; /* events older than the entity's newest by more may be forgotten */
     int64_t look_back_us; /* of windows of N events; at most retention_us less the accepted lateness */
-    size_t chunk_events;  /* 0: 16, and more for entities with many */
+    size_t chunk_events;  /* 0: ENTITY_CHUNK_EVENTS, and more for entities with many */
     size_t chunk_bytes;   /* chunks are sealed by size as well; 0: the open one early, so that heads are short */
-    uint64_t cache_bytes; /* of loaded entities, and of the rows of those that were let go lately */
+    uint64_t cache_bytes; /* of loaded entities, and of what is kept of those that were let go lately */
     /* There is no abort, and rows are written only of entities that leave the cache: for a run over
      * files, whose state nobody reads afterwards. */
     bool never_aborts;

@@ -97,13 +97,16 @@ static inline void reserve(struct event_chunk *chunk, size_t count, size_t rest_
         grow(chunk, size, rest_bytes);
 }
 
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes)
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes,
+                         size_t more)
 {
+    enum { REST_SLACK = 4 };
     ENSURE(chunk->room == NULL && chunk->count == 0);
     chunk->places = places & 3U;
     chunk->wide_facts = wide_facts;
     set_entry_size(chunk);
-    new_room(chunk, needed(chunk, count, rest_bytes));
+    const size_t more_rests = rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK);
+    new_room(chunk, needed(chunk, count + more, rest_bytes + more_rests));
 }
 
 void event_chunk_give_back_room(struct event_chunk *chunk)

@@ -61,7 +61,8 @@ struct event_chunk {
     uint8_t places : 2; /* enum place_form */
     bool wide_facts : 1;
     bool loaded : 1, dirty : 1;
-    bool used : 1, rests_used : 1; /* of a sealed one, and of its rests: asked for since entity_unload_chunks looked last */
+    bool used : 1;                 /* of a sealed one: asked for since entity_unload_chunks looked last */
+    bool rests_used : 1;           /* its rests, since entity_forget_rests did */
     bool stored : 1;               /* the overlay has a row of this number */
     bool rests_away : 1;           /* loaded and stored: only the row has them */
 };
@@ -72,8 +73,9 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 /* Inserts at place i; `rest` (empty: a bare event) and the facts are copied. words NULL: there are none. */
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
-/* Room for so many events of this form, and their rests, in a chunk that has none. */
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes);
+/* Room for so many events of this form and their rests, and for `more` like them, in a chunk that has none. */
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes,
+                         size_t more);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 
 static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)

@@ -6,7 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX, REST_SLACK = 4 };
+enum { EVENT_OVERHEAD = 16, HEADER_SIZE = 24, EVENT_HEAD_MAX = 3 * VARINT_SIZE_MAX };
 
 /* Of the rest of a bare event, which is written when it is asked for. 0: no event is bare. */
 static size_t bare_rest_max(const struct event_chunk *chunk)
@@ -164,8 +164,7 @@ static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_co
     const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
     if (bare_rest_max(chunk) > 0)
         rest_bytes = 0; /* nearly all of them are bare */
-    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, false, count + more,
-                        rest_bytes + (rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK)));
+    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, false, count, rest_bytes, more);
 }
 
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,

@@ -19,9 +19,7 @@ static const struct costs {
 };
 
 enum {
-    EVENTS_IN_CHUNK = 16, /* a quarter more are open at most, then so many are sealed (state/entity.c) */
-    OPEN_BYTES = 768,     /* or so many bytes of them, then three quarters of them are */
-    KEEP_TAIL_S = 40,     /* a checkpoint each 10 s, on the disk each 30 s */
+    KEEP_TAIL_S = 40, /* a checkpoint each 10 s, on the disk each 30 s */
     PODS_MAX = 1 << 20,
 };
 static const double BUSY = 0.5;             /* of a worker: room for a burst, and to catch up */
@@ -119,17 +117,17 @@ static double per_second(int64_t interval_us)
     return SECOND_US / (double)(interval_us > 0 ? interval_us : 1);
 }
 
-/* Of a key with enough events: so many are sealed together, and stay in its head in the mean. */
+/* Of a key with enough events: so many are sealed together, and stay in its head in the mean (state/entity_log.h). */
 struct chunking {
     double sealed, head;
 };
 
 static struct chunking chunking_of(double event_bytes)
 {
-    const double open_max = fmax(1, OPEN_BYTES / event_bytes);
-    if (open_max < EVENTS_IN_CHUNK * 1.25)
-        return (struct chunking){ fmax(1, open_max * 0.75), fmax(1, open_max * (0.25 + 1) / 2) };
-    return (struct chunking){ EVENTS_IN_CHUNK, EVENTS_IN_CHUNK * (0.25 + 1.25) / 2 };
+    const double left = 1.0 / ENTITY_OPEN_SHARE, open_max = fmax(1, ENTITY_OPEN_RESTS / event_bytes);
+    if (open_max < ENTITY_CHUNK_EVENTS * (1 + left))
+        return (struct chunking){ fmax(1, open_max * (1 - left)), fmax(1, open_max * (left + 1) / 2) };
+    return (struct chunking){ ENTITY_CHUNK_EVENTS, ENTITY_CHUNK_EVENTS * (left + 1 + left) / 2 };
 }
 
 /* A key of the state: its events, and what of them is written again with each checkpoint. Where nothing looks back there
@@ -170,8 +168,7 @@ static void count_whole_rows(struct capacity *out, const struct capacity_load *l
 static void sum_bytes(struct capacity *out, const struct capacity_load *load,
                       const struct unit_costs *unit)
 {
-    const bool is_sealed = unit->event_bytes > 0 && out->events_per_key > chunking_of(unit->event_bytes).sealed;
-    const double sealed = is_sealed ? unit->event_bytes : 0;
+    const double sealed = out->events_per_key > chunking_of(unit->event_bytes).sealed ? unit->event_bytes : 0;
     const double commits = out->commits_per_s / load->events_per_s;
     const double whole = out->whole_rows * out->row_bytes;
     const double added = out->row_bytes == 0 ? 0 : cost.tail_event_bytes + unit->event_bytes + sealed * cost.sealed;
@@ -214,7 +211,7 @@ static enum status estimate_for(struct capacity *out, const struct capacity_load
     sum_bytes(out, load, unit);
     sum_ns(out, load, unit);
     out->partitions = (int)workers;
-    const double chunks = out->row_bytes == 0 ? 0 : floor(out->events_per_key / chunking_of(unit->event_bytes).sealed);
+    const double chunks = floor(out->events_per_key / chunking_of(unit->event_bytes).sealed);
     const double rows = out->row_bytes == 0 ? 0 : keys * (1 + chunks);
     out->restore_s = rows / cost.restored_rows_per_s;
     return ST_OK;
