@@ -42,7 +42,7 @@ sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "bench"), str(ROOT / "be
 
 import process  # noqa: E402
 import transactions  # noqa: E402
-from cluster import Cluster, Process, wait_until  # noqa: E402
+from cluster import TICKS_PER_S, Cluster, Process, wait_until  # noqa: E402
 from drain import BROKER_CORE, BUILD, CORE, PARTITIONS, Rival, Subject, Weir, World, prepare_rival  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 
@@ -55,7 +55,6 @@ SETTLE_S, MARGIN_S = 5, 1
 END_TIMEOUT_S = 180
 BURST_S, BURST_TIMES, BEFORE_BURST_S, AFTER_BURST_S = 60, 10, 30, 150
 DRAINED_S = 120
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")  # of /proc/stat
 PERCENTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
 TARGETS_MS = {"p50": 10, "p99": 30, "p99.9": 60}
 WEIR_COMMIT_MS, WEIR_ALERT_FLOOR = 100, "2ms"  # its defaults, for the floor to do the same

@@ -160,11 +160,9 @@ BROKEN = {
     check_headers: {"base/a.h": "size_t f(void);\n"},
 }
 BROKEN_FINDINGS = {check_layers: 3, check_libraries: 2, check_calls: 2, check_headers: 1}
-for rule, (files, findings) in documents.BROKEN.items():
+for rule, (files, findings) in (documents.BROKEN | python_names.BROKEN).items():
     BROKEN[rule] = files
     BROKEN_FINDINGS[rule] = findings
-BROKEN.update(python_names.BROKEN)
-BROKEN_FINDINGS.update(python_names.BROKEN_FINDINGS)
 
 
 def tries(rule):

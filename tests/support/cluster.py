@@ -84,10 +84,13 @@ def _die_with_parent():
     LIBC.prctl(1, signal.SIGKILL)
 
 
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")  # what /proc counts a processor's time in
+
+
 def cpu_seconds(pid):
     """Of all of its threads, in user and kernel mode, since it began."""
     user, kernel = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
-    return (int(user) + int(kernel)) / os.sysconf("SC_CLK_TCK")
+    return (int(user) + int(kernel)) / TICKS_PER_S
 
 
 class Process:
