@@ -4,16 +4,37 @@
 
 enum { FLUSH_INTERVAL_US = 30 * 1000 * 1000 };
 
+static uint64_t active_bytes(const struct lane *lane)
+{
+    return lane->kind == LANE_TASK && lane->overlay != NULL ? overlay_active_bytes(lane->overlay) : 0;
+}
+
+/*
+ * All of them share the memory for rows that wait, and the one with the most is next: so their checkpoints come one after the
+ * other, and each lane's rows wait, and are changed again meanwhile, for longer than a part of its own would let them.
+ */
+static bool has_filled_memory(const struct worker *worker, const struct lane *lane)
+{
+    const uint64_t own = active_bytes(lane);
+    uint64_t all = 0, most = 0;
+    for (size_t i = 0; i < worker->lane_count; i++) {
+        const struct lane *other = worker->lanes[i];
+        const uint64_t bytes = active_bytes(other);
+        all += bytes;
+        if (!other->checkpoint.running && bytes > most)
+            most = bytes;
+    }
+    return all >= worker->options.active_bytes_max / 4 * 3 && own == most && own >= all / worker->lane_count;
+}
+
 static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
 {
     if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
         return false;
     if (!lane->changed || overlay_active_count(lane->overlay) == 0)
         return false;
-    const uint64_t share = worker->options.active_bytes_max / (worker->lane_count * 4) * 3;
     const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
-    return forced || overlay_active_bytes(lane->overlay) >= share ||
-           waited_us >= worker->options.checkpoint_interval_ms * 1000;
+    return forced || waited_us >= worker->options.checkpoint_interval_ms * 1000 || has_filled_memory(worker, lane);
 }
 
 /* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
