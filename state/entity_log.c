@@ -243,7 +243,7 @@ static void touch(struct entity_log *log, struct entity *entity)
     log->touched_bytes += EVENT_BYTES;
     if (is_touched(log, entity))
         return;
-    log->touched_bytes += entity->head_bytes + entity_key(entity).size;
+    log->touched_bytes += entity_key(entity).size + (entity_head_only_grew(entity) ? 0 : entity->head_bytes);
     if (log->touched_count == log->touched_capacity) {
         log->touched_capacity = log->touched_capacity == 0 ? 256 : log->touched_capacity * 2;
         log->touched = mem_resize_array(log->touched, log->touched_capacity, sizeof *log->touched);

@@ -237,12 +237,17 @@ static enum status put_head(struct entity *entity, struct error *err)
     return ST_OK;
 }
 
+bool entity_head_only_grew(const struct entity *entity)
+{
+    return entity->head_epoch == overlay_epoch(entity->log->overlay) && event_chunk_only_grew(&entity->open);
+}
+
 /* Most transactions only add an event or two at the end: then that is all they write. */
 static bool append_head(struct entity *entity)
 {
     struct entity_log *log = entity->log;
     struct event_chunk *open = &entity->open;
-    if (entity->head_epoch != overlay_epoch(log->overlay) || !event_chunk_only_grew(open))
+    if (!entity_head_only_grew(entity))
         return false;
     buffer_clear(&log->row);
     event_chunk_write_new(open, &log->row);

@@ -9,6 +9,8 @@
 #ifndef WEIR_STATE_ENTITY_ROWS_H
 #define WEIR_STATE_ENTITY_ROWS_H
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/error.h"
@@ -23,6 +25,8 @@ MUST_CHECK enum status entity_find_newest(struct entity_log *log, struct bytes k
                                           struct error *err);
 /* What has changed; it is tidied before. */
 MUST_CHECK enum status entity_write_rows(struct entity *entity, struct error *err);
+/* Whether only what has come at the end since is to be written of the head row, which is in the tail as it was before. */
+bool entity_head_only_grew(const struct entity *entity);
 /* All of them. */
 void entity_delete_rows(struct entity *entity);
 /*
