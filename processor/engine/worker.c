@@ -20,7 +20,9 @@ enum {
     REGISTRY_PAUSE_US = 200 * 1000,
     IDLE_TURN_US = 100 * 1000,
     BUSY_TURN_US = 1000,
-    BEHIND_RECORDS = 1000, /* that one poll brings: some 10 ms of work, an alert's commit would not be its delay */
+    /* What one poll brings, and what is in hand: so many, and an alert's own commit would not be what delays it. */
+    BEHIND_RECORDS = 1000,
+    BEHIND_IN_HAND = 5000,
     SHUT_DOWN_US = 60 * 1000 * 1000,
     TROUBLE_TEXT_MAX = 199,
     OVERFULL_RECORDS_MIN = 100,
@@ -554,13 +556,13 @@ static bool alert_waits(const struct worker *worker)
 }
 
 /*
- * An alert is committed at once, but not while records come faster than commits: each would hold up all that wait behind
- * it, and costs the broker the same again.
+ * When an alert that waits is committed: at once, but not while records come faster than commits: each would hold up all that
+ * wait behind it, and costs the broker the same again. INT64_MAX: not for its own sake.
  */
-static bool alert_is_due(const struct worker *worker, int64_t now_us)
+static int64_t alert_due_us(const struct worker *worker)
 {
-    return worker->polled < BEHIND_RECORDS && now_us - worker->last_commit_us >= worker->options.alert_floor_us &&
-           alert_waits(worker);
+    const bool behind = worker->polled >= BEHIND_RECORDS || worker->records >= BEHIND_IN_HAND;
+    return behind || !alert_waits(worker) ? INT64_MAX : worker->last_commit_us + worker->options.alert_floor_us;
 }
 
 static bool claim_waits(const struct worker *worker)
@@ -596,7 +598,7 @@ static bool commit_is_due(const struct worker *worker, enum commit_reason *reaso
     if (in_hand && hand_is_full(worker))
         return true;
     *reason = COMMIT_ALERT;
-    if (in_hand && alert_is_due(worker, now_us))
+    if (in_hand && now_us >= alert_due_us(worker))
         return true;
     /* A pending checkpoint is itself a reason: an idle task's must end too, and one that everything waits for at once. */
     *reason = COMMIT_CHECKPOINT;
@@ -609,10 +611,9 @@ static int64_t turn_budget(const struct worker *worker, int64_t timeout_us)
     int64_t budget_us = timeout_us < IDLE_TURN_US ? timeout_us : IDLE_TURN_US;
     const int64_t now_us = worker_now_us(worker);
     if (worker->first_record_us != 0) {
-        const int64_t due_us = worker->first_record_us + worker->options.commit_interval_ms * 1000 - now_us;
-        budget_us = due_us < budget_us ? due_us : budget_us;
-        if (alert_waits(worker))
-            budget_us = 0;
+        const int64_t interval_us = worker->first_record_us + worker->options.commit_interval_ms * 1000;
+        const int64_t alert_us = alert_due_us(worker), due_us = alert_us < interval_us ? alert_us : interval_us;
+        budget_us = due_us - now_us < budget_us ? due_us - now_us : budget_us;
     }
     for (size_t i = 0; i < worker->lane_count; i++) {
         const struct lane *lane = worker->lanes[i];
