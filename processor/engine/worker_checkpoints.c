@@ -24,7 +24,7 @@ static bool has_filled_memory(const struct worker *worker, const struct lane *la
         if (!other->checkpoint.running && bytes > most)
             most = bytes;
     }
-    return all >= worker->options.active_bytes_max / 4 * 3 && own == most && own >= all / worker->lane_count;
+    return all >= worker->options.active_bytes_max / 20 * 17 && own == most && own >= all / worker->lane_count;
 }
 
 static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
