@@ -142,28 +142,43 @@ static enum status emit_end(struct checkpoint *checkpoint, checkpoint_emit_fn *e
     return st;
 }
 
-enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_limit *limit, checkpoint_emit_fn *emit,
-                             void *context, bool *complete, struct error *err)
+static void prefetch_ahead(const struct overlay *overlay, size_t row, size_t end)
+{
+    if (row + ROWS_AHEAD < end)
+        bytes_prefetch(overlay_frozen_row(overlay, row + ROWS_AHEAD).value);
+}
+
+bool checkpoint_plan_slice(struct checkpoint *checkpoint, const struct slice_limit *limit)
 {
     ENSURE(checkpoint_wants_slice(checkpoint));
     const size_t count = overlay_frozen_count(checkpoint->overlay);
-    *complete = false;
+    size_t end = checkpoint->pending_sent;
     uint64_t bytes = 0;
-    for (size_t i = 0; i < limit->rows && bytes < limit->bytes && checkpoint->pending_sent < count; i++) {
-        const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
-        if (checkpoint->pending_sent + ROWS_AHEAD < count)
-            bytes_prefetch(overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent + ROWS_AHEAD).value);
+    for (; end < count && end - checkpoint->pending_sent < limit->rows && bytes < limit->bytes; end++) {
+        const struct store_row row = overlay_frozen_row(checkpoint->overlay, end);
         bytes += row.key.size + row.value.size + SLICE_ROW_OVERHEAD;
+    }
+    checkpoint->planned = end;
+    return end == count;
+}
+
+enum status checkpoint_slice(struct checkpoint *checkpoint, size_t rows_max, checkpoint_emit_fn *emit, void *context,
+                             struct error *err)
+{
+    const size_t count = overlay_frozen_count(checkpoint->overlay), left = checkpoint->planned - checkpoint->pending_sent;
+    const size_t end = checkpoint->pending_sent + (left < rows_max ? left : rows_max);
+    while (checkpoint->pending_sent < end) {
+        const struct store_row row = overlay_frozen_row(checkpoint->overlay, checkpoint->pending_sent);
+        prefetch_ahead(checkpoint->overlay, checkpoint->pending_sent, checkpoint->planned);
         TRY(emit(context, row.key, row.value, err));
         KILL_POINT(slice_row);
         checkpoint->pending_sent++;
     }
-    if (checkpoint->pending_sent < count)
+    if (checkpoint->pending_sent < count || checkpoint->pending_ended)
         return ST_OK;
     KILL_POINT(slice_end);
     TRY(emit_end(checkpoint, emit, context, err));
     checkpoint->pending_ended = true;
-    *complete = true;
     return ST_OK;
 }
 

@@ -29,6 +29,7 @@ struct checkpoint {
     uint64_t target_nonce;
     size_t sent;             /* frozen rows in transactions that are committed */
     size_t pending_sent;     /* with those of the transaction in hand */
+    size_t planned;          /* where the slice ends that it takes */
     bool ended, pending_ended; /* the end mark likewise */
     int64_t started_us;
 
@@ -62,10 +63,12 @@ struct slice_limit {
     size_t rows;
     uint64_t bytes; /* in the client's queue */
 };
-/* Adds a slice to the transaction in hand, and with the last one identity and end mark; then *complete is set and M of
- * this transaction must carry checkpoint->target. */
-MUST_CHECK enum status checkpoint_slice(struct checkpoint *checkpoint, const struct slice_limit *limit,
-                                        checkpoint_emit_fn *emit, void *context, bool *complete, struct error *err);
+/* How far the slice goes that the transaction in hand takes. true: to the end; M of this transaction must carry
+ * checkpoint->target. */
+bool checkpoint_plan_slice(struct checkpoint *checkpoint, const struct slice_limit *limit);
+/* Adds the next rows of it to the transaction, at most so many; after the last row of all, identity and end mark. */
+MUST_CHECK enum status checkpoint_slice(struct checkpoint *checkpoint, size_t rows_max, checkpoint_emit_fn *emit,
+                                        void *context, struct error *err);
 void checkpoint_commit(struct checkpoint *checkpoint);
 void checkpoint_abort(struct checkpoint *checkpoint);
 /* Looks after the background job, and thaws when all is done (*finished). */

@@ -63,7 +63,9 @@ struct lane {
     struct commit_metadata pending;   /* M of the transaction in hand */
     bool touched;                     /* records of this lane were processed since the last commit */
     bool in_transaction;              /* it takes part in the transaction that is being committed */
+    bool has_slice;                   /* with a part of its checkpoint */
     const struct outputs *outputs;    /* of the transaction that is being committed */
+    size_t staged_bytes;              /* its records of worker->staged */
     size_t touched_records;
     int last_topic;                   /* of the last record that was processed */
     int64_t last_offset;

@@ -1,7 +1,7 @@
 /*
  * transaction: the commit of everything a worker has in hand, and the ways back.
  *
- *     prepare lanes -> begin -> outputs, journal, tail, a slice of the checkpoint -> flush -> send_offsets with M -> commit
+ *     prepare lanes -> begin -> outputs, journal, tail, slices (transaction_records.c) -> flush -> send_offsets with M -> commit
  *     ok        merge the transaction's values; positions and M become the committed ones
  *     abort     throw the values away, rewind to the committed positions
  *     unknown, fatal, fenced: new producers with the same ids, then the stable offsets tell: nonce ours -> merge;
@@ -21,8 +21,6 @@
 #include "state/tail.h"
 
 enum {
-    SLICE_ROWS = 2000,
-    SLICE_ROWS_HURRY = 50000, /* at shutdown, and when nothing else is going on */
     RETRIES_MAX = 200,
     RETRY_US = 20 * 1000,
     ABORTS_MAX = 20,
@@ -33,12 +31,6 @@ enum {
 
 /* --- what takes part ------------------------------------------------------------------------------------------------- */
 
-static bool wants_slice(const struct lane *lane, enum commit_reason reason)
-{
-    return lane->kind == LANE_TASK && lane->state == LANE_READY && reason != COMMIT_ALERT && reason != COMMIT_REVOKE &&
-           checkpoint_wants_slice(&lane->checkpoint) && !worker_isolation_runs(lane->worker);
-}
-
 static bool takes_part(const struct worker *worker, const struct lane *lane, enum commit_reason reason)
 {
     if (lane->state == LANE_CLAIMING)
@@ -47,7 +39,7 @@ static bool takes_part(const struct worker *worker, const struct lane *lane, enu
         return false;
     if (reason == COMMIT_ALERT) /* each partition costs the broker a marker: the others wait for the interval */
         return lane_alert_waits(lane);
-    return lane->touched || worker->releasing || wants_slice(lane, reason);
+    return lane->touched || worker->releasing || transaction_wants_slice(lane, reason);
 }
 
 bool transaction_is_empty(const struct worker *worker)
@@ -85,98 +77,7 @@ static enum status send_offsets(struct worker *worker, const struct log_position
     }
 }
 
-/* --- producing one lane --------------------------------------------------------------------------------------------------- */
-
-static enum status produce(struct lane *lane, int topic, int32_t partition, struct bytes key, struct bytes value,
-                           struct error *err)
-{
-    struct log_port *port = lane->worker->options.port;
-    const struct log_produce record = { .topic = topic, .partition = partition, .key = key, .value = value };
-    return port->type->produce(port, &record, err);
-}
-
-static enum status produce_output(struct lane *lane, const struct output *output, struct error *err)
-{
-    const struct topics *topics = lane->worker->options.topics;
-    struct log_header headers[OUTPUT_HEADERS_MAX];
-    for (size_t i = 0; i < output->header_count; i++)
-        headers[i] = (struct log_header){ output->headers[i].name, output->headers[i].value };
-    const struct log_produce record = {
-        .topic = output->kind == OUTPUT_ALERT ? topics->alerts : topics->dead_letters,
-        .partition = -1,
-        .key = output->key,
-        .value = output->value,
-        .headers = headers,
-        .header_count = output->header_count,
-    };
-    struct log_port *port = lane->worker->options.port;
-    return port->type->produce(port, &record, err);
-}
-
-static enum status produce_outputs(struct lane *lane, struct error *err)
-{
-    const struct outputs *outputs = lane->outputs;
-    for (size_t i = 0; i < outputs_count(outputs); i++)
-        TRY(produce_output(lane, outputs_at(outputs, i), err));
-    lane->worker->stats.output_bytes += outputs_bytes(outputs);
-    return ST_OK;
-}
-
-static enum status produce_journal(struct lane *lane, struct error *err)
-{
-    struct buffer record;
-    buffer_init(&record);
-    const struct journal_entry entry = {
-        .metadata = &lane->pending,
-        .runs = &lane->runs,
-        .poll_ms = lane->worker->poll_ms,
-        .topology_digest = lane->worker->options.plan->digest,
-        .weir_version = WEIR_VERSION,
-        .outputs = lane->outputs,
-        .previous = lane->journal_hash,
-    };
-    lane->pending_journal_hash = journal_write(&record, &entry);
-    lane->worker->stats.journal_bytes += record.size;
-    enum status st = produce(lane, lane->worker->options.topics->journal, lane->partition, BYTES_NONE,
-                             buffer_view(&record), err);
-    buffer_clear(&record);
-    buffer_put_be64(&record, lane->pending_journal_hash.high);
-    buffer_put_be64(&record, lane->pending_journal_hash.low);
-    if (st == ST_OK)
-        st = overlay_put(lane->overlay, lane_journal_key(), buffer_view(&record), err);
-    buffer_fini(&record);
-    return st;
-}
-
-static enum status emit_tail(void *context, struct bytes record, struct error *err)
-{
-    struct lane *lane = context;
-    lane->worker->stats.tail_bytes += record.size;
-    return produce(lane, lane->worker->options.topics->tail, lane->partition, BYTES_NONE, record, err);
-}
-
-static enum status produce_tail(struct lane *lane, struct error *err)
-{
-    const struct topics *topics = lane->worker->options.topics;
-    struct tail_input *inputs = mem_alloc_array(lane->input_count, sizeof *inputs);
-    for (size_t i = 0; i < lane->input_count; i++)
-        inputs[i] = (struct tail_input){ bytes_of_string(topics->items[lane->inputs[i].topic].name), lane->partition,
-                                         lane->inputs[i].position };
-    const struct row_change *changes;
-    size_t change_count;
-    overlay_changes(lane->overlay, &changes, &change_count);
-    const struct tail_transaction tail = { &lane->pending, inputs, lane->input_count, changes, change_count };
-    const enum status st = tail_write(&tail, 0, emit_tail, lane, err);
-    mem_free(inputs);
-    return st;
-}
-
-static enum status emit_changelog(void *context, struct bytes key, struct bytes value, struct error *err)
-{
-    struct lane *lane = context;
-    lane->worker->stats.changelog_bytes += key.size + value.size;
-    return produce(lane, lane->worker->options.topics->changelog, lane->partition, key, value, err);
-}
+/* --- one transaction -------------------------------------------------------------------------------------------------------- */
 
 static void prepare_metadata(struct lane *lane)
 {
@@ -195,92 +96,6 @@ static void prepare_metadata(struct lane *lane)
         snprintf(lane->pending.owners[i], sizeof lane->pending.owners[i], "%s", port->type->producer_id(port, i));
 }
 
-static enum status put_last_seen(struct lane *lane, struct error *err)
-{
-    const struct topics *topics = lane->worker->options.topics;
-    struct buffer row;
-    size_t known = 0;
-    if (!lane->touched)
-        return ST_OK;
-    for (size_t i = 0; i < lane->input_count; i++)
-        known += lane->inputs[i].seen.known;
-    buffer_init(&row);
-    last_seen_write_head(&row, known);
-    for (size_t i = 0; i < lane->input_count; i++) {
-        const struct lane_input *input = &lane->inputs[i];
-        if (input->seen.known)
-            last_seen_write(&row, bytes_of_string(topics->items[input->topic].name), &input->seen);
-    }
-    const enum status st = overlay_put(lane->overlay, last_seen_key(), buffer_view(&row), err);
-    buffer_fini(&row);
-    return st;
-}
-
-/* More than the transaction changes, or the checkpoint would not end before as much has changed again. */
-static size_t slice_rows(const struct lane *lane, bool hurry)
-{
-    const size_t given = lane->worker->options.checkpoint_slice_rows;
-    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS + 2 * lane->touched_records;
-}
-
-static size_t slice_count(const struct worker *worker, enum commit_reason reason)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < worker->lane_count; i++)
-        count += worker->lanes[i]->in_transaction && wants_slice(worker->lanes[i], reason);
-    return count;
-}
-
-/*
- * All slices together are as large as a transaction may be, so that the client's queue has a limit. When checkpoints lag
- * nothing is processed, and what else a transaction would take is theirs.
- */
-static struct slice_limit slice_of(const struct lane *lane, enum commit_reason reason)
-{
-    const struct worker *worker = lane->worker;
-    const bool lag = worker_checkpoints_lag(worker);
-    return (struct slice_limit){
-        .rows = slice_rows(lane, lag || reason == COMMIT_SHUT_DOWN || !lane->touched),
-        .bytes = (lag ? 2 : 1) * worker->options.transaction_bytes_max / slice_count(worker, reason),
-    };
-}
-
-static enum status produce_task(struct lane *lane, enum commit_reason reason, struct error *err)
-{
-    lane->outputs = task_outputs(lane->task);
-    if (wants_slice(lane, reason)) {
-        KILL_POINT(slice);
-        const struct slice_limit limit = slice_of(lane, reason);
-        bool complete = false;
-        TRY(checkpoint_slice(&lane->checkpoint, &limit, emit_changelog, lane, &complete, err));
-        if (complete)
-            lane->pending.checkpoint = lane->checkpoint.target;
-    }
-    TRY(produce_outputs(lane, err));
-    KILL_POINT(outputs_produced);
-    TRY(produce_journal(lane, err));
-    KILL_POINT(journal_produced);
-    TRY(put_last_seen(lane, err));
-    TRY(produce_tail(lane, err));
-    KILL_POINT(tail_produced);
-    return ST_OK;
-}
-
-static enum status produce_copy(struct lane *lane, struct error *err)
-{
-    lane->outputs = lane->copy_outputs;
-    TRY(produce_outputs(lane, err));
-    struct reader in = reader_of(buffer_view(&lane->copied));
-    while (reader_left(&in) > 0) {
-        const struct bytes record = reader_run(&in);
-        ENSURE(!in.failed);
-        TRY(produce(lane, lane->worker->options.topics->reference, 0, BYTES_NONE, record, err));
-    }
-    return ST_OK;
-}
-
-/* --- one transaction -------------------------------------------------------------------------------------------------------- */
-
 static enum status prepare(struct worker *worker, enum commit_reason reason, size_t *position_count,
                            struct error *err)
 {
@@ -296,16 +111,6 @@ static enum status prepare(struct worker *worker, enum commit_reason reason, siz
             TRY(opening_trouble(worker, lane, st, err)); /* takes it out of the transaction */
         else
             *position_count += lane->input_count;
-    }
-    return ST_OK;
-}
-
-static enum status produce_lanes(struct worker *worker, enum commit_reason reason, struct error *err)
-{
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        if (lane->in_transaction)
-            TRY(lane->kind == LANE_TASK ? produce_task(lane, reason, err) : produce_copy(lane, err));
     }
     return ST_OK;
 }
@@ -345,7 +150,7 @@ static enum status run(struct worker *worker, enum commit_reason reason, size_t 
     const struct log_port_type *port = worker->options.port->type;
     TRY(call(worker, port->begin, err));
     KILL_POINT(begun);
-    TRY(produce_lanes(worker, reason, err));
+    TRY(transaction_produce(worker, reason, err));
     KILL_POINT(flush);
     TRY(call(worker, port->flush, err));
     KILL_POINT(flushed);

@@ -40,6 +40,7 @@ struct worker {
     size_t records;
     bool hand_closed;        /* commit before anything else is processed: a record stands alone */
     bool releasing;          /* its M says `released` */
+    struct buffer staged;    /* records that are made before they are handed over */
     int64_t last_commit_us;
     int consecutive_aborts;
     bool producer_dead;      /* a new one is needed before the next transaction */
@@ -95,6 +96,13 @@ MUST_CHECK enum status transaction_commit(struct worker *worker, enum commit_rea
 /* Rolls back what is in hand and rewinds every lane to its committed positions. */
 void transaction_rewind(struct worker *worker);
 bool transaction_is_empty(const struct worker *worker);
+
+/* --- transaction_records.c ---------------------------------------------------------------------------------------- */
+
+/* The lane's checkpoint has something for a transaction that is made for this reason. */
+bool transaction_wants_slice(const struct lane *lane, enum commit_reason reason);
+/* Hands everything over that the lanes in the transaction write; M of each says what its checkpoint has got to. */
+MUST_CHECK enum status transaction_produce(struct worker *worker, enum commit_reason reason, struct error *err);
 
 /* --- worker_isolation.c ---------------------------------------------------------------------------------------------- */
 
