@@ -64,6 +64,7 @@ struct lane {
     bool touched;                     /* records of this lane were processed since the last commit */
     bool in_transaction;              /* it takes part in the transaction that is being committed */
     bool has_slice;                   /* with a part of its checkpoint */
+    size_t unsliced_records;          /* that were committed since the checkpoint began, or had a slice */
     const struct outputs *outputs;    /* of the transaction that is being committed */
     size_t staged_bytes;              /* its records of worker->staged */
     size_t touched_records;

@@ -200,6 +200,7 @@ static void merge(struct worker *worker, struct lane *lane)
     worker_isolation_committed(worker, lane);
     lane->committed = lane->pending;
     lane->changed |= lane->touched;
+    lane->unsliced_records = lane->checkpoint.running && !lane->has_slice ? lane->unsliced_records + lane->touched_records : 0;
     journal_runs_clear(&lane->runs);
     lane->touched = false;
     lane->touched_records = 0;

@@ -157,11 +157,12 @@ static struct slices find_slices(struct worker *worker, enum commit_reason reaso
     return slices;
 }
 
-/* More than the transaction changes, or the checkpoint would not end before as much has changed again. */
+/* More than has changed since the last slice (commits for alerts take none), or the checkpoint would not end before as much has
+ * changed again. */
 static size_t slice_rows(const struct lane *lane, bool hurry)
 {
     const size_t given = lane->worker->options.checkpoint_slice_rows;
-    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS + 2 * lane->touched_records;
+    return given > 0 ? given : hurry ? SLICE_ROWS_HURRY : SLICE_ROWS + 2 * (lane->unsliced_records + lane->touched_records);
 }
 
 /*

@@ -20,9 +20,7 @@ enum {
     REGISTRY_PAUSE_US = 200 * 1000,
     IDLE_TURN_US = 100 * 1000,
     BUSY_TURN_US = 1000,
-    /* What one poll brings, and what is in hand: so many, and an alert's own commit would not be what delays it. */
-    BEHIND_RECORDS = 1000,
-    BEHIND_IN_HAND = 5000,
+    BEHIND_RECORDS = 1000, /* that one poll brings: some 10 ms of work, an alert's commit would not be its delay */
     SHUT_DOWN_US = 60 * 1000 * 1000,
     TROUBLE_TEXT_MAX = 199,
     OVERFULL_RECORDS_MIN = 100,
@@ -562,7 +560,7 @@ static bool alert_waits(const struct worker *worker)
  */
 static int64_t alert_due_us(const struct worker *worker)
 {
-    const bool behind = worker->polled >= BEHIND_RECORDS || worker->records >= BEHIND_IN_HAND;
+    const bool behind = worker->polled >= BEHIND_RECORDS;
     return behind || !alert_waits(worker) ? INT64_MAX : worker->last_commit_us + worker->options.alert_floor_us;
 }
 

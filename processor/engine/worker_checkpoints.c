@@ -27,14 +27,21 @@ static bool has_filled_memory(const struct worker *worker, const struct lane *la
     return all >= worker->options.active_bytes_max / 20 * 17 && own == most && own >= all / worker->lane_count;
 }
 
+/* One partition's after the other, as far apart as the interval lets them be: all at once they would hold up everything. */
+static bool has_waited_long(const struct worker *worker, const struct lane *lane)
+{
+    const int64_t now_us = worker_now_us(worker), interval_us = worker->options.checkpoint_interval_ms * 1000;
+    return now_us - lane->checkpoint_ended_us >= interval_us &&
+           now_us - worker->checkpoint_began_us >= interval_us / (int64_t)worker->lane_count;
+}
+
 static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
 {
     if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
         return false;
     if (!lane->changed || overlay_active_count(lane->overlay) == 0)
         return false;
-    const int64_t waited_us = worker_now_us(worker) - lane->checkpoint_ended_us;
-    return forced || waited_us >= worker->options.checkpoint_interval_ms * 1000 || has_filled_memory(worker, lane);
+    return forced || has_waited_long(worker, lane) || has_filled_memory(worker, lane);
 }
 
 /* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
@@ -77,6 +84,7 @@ enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct e
         if (checkpoint_is_due(worker, lane, forced)) {
             const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
             checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
+            worker->checkpoint_began_us = now_us;
             lane->changed = false;
         }
     }

@@ -42,6 +42,7 @@ struct worker {
     bool releasing;          /* its M says `released` */
     struct buffer staged;    /* records that are made before they are handed over */
     int64_t last_commit_us;
+    int64_t checkpoint_began_us; /* the last one, of any lane */
     int consecutive_aborts;
     bool producer_dead;      /* a new one is needed before the next transaction */
 

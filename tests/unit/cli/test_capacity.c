@@ -174,7 +174,7 @@ Test(capacity, busy_keys_write_few_whole_rows)
                                            load.checkpoint_interval_us, 3 })
             .whole_rows;
     load.pods = 1;
-    load.memory_bytes = 160 << 20;
+    load.memory_bytes = 128 << 20;
     cr_expect_gt(usual_with(load).whole_rows, roomy);
 }
 
