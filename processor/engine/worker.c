@@ -144,6 +144,7 @@ void worker_destroy(struct worker **worker_ref)
     mem_free(worker->lanes);
     mem_free(worker->kept);
     buffer_fini(&worker->staged);
+    mem_free(worker->turns);
     mem_free(worker->ended_ids);
     if (worker->bounds_reader != NULL)
         worker->bounds_reader->type->close(worker->bounds_reader);

@@ -1,47 +1,46 @@
 /* When a task's checkpoint begins and ends, what the tail may forget then, and when memory says: not so fast. */
 #include "base/kill_point.h"
+#include "base/memory.h"
+#include "processor/engine/checkpoint_turns.h"
 #include "processor/engine/worker_state.h"
 
 enum { FLUSH_INTERVAL_US = 30 * 1000 * 1000 };
 
-static uint64_t active_bytes(const struct lane *lane)
+static bool could_begin(const struct lane *lane)
 {
-    return lane->kind == LANE_TASK && lane->overlay != NULL ? overlay_active_bytes(lane->overlay) : 0;
+    return lane->kind == LANE_TASK && lane->state == LANE_READY && !lane->checkpoint.running && !lane->touched && lane->changed &&
+           overlay_active_count(lane->overlay) > 0;
 }
 
-/*
- * All of them share the memory for rows that wait, and the one with the most is next: so their checkpoints come one after the
- * other, and each lane's rows wait, and are changed again meanwhile, for longer than a part of its own would let them.
- */
-static bool has_filled_memory(const struct worker *worker, const struct lane *lane)
+static struct checkpoint_turn turn_of(const struct lane *lane, int64_t now_us)
 {
-    const uint64_t own = active_bytes(lane);
-    uint64_t all = 0, most = 0;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        const struct lane *other = worker->lanes[i];
-        const uint64_t bytes = active_bytes(other);
-        all += bytes;
-        if (!other->checkpoint.running && bytes > most)
-            most = bytes;
-    }
-    return all >= worker->options.active_bytes_max / 20 * 17 && own == most && own >= all / worker->lane_count;
+    return (struct checkpoint_turn){
+        .active_bytes = lane->kind == LANE_TASK && lane->overlay != NULL ? overlay_active_bytes(lane->overlay) : 0,
+        .waited_us = now_us - lane->checkpoint_ended_us,
+        .running = lane->checkpoint.running,
+        .ready = could_begin(lane),
+    };
 }
 
-/* One partition's after the other, as far apart as the interval lets them be: all at once they would hold up everything. */
-static bool has_waited_long(const struct worker *worker, const struct lane *lane)
+static size_t next_lane(struct worker *worker, int64_t now_us)
 {
-    const int64_t now_us = worker_now_us(worker), interval_us = worker->options.checkpoint_interval_ms * 1000;
-    return now_us - lane->checkpoint_ended_us >= interval_us &&
-           now_us - worker->checkpoint_began_us >= interval_us / (int64_t)worker->lane_count;
+    const struct checkpoint_pace pace = {
+        .bytes_max = worker->options.active_bytes_max,
+        .interval_us = worker->options.checkpoint_interval_ms * 1000,
+        .since_start_us = now_us - worker->checkpoint_began_us,
+    };
+    worker->turns = mem_resize_array(worker->turns, worker->lane_count + 1, sizeof *worker->turns);
+    for (size_t i = 0; i < worker->lane_count; i++)
+        worker->turns[i] = turn_of(worker->lanes[i], now_us);
+    return checkpoint_turns_next(worker->turns, worker->lane_count, &pace);
 }
 
-static bool checkpoint_is_due(const struct worker *worker, const struct lane *lane, bool forced)
+static void begin(struct worker *worker, struct lane *lane, bool forced, int64_t now_us)
 {
-    if (lane->checkpoint.running || lane->touched || lane->state != LANE_READY)
-        return false;
-    if (!lane->changed || overlay_active_count(lane->overlay) == 0)
-        return false;
-    return forced || has_waited_long(worker, lane) || has_filled_memory(worker, lane);
+    const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
+    checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
+    worker->checkpoint_began_us = now_us;
+    lane->changed = false;
 }
 
 /* The tail is needed from the oldest of what the changelog and the local rows can be brought up from. */
@@ -81,13 +80,12 @@ enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct e
             lane->checkpoint_ended_us = now_us;
             trim_tail(worker, lane);
         }
-        if (checkpoint_is_due(worker, lane, forced)) {
-            const bool flush = forced || now_us - lane->checkpoint.flushed_us >= FLUSH_INTERVAL_US;
-            checkpoint_start(&lane->checkpoint, &lane->committed, lane->tail_offset, flush, now_us);
-            worker->checkpoint_began_us = now_us;
-            lane->changed = false;
-        }
+        if (forced && could_begin(lane))
+            begin(worker, lane, true, now_us);
     }
+    const size_t next = forced ? worker->lane_count : next_lane(worker, now_us);
+    if (next < worker->lane_count)
+        begin(worker, worker->lanes[next], false, now_us);
     return ST_OK;
 }
 

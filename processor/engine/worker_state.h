@@ -43,6 +43,7 @@ struct worker {
     struct buffer staged;    /* records that are made before they are handed over */
     int64_t last_commit_us;
     int64_t checkpoint_began_us; /* the last one, of any lane */
+    struct checkpoint_turn *turns; /* to ask whose is next */
     int consecutive_aborts;
     bool producer_dead;      /* a new one is needed before the next transaction */
 
