@@ -28,7 +28,8 @@ enum {
     REGISTER_TIMEOUT_MS = 60 * 1000,
     IDENTITY_SIZE = 64,
     PROPERTY_TEXT = 32,
-    /* A transaction is in the overlay, with what it is made from, and once more in the client's queue. */
+    /* A transaction is in the overlay, with what it is made from; its tail is made before it is handed over; and all is once more in
+     * the client's queue. */
     TRANSACTION_SHARE = 4,
     PRODUCER_SHARE = 2,
 };

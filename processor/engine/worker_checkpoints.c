@@ -12,10 +12,16 @@ static bool could_begin(const struct lane *lane)
            overlay_active_count(lane->overlay) > 0;
 }
 
+/* While it restores, its rows are the job's. */
+static bool has_rows(const struct lane *lane)
+{
+    return lane->kind == LANE_TASK && lane->task != NULL;
+}
+
 static struct checkpoint_turn turn_of(const struct lane *lane, int64_t now_us)
 {
     return (struct checkpoint_turn){
-        .active_bytes = lane->kind == LANE_TASK && lane->overlay != NULL ? overlay_active_bytes(lane->overlay) : 0,
+        .active_bytes = has_rows(lane) ? overlay_active_bytes(lane->overlay) : 0,
         .waited_us = now_us - lane->checkpoint_ended_us,
         .running = lane->checkpoint.running,
         .ready = could_begin(lane),
@@ -66,7 +72,7 @@ enum status worker_checkpoints_tend(struct worker *worker, bool forced, struct e
     for (size_t i = 0; i < worker->lane_count; i++) {
         struct lane *lane = worker->lanes[i];
         bool finished = false;
-        if (lane->kind != LANE_TASK || lane->task == NULL)
+        if (!has_rows(lane))
             continue;
         const enum status st = checkpoint_tend(&lane->checkpoint, now_us, &finished, err);
         if (st != ST_OK) {
@@ -100,7 +106,7 @@ bool worker_checkpoints_lag(const struct worker *worker)
 {
     uint64_t bytes = 0;
     for (size_t i = 0; i < worker->lane_count; i++) {
-        if (worker->lanes[i]->overlay != NULL && worker->lanes[i]->task != NULL)
+        if (has_rows(worker->lanes[i]))
             bytes += overlay_active_bytes(worker->lanes[i]->overlay) + frozen_bytes(worker->lanes[i]);
     }
     return bytes >= worker->options.active_bytes_max;
