@@ -16,9 +16,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "processor/engine/version.h"
 #include "processor/engine/worker_state.h"
-#include "state/tail.h"
 
 enum {
     RETRIES_MAX = 200,
