@@ -66,7 +66,6 @@ struct lane {
     bool has_slice;                   /* with a part of its checkpoint */
     size_t unsliced_records;          /* that were committed since the checkpoint began, or had a slice */
     const struct outputs *outputs;    /* of the transaction that is being committed */
-    size_t staged_bytes;              /* its records of worker->staged */
     size_t touched_records;
     int last_topic;                   /* of the last record that was processed */
     int64_t last_offset;

@@ -20,10 +20,10 @@ enum {
 
 /* --- records to Kafka --------------------------------------------------------------------------------------------------- */
 
-static enum status produce(struct lane *lane, int topic, int32_t partition, struct bytes key, struct bytes value,
+static enum status produce(struct worker *worker, int topic, int32_t partition, struct bytes key, struct bytes value,
                            struct error *err)
 {
-    struct log_port *port = lane->worker->options.port;
+    struct log_port *port = worker->options.port;
     const struct log_produce record = { .topic = topic, .partition = partition, .key = key, .value = value };
     return port->type->produce(port, &record, err);
 }
@@ -50,16 +50,18 @@ static enum status emit_changelog(void *context, struct bytes key, struct bytes 
 {
     struct lane *lane = context;
     lane->worker->stats.changelog_bytes += key.size + value.size;
-    return produce(lane, lane->worker->options.topics->changelog, lane->partition, key, value, err);
+    return produce(lane->worker, lane->worker->options.topics->changelog, lane->partition, key, value, err);
 }
 
 /* --- made before -------------------------------------------------------------------------------------------------------- */
 
-/* worker->staged: of one lane after the other, varint topic | the record, a run. */
+/* worker->staged: varint topic | varint partition | the record, a run. */
 static void stage(struct lane *lane, int topic, struct bytes record)
 {
-    buffer_put_varint(&lane->worker->staged, (uint64_t)topic);
-    buffer_put_run(&lane->worker->staged, record);
+    struct buffer *staged = &lane->worker->staged;
+    buffer_put_varint(staged, (uint64_t)topic);
+    buffer_put_varint(staged, (uint64_t)lane->partition);
+    buffer_put_run(staged, record);
 }
 
 static enum status stage_journal(struct lane *lane, struct error *err)
@@ -217,21 +219,6 @@ static enum status produce_first(struct lane *lane, struct error *err)
     return produce_outputs(lane, 0, FIRST_OUTPUTS, err);
 }
 
-static enum status produce_staged(struct lane *lane, struct bytes records, struct error *err)
-{
-    struct reader in = reader_of(records);
-    while (reader_left(&in) > 0) {
-        const int topic = (int)reader_varint(&in);
-        const struct bytes record = reader_run(&in);
-        ENSURE(!in.failed);
-        TRY(produce(lane, topic, lane->partition, BYTES_NONE, record, err));
-        if (topic == lane->worker->options.topics->journal)
-            KILL_POINT(journal_produced);
-    }
-    KILL_POINT(tail_produced);
-    return ST_OK;
-}
-
 static enum status produce_others(struct lane *lane, struct error *err)
 {
     if (lane->has_slice)
@@ -249,7 +236,7 @@ static enum status produce_copy(struct lane *lane, struct error *err)
     while (reader_left(&in) > 0) {
         const struct bytes record = reader_run(&in);
         ENSURE(!in.failed);
-        TRY(produce(lane, lane->worker->options.topics->reference, 0, BYTES_NONE, record, err));
+        TRY(produce(lane->worker, lane->worker->options.topics->reference, 0, BYTES_NONE, record, err));
     }
     return ST_OK;
 }
@@ -276,22 +263,24 @@ static enum status stage_all(struct worker *worker, enum commit_reason reason, s
         struct lane *lane = worker->lanes[i];
         if (!lane->in_transaction || lane->kind != LANE_TASK)
             continue;
-        const size_t before = worker->staged.size;
         TRY(stage_task(lane, &slices, err));
-        lane->staged_bytes = worker->staged.size - before;
     }
     return ST_OK;
 }
 
-static enum status produce_all_staged(struct worker *worker, struct error *err)
+static enum status produce_staged(struct worker *worker, struct error *err)
 {
-    size_t at = 0;
-    for (size_t i = 0; i < worker->lane_count; i++) {
-        struct lane *lane = worker->lanes[i];
-        if (!lane->in_transaction || lane->kind != LANE_TASK)
-            continue;
-        TRY(produce_staged(lane, bytes_of(worker->staged.data + at, lane->staged_bytes), err));
-        at += lane->staged_bytes;
+    struct reader in = reader_of(buffer_view(&worker->staged));
+    while (reader_left(&in) > 0) {
+        const int topic = (int)reader_varint(&in);
+        const int32_t partition = (int32_t)reader_varint(&in);
+        const struct bytes record = reader_run(&in);
+        ENSURE(!in.failed);
+        TRY(produce(worker, topic, partition, BYTES_NONE, record, err));
+        if (topic == worker->options.topics->journal)
+            KILL_POINT(journal_produced);
+        else
+            KILL_POINT(tail_produced);
     }
     return ST_OK;
 }
@@ -300,7 +289,7 @@ enum status transaction_produce(struct worker *worker, enum commit_reason reason
 {
     TRY(stage_all(worker, reason, err));
     TRY(for_each(worker, LANE_TASK, produce_first, err));
-    TRY(produce_all_staged(worker, err));
+    TRY(produce_staged(worker, err));
     TRY(for_each(worker, LANE_TASK, produce_others, err));
     return for_each(worker, LANE_COPY, produce_copy, err);
 }
