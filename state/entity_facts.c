@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "base/hash.h"
 #include "base/memory.h"
+#include "state/code_counts.h"
 #include "state/entity_members.h"
 
 /* --- plan ------------------------------------------------------------------------------------- */
@@ -259,7 +260,7 @@ static uint64_t code_word(const struct value *argument, struct buffer *scratch)
 
 uint64_t entity_facts_id(const struct value *id, struct buffer *scratch)
 {
-    const uint64_t hash = hash64(form_of(id, scratch));
+    const uint64_t hash = hash64(form_of(id, scratch)) >> (64 - CODE_BITS); /* as code_counts keeps it */
     return hash == 0 ? 1 : hash;
 }
 

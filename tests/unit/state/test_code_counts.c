@@ -63,3 +63,43 @@ Test(code_counts, counts_as_arrays_do)
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
         compare(&prng, codes[i]);
 }
+
+Test(code_counts, have_all_their_bits)
+{
+    const uint64_t last = (UINT64_C(1) << CODE_BITS) - 1;
+    struct code_counts counts = { 0 };
+    enum { TIMES = 40 }; /* more than are kept beside a code */
+    for (uint64_t code = last; code > last - 5; code--) {
+        for (int i = 0; i < TIMES; i++)
+            code_counts_add(&counts, code);
+    }
+    cr_assert_eq(code_counts_distinct(&counts), 5);
+    for (uint64_t code = last; code > last - 5; code--) {
+        for (int i = 0; i < TIMES; i++) {
+            cr_assert(code_counts_has(&counts, code));
+            code_counts_remove(&counts, code);
+        }
+        cr_assert_not(code_counts_has(&counts, code));
+    }
+    cr_assert_eq(code_counts_distinct(&counts), 0);
+    code_counts_fini(&counts);
+}
+
+Test(code_counts, take_a_word_each_until_one_is_there_often)
+{
+    enum { CODES = 20, MANY = 15 };
+    struct code_counts counts = { 0 };
+    for (uint64_t code = 1; code <= CODES; code++) {
+        for (int i = 0; i < MANY; i++)
+            code_counts_add(&counts, code);
+    }
+    const size_t narrow = code_counts_footprint(&counts);
+    code_counts_add(&counts, CODES);
+    cr_assert_gt(code_counts_footprint(&counts), narrow + narrow / 2);
+    for (struct code_counts_cursor cursor = { 0 }; code_counts_next(&counts, &cursor);)
+        cr_assert_eq(cursor.count, cursor.code == CODES ? MANY + 1 : MANY);
+    cr_assert_eq(code_counts_distinct(&counts), CODES);
+    code_counts_clear(&counts);
+    cr_assert_not(code_counts_has(&counts, CODES));
+    code_counts_fini(&counts);
+}
