@@ -248,16 +248,11 @@ static void build_again(struct event_chunk *chunk)
 /* Whether no event needs wide facts any more. */
 static bool facts_fit(const struct event_chunk *chunk)
 {
-    uint64_t *words = words_of(chunk);
-    uint8_t *narrow = mem_alloc(chunk->facts->narrow_size + FACT_READ_AHEAD);
     bool fit = true;
     for (size_t i = 0; i < chunk->count && fit; i++) {
         const struct fact_view view = event_chunk_facts(chunk, i);
-        fact_words(&view, words);
-        fit = fact_form_write_narrow(chunk->facts, words, narrow);
+        fit = fact_fits_narrow(&view);
     }
-    mem_free(narrow);
-    mem_free(words);
     return fit;
 }
 

@@ -144,6 +144,17 @@ static inline uint64_t fact_word(const struct fact_view *view, size_t word)
     return hash;
 }
 
+static inline bool fact_fits_narrow(const struct fact_view *view)
+{
+    bool fits = true;
+    uint32_t half;
+    for (size_t word = 1; word < view->form->word_count && fits; word++) {
+        const enum fact_kind kind = view->form->slots[word - 1].kind;
+        fits = kind == FACT_ID || fact_half_of(kind, fact_word(view, word), &half);
+    }
+    return fits;
+}
+
 static inline void fact_words(const struct fact_view *view, uint64_t *words)
 {
     words[0] = fact_members(view);
