@@ -53,8 +53,9 @@ static inline int bytes_compare(struct bytes a, struct bytes b)
 static inline void bytes_prefetch(struct bytes b)
 {
     enum { LINE = 64 };
-    for (size_t at = 0; at < b.size; at += LINE)
-        prefetch(b.data + at);
+    const size_t before = (uintptr_t)b.data % LINE; /* of the first line */
+    for (size_t at = 0; at < before + b.size; at += LINE)
+        prefetch(b.data - before + at);
 }
 
 static inline bool bytes_starts_with(struct bytes a, struct bytes prefix)

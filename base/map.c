@@ -134,6 +134,13 @@ void *map_peek(const struct map *map, uint64_t hash)
     return NULL;
 }
 
+void map_prefetch(const struct map *map, const void *value)
+{
+    const struct node *node = (const void *)((const uint8_t *)value - offsetof(struct node, data));
+    const uint8_t *key = node->data + map->value_size;
+    bytes_prefetch(bytes_of(&node->key_size, (size_t)(key + 1 - (const uint8_t *)&node->key_size)));
+}
+
 void map_clear(struct map *map)
 {
     /* One full table must not make every later clear of a few entries slow. */

@@ -43,6 +43,8 @@ void map_clear(struct map *map);
  */
 uint64_t map_expect(const struct map *map, struct bytes key);
 void *map_peek(const struct map *map, uint64_t hash);
+/* A value that is in the map, and what a look for its key reads, on their way into the processor's cache. */
+void map_prefetch(const struct map *map, const void *value);
 
 size_t map_count(const struct map *map);
 /* Bytes held, keys and values included, without the allocator's own overhead. */

@@ -92,6 +92,12 @@ struct entity_scratch {
     struct window_edges *wanted; /* per window */
 };
 
+/* A key that comes soon. */
+struct entity_named {
+    uint64_t hash;
+    const struct entity *entity; /* NULL: it was not looked for yet, or is not loaded */
+};
+
 /* The cache of loaded entities, which is entity_log.c's alone, and what its entities work with. */
 struct entity_log {
     const struct entity_log_spec *spec;
@@ -116,7 +122,7 @@ struct entity_log {
     bool settled;         /* all of them have been written and measured since */
     size_t emptied_count; /* of those that have no events then: expired, or looked at only */
     struct buffer row_key, row;
-    uint64_t ahead[ENTITY_LOG_AHEAD]; /* hashes of keys to come; the newest is at ahead_next - 1 */
+    struct entity_named ahead[ENTITY_LOG_AHEAD]; /* the one that comes last is at ahead_next - 1 */
     size_t ahead_next;
 };
 static inline struct entity_scratch *entity_scratch_of(struct entity_log *log)

@@ -67,6 +67,10 @@ static void link_newest(struct entity_log *log, struct entity *entity)
 static void forget(struct entity_log *log, struct entity *entity)
 {
     unlink_entity(log, entity);
+    for (size_t i = 0; i < ENTITY_LOG_AHEAD; i++) {
+        if (log->ahead[i].entity == entity)
+            log->ahead[i].entity = NULL;
+    }
     log->footprint -= entity->footprint;
     if (log->scratch.measured == entity)
         log->scratch.measured = NULL;
@@ -112,7 +116,7 @@ void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct bu
 /* The entity, and the end of its open chunk, which the entity says. */
 static void prefetch_entity(const struct entity_log *log, const struct entity *entity)
 {
-    bytes_prefetch(bytes_of(entity, log->rooms.size + 1)); /* the key is behind it */
+    map_prefetch(log->entities, entity);
 }
 
 /* Whose links change when it becomes the newest. */
@@ -132,26 +136,30 @@ static void prefetch_events(const struct entity *entity)
     prefetch(open->room + open->room_size - open->rest_used);
 }
 
-/* Of the key that was named so many calls ago; NULL: there is none. */
-static const struct entity *named_before(const struct entity_log *log, size_t calls)
+/* So many calls ago; before the first one they are zero. */
+static struct entity_named *named_before(struct entity_log *log, size_t calls)
 {
-    const bool named = calls < log->ahead_next;
-    return named ? map_peek(log->entities, log->ahead[(log->ahead_next - 1 - calls) % ENTITY_LOG_AHEAD]) : NULL;
+    return &log->ahead[(log->ahead_next - 1 - calls) % ENTITY_LOG_AHEAD];
 }
 
 /* The map's place is there when the entity is asked for, and the entity when it is asked where the rest is. */
 void entity_log_look_ahead(struct entity_log *log, struct bytes key)
 {
-    enum { ENTITY = 3, EVENTS = 6 };
-    log->ahead[log->ahead_next++ % ENTITY_LOG_AHEAD] = map_expect(log->entities, key);
-    const struct entity *far = named_before(log, ENTITY), *near = named_before(log, EVENTS);
-    if (far != NULL)
-        prefetch_entity(log, far);
-    if (near == NULL)
-        return;
-    prefetch_neighbours(near);
-    prefetch_events(near);
-    entity_windows_prefetch(near);
+    enum { ENTITY = 3, EVENTS = 5, SEALED = 7 };
+    log->ahead_next++;
+    *named_before(log, 0) = (struct entity_named){ .hash = map_expect(log->entities, key) };
+    struct entity_named *far = named_before(log, ENTITY);
+    far->entity = map_peek(log->entities, far->hash);
+    if (far->entity != NULL)
+        prefetch_entity(log, far->entity);
+    const struct entity *near = named_before(log, EVENTS)->entity, *next = named_before(log, SEALED)->entity;
+    if (near != NULL) {
+        prefetch_neighbours(near);
+        prefetch_events(near);
+        entity_windows_prefetch(near);
+    }
+    if (next != NULL)
+        entity_windows_prefetch_sealed(next);
 }
 
 static enum status load(struct entity_log *log, struct bytes key, struct entity **out,

@@ -202,16 +202,34 @@ static void prefetch_held(const struct entity *entity)
         aggregate_state_prefetch(entity_state(entity, facts->stated[n]));
 }
 
+/* What leaves a window next, and those after it, which say when. */
+static void prefetch_leaving(const struct event_chunk *chunk, uint32_t low)
+{
+    enum { EVENTS = 3 };
+    bytes_prefetch(bytes_of(event_chunk_entry(chunk, low - chunk->start), EVENTS * (size_t)chunk->entry_size));
+}
+
 void entity_windows_prefetch(const struct entity *entity)
 {
     prefetch_held(entity);
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
     for (; edges < end; edges++) {
-        if (edges->low < entity->open.start)
+        if (edges->low >= entity->open.start)
+            prefetch_leaving(&entity->open, edges->low);
+        else if (edges->low_chunk < entity->sealed_count)
+            bytes_prefetch(bytes_of(&entity->sealed[edges->low_chunk], sizeof *entity->sealed));
+    }
+}
+
+void entity_windows_prefetch_sealed(const struct entity *entity)
+{
+    const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
+    for (; edges < end && entity->sealed_count > 0; edges++) {
+        if (edges->low >= entity->open.start || edges->low_chunk >= entity->sealed_count)
             continue;
-        const uint8_t *leaving = event_chunk_entry(&entity->open, edges->low - entity->open.start);
-        prefetch(leaving);
-        prefetch(leaving + 2 * entity->open.entry_size); /* the next one says when it leaves */
+        const struct event_chunk *chunk = &entity->sealed[edges->low_chunk];
+        if (chunk->loaded && edges->low - chunk->start < chunk->count)
+            prefetch_leaving(chunk, edges->low);
     }
 }
 
@@ -414,11 +432,20 @@ static enum status pass_other(struct entity *entity, const struct code_spec *spe
 {
     struct entity_scratch *scratch = entity_scratch_of(entity->log);
     const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[spec->aggregate];
+    const uint64_t before = coded_bytes(coded);
     TRY(entity_measure(entity, index, err));
     if (coded->others == NULL)
         coded->others = mem_alloc(sizeof *coded->others);
     count_member(entity_spec_of(entity->log), aggregate, coded->others, scratch->measures, add, &scratch->value);
+    entity->nested_bytes += coded_bytes(coded) - before;
     return ST_OK;
+}
+
+static void add_code(struct entity *entity, struct coded *coded, uint64_t code)
+{
+    const size_t before = code_counts_footprint(&coded->codes);
+    code_counts_add(&coded->codes, code);
+    entity->nested_bytes += code_counts_footprint(&coded->codes) - before;
 }
 
 static enum status pass_codes(struct entity *entity, size_t window, uint64_t index, const struct fact_view *words,
@@ -430,15 +457,14 @@ static enum status pass_codes(struct entity *entity, size_t window, uint64_t ind
         struct coded *coded = &entity_coded(entity)[c];
         if ((members & spec->member) == 0)
             continue;
-        const uint64_t code = fact_code(words, spec->word, spec->narrow_at), before = coded_bytes(coded);
+        const uint64_t code = fact_code(words, spec->word, spec->narrow_at);
         if (code == 0)
             TRY(pass_other(entity, spec, coded, index, add, err));
         else if (add)
-            code_counts_add(&coded->codes, code);
+            add_code(entity, coded, code);
         else
-            code_counts_remove(&coded->codes, code);
+            code_counts_remove(&coded->codes, code); /* its memory stays */
         coded->count += add ? 1 : -1;
-        entity->nested_bytes += coded_bytes(coded) - before;
     }
     return ST_OK;
 }

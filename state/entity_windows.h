@@ -26,9 +26,10 @@ void entity_windows_forgot(struct entity *entity, uint64_t end);
 /* Every index is less by so much now; none of a window was less. */
 void entity_windows_renumbered(struct entity *entity, uint32_t by);
 
-/* The open chunk's events at which the windows begin, and what their aggregates hold, on their way into the processor's
- * cache. */
+/* The events at which the windows begin, and what their aggregates hold, on their way into the processor's cache: those of
+ * the open chunk, and then, when they are in a sealed one, those. */
 void entity_windows_prefetch(const struct entity *entity);
+void entity_windows_prefetch_sealed(const struct entity *entity);
 
 /* Moves the window to where it stands for the event at this index. */
 MUST_CHECK enum status entity_window_move(struct entity *entity, int window, uint64_t index,
