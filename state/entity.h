@@ -80,6 +80,8 @@ struct entity_rooms {
     uint32_t size;
 };
 
+enum { ENTITY_NAMED_KEY_MAX = 36 };
+
 /* What the log gives its entities to work with. */
 struct entity_scratch {
     struct arena *arena;
@@ -95,7 +97,10 @@ struct entity_scratch {
 /* A key that comes soon. */
 struct entity_named {
     uint64_t hash;
-    const struct entity *entity; /* NULL: it was not looked for yet, or is not loaded */
+    const struct entity *entity;        /* NULL: it was not looked for yet, or is not loaded */
+    uint32_t kept_hash, kept;           /* then what is kept of it, if its key is not too long: row_cache.h */
+    uint32_t key_size;                  /* 0: it is too long */
+    uint8_t key[ENTITY_NAMED_KEY_MAX];
 };
 
 /* The cache of loaded entities, which is entity_log.c's alone, and what its entities work with. */

@@ -1,6 +1,8 @@
 /* The cache of loaded entities, and transactions. What an entity does with its events is entity.c. */
 #include "state/entity_log.h"
 
+#include <string.h>
+
 #include "base/ensure.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -9,6 +11,7 @@
 #include "state/entity_rows.h"
 #include "state/entity_windows.h"
 #include "state/row_cache.h"
+#include "state/row_index.h"
 
 enum { ARENA_BLOCK = 4096, EVENT_BYTES = 64, LOADED_SHARES = 4, ROOM_SHARES = 8 };
 
@@ -142,24 +145,51 @@ static struct entity_named *named_before(struct entity_log *log, size_t calls)
     return &log->ahead[(log->ahead_next - 1 - calls) % ENTITY_LOG_AHEAD];
 }
 
+/* Its key may be gone when what is kept of it is looked for. */
+static void name(struct entity_named *named, const struct entity_log *log, struct bytes key)
+{
+    *named = (struct entity_named){ .hash = map_expect(log->entities, key), .kept = ROW_NUMBER_NONE };
+    if (key.size == 0 || key.size > sizeof named->key)
+        return;
+    named->key_size = (uint32_t)key.size;
+    memcpy(named->key, key.data, key.size);
+}
+
+static void find_named(struct entity_log *log, struct entity_named *named)
+{
+    named->entity = map_peek(log->entities, named->hash);
+    if (named->entity != NULL)
+        prefetch_entity(log, named->entity);
+    else if (named->key_size > 0 && row_cache_count(log->kept) > 0)
+        named->kept_hash = entity_expect_kept(log, bytes_of(named->key, named->key_size));
+}
+
+static void prefetch_named(struct entity_log *log, struct entity_named *named)
+{
+    const struct entity *entity = named->entity;
+    if (entity == NULL) {
+        if (named->kept_hash != 0)
+            named->kept = row_cache_peek(log->kept, named->kept_hash);
+        return;
+    }
+    prefetch_neighbours(entity);
+    prefetch_events(entity);
+    entity_windows_prefetch(entity);
+}
+
 /* The map's place is there when the entity is asked for, and the entity when it is asked where the rest is. */
 void entity_log_look_ahead(struct entity_log *log, struct bytes key)
 {
     enum { ENTITY = 3, EVENTS = 5, SEALED = 7 };
     log->ahead_next++;
-    *named_before(log, 0) = (struct entity_named){ .hash = map_expect(log->entities, key) };
-    struct entity_named *far = named_before(log, ENTITY);
-    far->entity = map_peek(log->entities, far->hash);
-    if (far->entity != NULL)
-        prefetch_entity(log, far->entity);
-    const struct entity *near = named_before(log, EVENTS)->entity, *next = named_before(log, SEALED)->entity;
-    if (near != NULL) {
-        prefetch_neighbours(near);
-        prefetch_events(near);
-        entity_windows_prefetch(near);
-    }
-    if (next != NULL)
-        entity_windows_prefetch_sealed(next);
+    name(named_before(log, 0), log, key);
+    find_named(log, named_before(log, ENTITY));
+    prefetch_named(log, named_before(log, EVENTS));
+    const struct entity_named *next = named_before(log, SEALED);
+    if (next->entity != NULL)
+        entity_windows_prefetch_sealed(next->entity);
+    else
+        row_cache_prefetch(log->kept, next->kept);
 }
 
 static enum status load(struct entity_log *log, struct bytes key, struct entity **out,

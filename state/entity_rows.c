@@ -190,11 +190,10 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
 {
     struct row_cache *kept = entity->log->kept;
     struct bytes image;
-    if (row_cache_get(kept, chunk_key(entity, chunk->number), &image)) {
+    if (row_cache_take(kept, chunk_key(entity, chunk->number), &image)) {
         struct reader in = reader_of(image);
         event_chunk_image_read(chunk, &in, 0);
         ENSURE(reader_done(&in));
-        row_cache_remove(kept, chunk_key(entity, chunk->number));
     } else {
         TRY(read_chunk_row(entity, chunk, err));
     }
@@ -317,13 +316,15 @@ enum status entity_read_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
     struct bytes row;
-    if (row_cache_get(log->kept, head_key(log, entity_key(entity)), &row)) {
-        TRY(read_kept(entity, row, err));
-        row_cache_remove(log->kept, head_key(log, entity_key(entity)));
-        return ST_OK;
-    }
+    if (row_cache_take(log->kept, head_key(log, entity_key(entity)), &row))
+        return read_kept(entity, row, err);
     TRY(overlay_get(log->overlay, head_key(log, entity_key(entity)), &row, err));
     return row.data == NULL ? ST_OK : read_head(entity, row, err);
+}
+
+uint32_t entity_expect_kept(struct entity_log *log, struct bytes key)
+{
+    return row_cache_expect(log->kept, head_key(log, key));
 }
 
 static void keep_chunk(struct entity *entity, struct event_chunk *chunk)

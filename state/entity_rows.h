@@ -41,6 +41,8 @@ void entity_keep_rows(struct entity *entity);
 void entity_unload_chunks(struct entity *entity);
 /* After it: of the others, those whose rests nobody has asked for leave them to their rows, if windows can do without. */
 void entity_forget_rests(struct entity *entity);
+/* For looking ahead: where what is kept of this key would be, for row_cache_peek. */
+uint32_t entity_expect_kept(struct entity_log *log, struct bytes key);
 /* The key of the row that an entity is loaded by. */
 void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out);
 

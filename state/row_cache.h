@@ -24,7 +24,9 @@ void row_cache_destroy(struct row_cache **cache);
 /* false: not known. *value is none when the row is known to be absent; valid until the next call
  * that changes the cache. */
 bool row_cache_get(struct row_cache *cache, struct bytes key, struct bytes *value);
-/* The same without counting as a use. */
+/* The same, and it is not known any more from then on. */
+bool row_cache_take(struct row_cache *cache, struct bytes key, struct bytes *value);
+/* Like row_cache_get without counting as a use. */
 bool row_cache_holds(const struct row_cache *cache, struct bytes key);
 /* Keeps the row, if it is not too large for that; value none: absent. */
 void row_cache_put(struct row_cache *cache, struct bytes key, struct bytes value);
@@ -35,6 +37,14 @@ void row_cache_remove(struct row_cache *cache, struct bytes key);
 /* Forgets rows until no more bytes are held; the limit stays as it is. */
 void row_cache_shrink(struct row_cache *cache, uint64_t bytes);
 void row_cache_clear(struct row_cache *cache);
+
+/*
+ * For looking ahead: a key's hash, with its place on its way into the processor's cache; some time later the number of a
+ * row with that hash, another's perhaps, or ROW_NUMBER_NONE (row_index.h); and then the row's beginning.
+ */
+uint32_t row_cache_expect(const struct row_cache *cache, struct bytes key);
+uint32_t row_cache_peek(const struct row_cache *cache, uint32_t hash);
+void row_cache_prefetch(const struct row_cache *cache, uint32_t number);
 
 size_t row_cache_count(const struct row_cache *cache);
 uint64_t row_cache_bytes(const struct row_cache *cache);

@@ -8,6 +8,7 @@
 
 #include "row_model.h"
 #include "state/row_cache.h"
+#include "state/row_index.h"
 
 struct world {
     struct row_cache *cache;
@@ -68,6 +69,26 @@ static void do_remove(struct world *w)
     CHECK(w, row_cache_count(w->cache) == before - held, "another one went");
 }
 
+static void do_take(struct world *w)
+{
+    const int key = model_any_key(&w->prng);
+    const bool held = row_cache_holds(w->cache, model_key(key));
+    struct bytes value;
+    CHECK(w, row_cache_take(w->cache, model_key(key), &value) == held, "holds");
+    CHECK(w, !held || bytes_equal(value, model_value(w->model.versions[key])), "an old value");
+    CHECK(w, !row_cache_holds(w->cache, model_key(key)), "it is still there");
+    w->hits += held;
+}
+
+/* What a look ahead says is only about time, but it must be about a row that is there. */
+static void do_expect(struct world *w)
+{
+    const int key = model_any_key(&w->prng);
+    const uint32_t number = row_cache_peek(w->cache, row_cache_expect(w->cache, model_key(key)));
+    CHECK(w, number != ROW_NUMBER_NONE || !row_cache_holds(w->cache, model_key(key)), "nothing is expected of it");
+    row_cache_prefetch(w->cache, number);
+}
+
 static void do_shrink(struct world *w)
 {
     if (!prng_chance(&w->prng, 1, 20))
@@ -83,7 +104,7 @@ static uint64_t run(uint64_t bytes_max)
 {
     static void (*const steps[])(struct world *) = { check_get, check_get, check_get, do_put,
                                                      do_put,    do_update, do_clear,
-                                                     do_remove, do_shrink };
+                                                     do_remove, do_shrink, do_take, do_expect };
     static struct world w;
     w = (struct world){ .bytes_max = bytes_max, .next_version = 1 };
     w.prng = prng_from_env("TEST_SEED", 31 + bytes_max);
