@@ -13,7 +13,7 @@
 #include "state/row_cache.h"
 #include "state/row_index.h"
 
-enum { ARENA_BLOCK = 4096, EVENT_BYTES = 64, LOADED_SHARES = 4, ROOM_SHARES = 8 };
+enum { ARENA_BLOCK = 4096, EVENT_BYTES = 64, LOADED_SHARES = 3, ROOM_SHARES = 8 };
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -323,8 +323,10 @@ static void prefetch_touched(const struct entity_log *log, size_t i)
     enum { ENTITY = 4, EVENTS = 2 };
     if (i + ENTITY < log->touched_count)
         prefetch_entity(log, log->touched[i + ENTITY]);
-    if (i + EVENTS < log->touched_count)
+    if (i + EVENTS < log->touched_count) {
         prefetch_events(log->touched[i + EVENTS]);
+        prefetch(log->touched[i + EVENTS]->sealed); /* the oldest may have expired */
+    }
 }
 
 static void settle(struct entity_log *log, struct entity *entity)
