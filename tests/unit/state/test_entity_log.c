@@ -19,7 +19,7 @@ static const char *const keys[KEYS] = { "", "u", "u1", "a key that is longer tha
                                         "v15", "v16", "v17", "v18", "v19" };
 
 struct world {
-    struct prng prng;
+    struct prng prng, names; /* the other is of keys to come, which change nothing */
     int step;
     struct task_rows rows;
     struct entity_log *log;
@@ -282,6 +282,13 @@ static void do_prefetch(struct world *w)
         buffer_fini(&names[i]);
 }
 
+/* Keys that may come, or may not; what is loaded and kept of them may go meanwhile. */
+static void look_ahead(struct world *w)
+{
+    for (uint64_t n = prng_below(&w->names, 4); n > 0; n--)
+        entity_log_look_ahead(w->log, bytes_of_string(keys[prng_below(&w->names, KEYS)]));
+}
+
 static void do_expire(struct world *w, int key)
 {
     struct model_entity *model = &w->current[key];
@@ -452,6 +459,7 @@ static void restart(struct world *w)
 static void take_step(struct world *w)
 {
     const int key = (int)prng_below(&w->prng, KEYS);
+    look_ahead(w);
     switch (prng_below(&w->prng, 100)) {
     case 0:
     case 1:
@@ -490,7 +498,7 @@ static void take_step(struct world *w)
 static void world_init(struct world *w, uint64_t seed, uint64_t cache_bytes, bool never_aborts)
 {
     static const size_t sizes[] = { 0, 90, 400 };
-    *w = (struct world){ .prng = prng_of_seed(seed) };
+    *w = (struct world){ .prng = prng_of_seed(seed), .names = prng_of_seed(seed) };
     const struct overlay_options options = { .cache_bytes = prng_below(&w->prng, 2) * 8192 };
     task_rows_open(&w->rows, &options);
     arena_create(&w->values, 64 * 1024);
