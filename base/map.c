@@ -95,9 +95,14 @@ void *map_insert(struct map *map, struct bytes key, bool *is_new)
     return slot->node->data;
 }
 
+static const struct node *node_of(const void *value)
+{
+    return (const void *)((const uint8_t *)value - offsetof(struct node, data));
+}
+
 struct bytes map_key_of(const struct map *map, const void *value)
 {
-    return key_of(map, (const struct node *)(const void *)((const uint8_t *)value - offsetof(struct node, data)));
+    return key_of(map, node_of(value));
 }
 
 bool map_remove(struct map *map, struct bytes key)
@@ -136,7 +141,7 @@ void *map_peek(const struct map *map, uint64_t hash)
 
 void map_prefetch(const struct map *map, const void *value)
 {
-    const struct node *node = (const void *)((const uint8_t *)value - offsetof(struct node, data));
+    const struct node *node = node_of(value);
     const uint8_t *key = node->data + map->value_size;
     bytes_prefetch(bytes_of(&node->key_size, (size_t)(key + 1 - (const uint8_t *)&node->key_size)));
 }

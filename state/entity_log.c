@@ -323,10 +323,10 @@ static void prefetch_touched(const struct entity_log *log, size_t i)
     enum { ENTITY = 4, EVENTS = 2 };
     if (i + ENTITY < log->touched_count)
         prefetch_entity(log, log->touched[i + ENTITY]);
-    if (i + EVENTS < log->touched_count) {
-        prefetch_events(log->touched[i + EVENTS]);
-        prefetch(log->touched[i + EVENTS]->sealed); /* the oldest may have expired */
-    }
+    if (i + EVENTS >= log->touched_count)
+        return;
+    prefetch_events(log->touched[i + EVENTS]);
+    prefetch(log->touched[i + EVENTS]->sealed); /* the oldest may have expired */
 }
 
 static void settle(struct entity_log *log, struct entity *entity)

@@ -315,10 +315,11 @@ static enum status read_kept(struct entity *entity, struct bytes kept, struct er
 enum status entity_read_rows(struct entity *entity, struct error *err)
 {
     struct entity_log *log = entity->log;
+    const struct bytes key = head_key(log, entity_key(entity));
     struct bytes row;
-    if (row_cache_take(log->kept, head_key(log, entity_key(entity)), &row))
+    if (row_cache_take(log->kept, key, &row))
         return read_kept(entity, row, err);
-    TRY(overlay_get(log->overlay, head_key(log, entity_key(entity)), &row, err));
+    TRY(overlay_get(log->overlay, key, &row, err));
     return row.data == NULL ? ST_OK : read_head(entity, row, err);
 }
 

@@ -6,7 +6,6 @@
 
 #include "base/ensure.h"
 #include "base/memory.h"
-#include "base/prefetch.h"
 #include "state/row_index.h"
 #include "state/row_node.h"
 
@@ -86,7 +85,7 @@ bool row_cache_holds(const struct row_cache *cache, struct bytes key)
 void row_cache_put(struct row_cache *cache, struct bytes key, struct bytes value)
 {
     const uint32_t hash = row_index_hash(key);
-    if (cache->count > 0 && row_index_find(&cache->index, cache->nodes, hash, key) != ROW_NUMBER_NONE)
+    if (row_index_find(&cache->index, cache->nodes, hash, key) != ROW_NUMBER_NONE)
         row_cache_update(cache, key, value);
     else
         add(cache, hash, key, value);
@@ -153,17 +152,12 @@ void row_cache_clear(struct row_cache *cache)
 
 uint32_t row_cache_expect(const struct row_cache *cache, struct bytes key)
 {
-    const uint32_t hash = row_index_hash(key);
-    row_index_expect(&cache->index, hash);
-    return hash;
+    return row_index_expect(&cache->index, key);
 }
 
 uint32_t row_cache_peek(const struct row_cache *cache, uint32_t hash)
 {
-    const uint32_t number = row_index_peek(&cache->index, hash);
-    if (number != ROW_NUMBER_NONE)
-        prefetch(&cache->nodes[number]);
-    return number;
+    return row_index_peek(&cache->index, cache->nodes, hash);
 }
 
 void row_cache_prefetch(const struct row_cache *cache, uint32_t number)
@@ -193,8 +187,6 @@ static uint64_t bytes_of_node(size_t key_size, size_t capacity)
 
 static uint32_t number_of(const struct row_cache *cache, struct bytes key)
 {
-    if (cache->count == 0)
-        return ROW_NUMBER_NONE;
     return row_index_find(&cache->index, cache->nodes, row_index_hash(key), key);
 }
 

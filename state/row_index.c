@@ -49,20 +49,25 @@ uint32_t row_index_hash(struct bytes key)
     return (uint32_t)hash64(key);
 }
 
-void row_index_expect(const struct row_index *index, uint32_t hash)
+uint32_t row_index_expect(const struct row_index *index, struct bytes key)
 {
+    const uint32_t hash = row_index_hash(key);
     if (index->count > 0)
         prefetch(&index->slots[hash & (index->slot_count - 1)]);
+    return hash;
 }
 
-uint32_t row_index_peek(const struct row_index *index, uint32_t hash)
+uint32_t row_index_peek(const struct row_index *index, struct row_node *const *nodes, uint32_t hash)
 {
     if (index->count == 0)
         return ROW_NUMBER_NONE;
     const size_t mask = index->slot_count - 1;
     for (size_t i = hash & mask; index->slots[i].number_plus_one != 0; i = (i + 1) & mask) {
-        if (index->slots[i].hash == hash)
-            return index->slots[i].number_plus_one - 1;
+        if (index->slots[i].hash != hash)
+            continue;
+        const uint32_t number = index->slots[i].number_plus_one - 1;
+        prefetch(&nodes[number]);
+        return number;
     }
     return ROW_NUMBER_NONE;
 }

@@ -33,10 +33,13 @@ void row_index_fini(struct row_index *index);
 void row_index_clear(struct row_index *index);
 
 uint32_t row_index_hash(struct bytes key);
-/* A key with this hash will be looked for soon. */
-void row_index_expect(const struct row_index *index, uint32_t hash);
-/* The number of a key with this hash, another's perhaps; touches no node. ROW_NUMBER_NONE: there is none. */
-uint32_t row_index_peek(const struct row_index *index, uint32_t hash);
+/*
+ * For looking ahead: the hash of a key that will be looked for soon, its slot on its way into the processor's cache; and the
+ * number of a key with that hash, another's perhaps, ROW_NUMBER_NONE if there is none, with where its node's address is on
+ * its way: no node is touched.
+ */
+uint32_t row_index_expect(const struct row_index *index, struct bytes key);
+uint32_t row_index_peek(const struct row_index *index, struct row_node *const *nodes, uint32_t hash);
 /* ROW_NUMBER_NONE when the key is not there. */
 uint32_t row_index_find(const struct row_index *index, struct row_node *const *nodes, uint32_t hash,
                         struct bytes key);

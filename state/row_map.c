@@ -65,17 +65,12 @@ bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *valu
 
 uint32_t row_map_expect(const struct row_map *map, struct bytes key)
 {
-    const uint32_t hash = row_index_hash(key);
-    row_index_expect(&map->index, hash);
-    return hash;
+    return row_index_expect(&map->index, key);
 }
 
 uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash)
 {
-    const uint32_t number = row_index_peek(&map->index, hash);
-    if (number != ROW_NUMBER_NONE)
-        prefetch(&map->nodes[number]);
-    return number;
+    return row_index_peek(&map->index, map->nodes, hash);
 }
 
 void row_map_prefetch_row(const struct row_map *map, uint32_t number)

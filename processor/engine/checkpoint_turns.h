@@ -16,8 +16,7 @@ struct checkpoint_turn {
 };
 
 struct checkpoint_pace {
-    uint64_t
-        bytes_max; /* for all rows that no checkpoint has yet, and those that are being written */
+    uint64_t bytes_max;     /* for all rows that no checkpoint has yet, and those that are being written */
     int64_t interval_us;    /* between one partition's checkpoints, if there is memory */
     int64_t since_start_us; /* since the last one began, whosever it was */
 };
