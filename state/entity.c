@@ -12,7 +12,8 @@ enum {
     CHUNK_BYTES = 16 * 1024,
     OPEN_RESTS_SHARE = 24, /* bytes of rests that may be open for each chunk of an entity with many */
     SEALED_GROWTH = 4,     /* so many times a chunk's events, and a sealed one that late events made grow is halved */
-    EXPIRED_SHARE = 4,
+    EXPIRED_SHARE = 4, /* of the open events, and */
+    EXPIRED_LEAST = 4, /* so many are dropped at once */
     INDEX_RESTART = 64,
 };
 
@@ -270,13 +271,12 @@ static void drop_chunks(struct entity *entity, size_t n)
     memmove(entity->sealed, entity->sealed + n, entity->sealed_count * sizeof *entity->sealed);
 }
 
-/* Of the open events those that are too old; not one by one, since the others must be moved. */
+/* Of the open events those that are too old; not one by one, since the others must be moved, and the head written whole. */
 static void drop_open(struct entity *entity, int64_t border_us)
 {
     struct event_chunk *open = &entity->open;
-    const size_t share = open->count / EXPIRED_SHARE;
-    if (open->count == 0 || open->first_us >= border_us ||
-        (share > 0 && event_chunk_time(open, share - 1) >= border_us))
+    const size_t share = open->count / EXPIRED_SHARE, least = share > EXPIRED_LEAST ? share : EXPIRED_LEAST;
+    if (open->count < least || event_chunk_time(open, least - 1) >= border_us)
         return;
     event_chunk_drop(open, event_chunk_upper_bound(open, time_before(border_us, 1)));
 }
