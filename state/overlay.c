@@ -313,31 +313,31 @@ uint64_t overlay_changes_bytes(const struct overlay *overlay)
     return row_map_bytes(overlay->changes.values);
 }
 
-static void merge_number(struct overlay *overlay, size_t i, uint32_t hash)
+static void merge_number(struct overlay *overlay, size_t i)
 {
     const struct row_change change = row_changes_at(&overlay->changes, i);
-    merge_committed(overlay, hash, &change);
+    merge_committed(overlay, row_changes_hash(&overlay->changes, i), &change);
 }
 
 void overlay_commit(struct overlay *overlay)
 {
     enum { APART = 6, RING = 32 };
-    uint32_t hashes[RING], numbers[RING];
+    uint32_t numbers[RING];
     struct row_map *active = overlay->active;
     const size_t count = row_changes_count(&overlay->changes);
     for (size_t i = 0; i < count + 4 * APART; i++) {
         /* Each row on its way into the processor's cache; before the first one they wrap round. */
         const size_t peeked = i - APART, fetched = i - 2 * APART, ended = i - 3 * APART, merged = i - 4 * APART;
         if (i < count)
-            hashes[i % RING] = row_map_expect(active, row_changes_at(&overlay->changes, i).key);
+            row_map_expect_hash(active, row_changes_hash(&overlay->changes, i));
         if (peeked < count)
-            numbers[peeked % RING] = row_map_peek_number(active, hashes[peeked % RING]);
+            numbers[peeked % RING] = row_map_peek_number(active, row_changes_hash(&overlay->changes, peeked));
         if (fetched < count)
             row_map_prefetch_row(active, numbers[fetched % RING]);
         if (ended < count)
             row_map_prefetch_end(active, numbers[ended % RING]);
         if (merged < count)
-            merge_number(overlay, merged, hashes[merged % RING]);
+            merge_number(overlay, merged);
     }
     row_changes_clear(&overlay->changes);
 }

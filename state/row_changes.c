@@ -55,7 +55,7 @@ bool row_changes_append(struct row_changes *changes, struct bytes key, size_t po
     const uint32_t hash = row_map_expect(changes->values, key);
     if (row_map_number(changes->values, hash, key) != ROW_NUMBER_NONE)
         return false;
-    set_position(changes, row_map_put_expected(changes->values, hash, key, more), position);
+    set_position(changes, row_map_add_expected(changes->values, hash, key, more), position);
     changes->grown_count++;
     return true;
 }
@@ -80,6 +80,11 @@ struct row_change row_changes_at(const struct row_changes *changes, size_t numbe
 {
     const struct store_row row = row_map_row(changes->values, number);
     return (struct row_change){ row.key, row.value, changes->items[number].position };
+}
+
+uint32_t row_changes_hash(const struct row_changes *changes, size_t number)
+{
+    return row_map_hash(changes->values, number);
 }
 
 const struct row_change *row_changes_all(struct row_changes *changes)

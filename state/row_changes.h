@@ -33,6 +33,7 @@ bool row_changes_append(struct row_changes *changes, struct bytes key, size_t po
 bool row_changes_find(const struct row_changes *changes, struct bytes key, struct row_change *out);
 size_t row_changes_count(const struct row_changes *changes);
 struct row_change row_changes_at(const struct row_changes *changes, size_t number);
+uint32_t row_changes_hash(const struct row_changes *changes, size_t number); /* of its key, for a row_map */
 /* All of them; valid until the next change. */
 const struct row_change *row_changes_all(struct row_changes *changes);
 uint64_t row_changes_footprint(const struct row_changes *changes);

@@ -52,9 +52,14 @@ uint32_t row_index_hash(struct bytes key)
 uint32_t row_index_expect(const struct row_index *index, struct bytes key)
 {
     const uint32_t hash = row_index_hash(key);
+    row_index_expect_hash(index, hash);
+    return hash;
+}
+
+void row_index_expect_hash(const struct row_index *index, uint32_t hash)
+{
     if (index->count > 0)
         prefetch(&index->slots[hash & (index->slot_count - 1)]);
-    return hash;
 }
 
 uint32_t row_index_peek(const struct row_index *index, struct row_node *const *nodes, uint32_t hash)

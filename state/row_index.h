@@ -39,6 +39,7 @@ uint32_t row_index_hash(struct bytes key);
  * its way: no node is touched.
  */
 uint32_t row_index_expect(const struct row_index *index, struct bytes key);
+void row_index_expect_hash(const struct row_index *index, uint32_t hash);
 uint32_t row_index_peek(const struct row_index *index, struct row_node *const *nodes, uint32_t hash);
 /* ROW_NUMBER_NONE when the key is not there. */
 uint32_t row_index_find(const struct row_index *index, struct row_node *const *nodes, uint32_t hash,

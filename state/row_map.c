@@ -17,8 +17,7 @@ struct row_map {
     struct row_order *orders[STORE_COUNT]; /* by the key's first byte; NULL: no row */
 };
 
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value, size_t capacity);
-static uint32_t add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
+static struct row_node *create_node(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value, size_t capacity);
 static void replace_value(struct row_map *map, uint32_t number, struct bytes value);
 static void enter_store(struct row_map_cursor *cursor, struct bytes from);
 
@@ -68,6 +67,11 @@ uint32_t row_map_expect(const struct row_map *map, struct bytes key)
     return row_index_expect(&map->index, key);
 }
 
+void row_map_expect_hash(const struct row_map *map, uint32_t hash)
+{
+    row_index_expect_hash(&map->index, hash);
+}
+
 uint32_t row_map_peek_number(const struct row_map *map, uint32_t hash)
 {
     return row_index_peek(&map->index, map->nodes, hash);
@@ -94,10 +98,10 @@ uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value)
 
 uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
 {
-    ENSURE(key.size > 0 && key.size <= ROW_PART_BYTES_MAX && value.size <= ROW_PART_BYTES_MAX);
+    ENSURE(value.size <= ROW_PART_BYTES_MAX);
     const uint32_t number = row_index_find(&map->index, map->nodes, hash, key);
     if (number == ROW_NUMBER_NONE)
-        return add_row(map, hash, key, value);
+        return row_map_add_expected(map, hash, key, value);
     replace_value(map, number, value);
     return number;
 }
@@ -111,7 +115,7 @@ void row_map_grow_expected(struct row_map *map, uint32_t hash, struct bytes key,
     ENSURE(node->value_size != ROW_VALUE_NONE && node->value_size == position && size <= ROW_PART_BYTES_MAX);
     if (size > node->capacity) {
         /* With room for what follows: it will grow again. */
-        map->nodes[number] = create_node(map, row_node_key(node), row_node_value(node), size + size / GROWTH_SHARE);
+        map->nodes[number] = create_node(map, hash, row_node_key(node), row_node_value(node), size + size / GROWTH_SHARE);
         row_slab_give(&map->slab, node, row_node_size(node->key_size, node->capacity));
         node = map->nodes[number];
     }
@@ -128,6 +132,12 @@ struct store_row row_map_row(const struct row_map *map, size_t number)
     ENSURE(number < map->count);
     const struct row_node *node = map->nodes[number];
     return (struct store_row){ row_node_key(node), row_node_value(node) };
+}
+
+uint32_t row_map_hash(const struct row_map *map, size_t number)
+{
+    ENSURE(number < map->count);
+    return map->nodes[number]->hash;
 }
 
 void row_map_clear(struct row_map *map)
@@ -210,15 +220,16 @@ static void enter_store(struct row_map_cursor *cursor, struct bytes from)
         cursor->node = NULL;
 }
 
-static uint32_t add_row(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
+uint32_t row_map_add_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value)
 {
+    ENSURE(key.size > 0 && key.size <= ROW_PART_BYTES_MAX && value.size <= ROW_PART_BYTES_MAX);
     ENSURE(map->count < ROW_NUMBER_NONE);
     if (map->count == map->capacity) {
         map->capacity = map->capacity == 0 ? NODES_MIN : 2 * map->capacity;
         map->nodes = mem_resize_array(map->nodes, map->capacity, sizeof(struct row_node *));
     }
     const uint32_t number = (uint32_t)map->count;
-    map->nodes[number] = create_node(map, key, value, value.size);
+    map->nodes[number] = create_node(map, hash, key, value, value.size);
     map->count++;
     row_index_add(&map->index, hash, number);
 
@@ -238,16 +249,17 @@ static void replace_value(struct row_map *map, uint32_t number, struct bytes val
         row_node_set_value(node, value);
         return;
     }
-    map->nodes[number] = create_node(map, row_node_key(node), value, value.size);
+    map->nodes[number] = create_node(map, node->hash, row_node_key(node), value, value.size);
     row_slab_give(&map->slab, node, row_node_size(node->key_size, node->capacity));
 }
 
 /* What rounding up gives is capacity. */
-static struct row_node *create_node(struct row_map *map, struct bytes key, struct bytes value, size_t capacity)
+static struct row_node *create_node(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value, size_t capacity)
 {
     size_t granted = 0;
     struct row_node *node =
         row_slab_take(&map->slab, row_node_size(key.size, capacity), &granted);
     row_node_init(node, key, value, granted - row_node_size(key.size, 0));
+    node->hash = hash;
     return node;
 }

@@ -36,6 +36,7 @@ bool row_map_get(const struct row_map *map, struct bytes key, struct bytes *valu
 uint32_t row_map_put(struct row_map *map, struct bytes key, struct bytes value); /* its number */
 /* The same in two steps: what expect gave starts on its way into the processor's cache, and put needs it. */
 uint32_t row_map_expect(const struct row_map *map, struct bytes key);
+void row_map_expect_hash(const struct row_map *map, uint32_t hash); /* as expect gave it, also of another map */
 uint32_t row_map_put_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 /*
  * Between the two, each with a few other keys' steps in between: what is there of the row follows. peek gives its number,
@@ -46,10 +47,13 @@ void row_map_prefetch_row(const struct row_map *map, uint32_t number);
 void row_map_prefetch_end(const struct row_map *map, uint32_t number);
 /* The row is there, not deleted, and `position` bytes long: `more` comes behind them. It is no view of this map. */
 void row_map_grow_expected(struct row_map *map, uint32_t hash, struct bytes key, size_t position, struct bytes more);
+/* The map says nothing about the key. */
+uint32_t row_map_add_expected(struct row_map *map, uint32_t hash, struct bytes key, struct bytes value);
 /* ROW_NUMBER_NONE: the map says nothing about the key. */
 uint32_t row_map_number(const struct row_map *map, uint32_t hash, struct bytes key);
 size_t row_map_count(const struct row_map *map);
 struct store_row row_map_row(const struct row_map *map, size_t number);
+uint32_t row_map_hash(const struct row_map *map, size_t number); /* of its key, as expect gives it */
 /* Keeps the memory for the next rows. */
 void row_map_clear(struct row_map *map);
 

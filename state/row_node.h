@@ -18,7 +18,10 @@ struct row_node {
     uint32_t key_size;
     uint32_t value_size; /* ROW_VALUE_NONE: the row is deleted or absent */
     uint32_t capacity;   /* bytes there are for a value */
-    uint32_t referenced; /* row_cache's: used since the hand passed */
+    union {
+        uint32_t referenced; /* row_cache's: used since the hand passed */
+        uint32_t hash;       /* row_map's: of the key */
+    };
     uint8_t data[];      /* key, value */
 };
 

@@ -63,6 +63,7 @@ static void check_rows(struct world *w)
         const struct store_row row = row_map_row(w->map, (size_t)i);
         CHECK(w, bytes_equal(row.key, model_key(w->numbers[i])), "row: key");
         CHECK(w, bytes_equal(row.value, model_value(w->model.versions[w->numbers[i]])), "row");
+        CHECK(w, row_map_hash(w->map, (size_t)i) == row_map_expect(w->map, row.key), "row: hash");
     }
 }
 
