@@ -116,7 +116,8 @@ struct entity_log {
     struct overlay *overlay;
     struct layouts *layouts;
     struct map *entities;           /* key -> struct entity, and what is behind it */
-    struct entity *newest, *oldest; /* order of use */
+    struct entity *newest, *oldest; /* order of use, as far as room has been short */
+    bool in_order;                  /* those of this transaction are the newest, in order */
     uint64_t footprint;             /* of the heap */
     struct row_cache *kept;         /* rows of entities that were let go: of those that are not loaded, or their chunks */
     struct entity *loaded;          /* by the last event: its windows are not counted yet */

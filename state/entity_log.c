@@ -172,7 +172,8 @@ static void prefetch_named(struct entity_log *log, struct entity_named *named)
             named->kept = row_cache_peek(log->kept, named->kept_hash);
         return;
     }
-    prefetch_neighbours(entity);
+    if (log->in_order)
+        prefetch_neighbours(entity);
     prefetch_events(entity);
     entity_windows_prefetch(entity);
 }
@@ -240,6 +241,25 @@ static bool is_short_of_room(const struct entity_log *log)
     return entity_log_footprint(log) > log->spec->cache_bytes / ROOM_SHARES * (ROOM_SHARES - 1);
 }
 
+static void make_newest(struct entity_log *log, struct entity *entity)
+{
+    unlink_entity(log, entity);
+    link_newest(log, entity);
+}
+
+/*
+ * The order of use matters only when some must go: as long as there is room for all, it would have each event write to two
+ * other entities, which long since left the processor's cache. So it is kept from when room becomes short.
+ */
+static void keep_order(struct entity_log *log)
+{
+    if (log->in_order || !is_short_of_room(log))
+        return;
+    log->in_order = true;
+    for (size_t i = 0; i < log->touched_count; i++)
+        make_newest(log, log->touched[i]);
+}
+
 /* Of the next two to be let go: it is long since anybody looked at them. */
 static void prefetch_leaving(const struct entity_log *log)
 {
@@ -256,6 +276,7 @@ static void prefetch_leaving(const struct entity_log *log)
 static void trim_cache(struct entity_log *log)
 {
     const uint64_t all = log->spec->cache_bytes, least = loaded_least(log->spec);
+    keep_order(log);
     while (entity_log_footprint(log) > all && loaded_bytes(log) > least && can_let_go(log)) {
         prefetch_leaving(log);
         entity_keep_rows(log->oldest);
@@ -288,8 +309,8 @@ static void touch(struct entity_log *log, struct entity *entity)
     }
     log->touched[log->touched_count++] = entity;
     entity->touched_in = log->transaction;
-    unlink_entity(log, entity);
-    link_newest(log, entity);
+    if (log->in_order)
+        make_newest(log, entity);
 }
 
 enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct entity **out,
@@ -309,6 +330,7 @@ enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct 
 static enum status write_leaving(struct entity_log *log, struct error *err)
 {
     uint64_t left = entity_log_footprint(log);
+    keep_order(log);
     for (struct entity *entity = log->oldest;
          entity != NULL && left > log->spec->cache_bytes; entity = entity->newer) {
         left -= entity->footprint + log->rooms.size;
@@ -359,6 +381,7 @@ enum status entity_log_flush(struct entity_log *log, struct error *err)
 static void end_transaction(struct entity_log *log)
 {
     log->transaction++;
+    log->in_order = is_short_of_room(log);
     log->touched_count = log->emptied_count = 0;
     log->touched_bytes = 0;
     log->loaded = NULL;
@@ -431,6 +454,6 @@ uint64_t entity_log_touched_bytes(const struct entity_log *log)
 
 bool entity_log_is_overfull(const struct entity_log *log)
 {
-    return log->oldest != NULL && is_touched(log, log->oldest) &&
+    return log->in_order && log->oldest != NULL && is_touched(log, log->oldest) &&
            entity_log_footprint(log) > log->spec->cache_bytes;
 }
