@@ -280,8 +280,8 @@ enum status entity_write_rows(struct entity *entity, struct error *err)
 /* --- what is kept of entities that were let go -------------------------------------------------- */
 
 /*
- * varint size of the windows' image | it (entity_image.h) | varint head_epoch | varint head_bytes | the directory | the open
- * chunk's image
+ * zigzag time of the newest event | varint size of the windows' image | it (entity_image.h) | varint head_epoch
+ *     | varint head_bytes | the directory | the open chunk's image
  */
 static void put_kept(struct entity *entity)
 {
@@ -290,6 +290,7 @@ static void put_kept(struct entity *entity)
     buffer_clear(image);
     entity_image_write(entity, image);
     buffer_clear(&log->row);
+    buffer_put_zigzag(&log->row, entity_newest_us(entity));
     buffer_put_run(&log->row, buffer_view(image));
     buffer_put_varint(&log->row, entity->head_epoch);
     buffer_put_varint(&log->row, entity->head_bytes);
@@ -301,6 +302,7 @@ static void put_kept(struct entity *entity)
 static enum status read_kept(struct entity *entity, struct bytes kept, struct error *err)
 {
     struct reader in = reader_of(kept);
+    (void)reader_zigzag(&in);
     const struct bytes image = reader_run(&in);
     entity->head_epoch = reader_varint(&in);
     entity->head_bytes = (uint32_t)reader_varint(&in);
@@ -444,30 +446,20 @@ static enum status newest_of_head(struct bytes row, int64_t *newest_us, struct e
     return ST_OK;
 }
 
-static enum status newest_of_kept(const struct entity_log *log, struct bytes kept, int64_t *newest_us, struct error *err)
+static int64_t newest_of_kept(struct bytes kept)
 {
     struct reader in = reader_of(kept);
-    struct event_chunk open = { .facts = &log->facts.form };
-    uint64_t sealed;
-    (void)reader_run(&in);
-    (void)reader_varint(&in);
-    (void)reader_varint(&in);
-    TRY(skip_directory(&in, &sealed, newest_us, err));
-    event_chunk_image_read(&open, &in, 0);
-    if (open.count > 0)
-        *newest_us = open.last_us;
-    else if (sealed == 0)
-        *newest_us = INT64_MIN;
-    event_chunk_fini(&open);
-    return ST_OK;
+    return reader_zigzag(&in);
 }
 
 enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us, struct error *err)
 {
     struct bytes row;
     *found = row_cache_get(log->kept, head_key(log, key), &row);
-    if (*found)
-        return newest_of_kept(log, row, newest_us, err);
+    if (*found) {
+        *newest_us = newest_of_kept(row);
+        return ST_OK;
+    }
     TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
     *found = row.data != NULL;
     return *found ? newest_of_head(row, newest_us, err) : ST_OK;
