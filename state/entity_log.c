@@ -110,12 +110,6 @@ void entity_log_destroy(struct entity_log **log_ref)
 
 /* --- use -------------------------------------------------------------------------------------- */
 
-void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct buffer *out)
-{
-    if (map_find(log->entities, key) == NULL)
-        entity_put_head_key(log, key, out);
-}
-
 /* The entity, and the end of its open chunk, which the entity says. */
 static void prefetch_entity(const struct entity_log *log, const struct entity *entity)
 {
@@ -279,7 +273,7 @@ static void trim_cache(struct entity_log *log)
     keep_order(log);
     while (entity_log_footprint(log) > all && loaded_bytes(log) > least && can_let_go(log)) {
         prefetch_leaving(log);
-        entity_keep_rows(log->oldest);
+        entity_keep(log->oldest);
         forget(log, log->oldest);
     }
     if (entity_log_footprint(log) > all)

@@ -135,10 +135,6 @@ MUST_CHECK enum status entity_log_create(struct entity_log **out,
                                          struct layouts *borrowed_layouts, struct error *err);
 void entity_log_destroy(struct entity_log **log);
 
-/* Row keys that a batch will need, for overlay_prefetch: appends the head's key; nothing if the
- * entity is loaded. */
-void entity_log_prefetch_key(struct entity_log *log, struct bytes key, struct buffer *out);
-
 /*
  * This key will be acquired soon: what of its entity is in memory starts on its way into the processor's cache, a step
  * further with each of the next calls, ENTITY_LOG_AHEAD in all. Nothing is loaded or changed.

@@ -391,7 +391,7 @@ void entity_forget_rests(struct entity *entity)
         forget_rests(entity, &entity->sealed[i]);
 }
 
-void entity_keep_rows(struct entity *entity)
+void entity_keep(struct entity *entity)
 {
     ENSURE(!entity->dirty);
     if (!entity->stored || entity->log->spec->never_aborts)
@@ -463,9 +463,4 @@ enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *f
     TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
     *found = row.data != NULL;
     return *found ? newest_of_head(row, newest_us, err) : ST_OK;
-}
-
-void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out)
-{
-    put_row_key(log, key, ROW_HEAD, out);
 }

@@ -33,7 +33,7 @@ void entity_delete_rows(struct entity *entity);
  * For an entity that is about to be let go and has committed what it is: keeps its events, as far as they are loaded, in a
  * part of its room. Whoever loads it takes them from there.
  */
-void entity_keep_rows(struct entity *entity);
+void entity_keep(struct entity *entity);
 /*
  * Keeps sealed chunks that nobody has asked for since it was called last, instead of having them loaded. Before what the
  * transaction has changed is written: what is not changed is committed.
@@ -43,7 +43,5 @@ void entity_unload_chunks(struct entity *entity);
 void entity_forget_rests(struct entity *entity);
 /* For looking ahead: where what is kept of this key would be, for row_cache_peek. */
 uint32_t entity_expect_kept(struct entity_log *log, struct bytes key);
-/* The key of the row that an entity is loaded by. */
-void entity_put_head_key(const struct entity_log *log, struct bytes key, struct buffer *out);
 
 #endif

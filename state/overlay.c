@@ -1,7 +1,5 @@
 #include "state/overlay.h"
 
-#include <stdlib.h>
-
 #include "base/ensure.h"
 #include "base/memory.h"
 #include "state/keys.h"
@@ -21,8 +19,6 @@ struct overlay {
     struct row_map *frozen;  /* being checkpointed; NULL: nothing is */
     struct row_cache *cache;
     struct buffer fetched; /* what the last get read from the store */
-    struct bytes *missing; /* keys of a prefetch */
-    size_t missing_capacity;
 };
 
 static bool find_in_layers(const struct overlay *overlay, struct bytes key, struct bytes *value);
@@ -59,7 +55,6 @@ void overlay_destroy(struct overlay **overlay)
     row_map_destroy(&(*overlay)->frozen);
     row_cache_destroy(&(*overlay)->cache);
     buffer_fini(&(*overlay)->fetched);
-    mem_free((*overlay)->missing);
     mem_free(*overlay);
     *overlay = NULL;
 }
@@ -248,58 +243,6 @@ static void pass(struct merge *merge, struct bytes key)
     }
 }
 
-/* ---- prefetch ------------------------------------------------------------------------------ */
-
-static size_t collect_missing(struct overlay *overlay, const struct bytes *keys, size_t count);
-static int compare_keys(const void *a, const void *b);
-static bool keep_fetched(void *context, struct bytes key, struct bytes value);
-
-enum status overlay_prefetch(struct overlay *overlay, const struct bytes *keys, size_t count,
-                             struct error *err)
-{
-    const size_t missing = collect_missing(overlay, keys, count);
-    if (missing == 0)
-        return ST_OK;
-    return overlay->partition->type->multi_get(overlay->partition, overlay->missing, missing,
-                                               keep_fetched, overlay->cache, err);
-}
-
-/* Sorted, without doubles, into overlay->missing; returns how many. */
-static size_t collect_missing(struct overlay *overlay, const struct bytes *keys, size_t count)
-{
-    if (count > overlay->missing_capacity) {
-        overlay->missing = mem_resize_array(overlay->missing, count, sizeof *overlay->missing);
-        overlay->missing_capacity = count;
-    }
-    size_t missing = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct bytes value;
-        ensure_ours(keys[i]);
-        if (!find_in_layers(overlay, keys[i], &value) &&
-            !row_cache_get(overlay->cache, keys[i], &value)) /* a use: it must not go meanwhile */
-            overlay->missing[missing++] = keys[i];
-    }
-    if (missing == 0)
-        return 0;
-    qsort(overlay->missing, missing, sizeof *overlay->missing, compare_keys);
-    size_t distinct = 1;
-    for (size_t i = 1; i < missing; i++)
-        if (bytes_compare(overlay->missing[i], overlay->missing[distinct - 1]) != 0)
-            overlay->missing[distinct++] = overlay->missing[i];
-    return distinct;
-}
-
-static int compare_keys(const void *a, const void *b)
-{
-    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
-}
-
-static bool keep_fetched(void *context, struct bytes key, struct bytes value)
-{
-    row_cache_put(context, key, value);
-    return true;
-}
-
 /* ---- the transaction ----------------------------------------------------------------------- */
 
 void overlay_changes(struct overlay *overlay, const struct row_change **changes, size_t *count)
@@ -465,8 +408,7 @@ uint64_t overlay_footprint(const struct overlay *overlay)
 {
     return row_changes_footprint(&overlay->changes) + row_map_footprint(overlay->active) +
            (overlay->frozen == NULL ? 0 : row_map_footprint(overlay->frozen)) +
-           row_cache_bytes(overlay->cache) + overlay->fetched.capacity +
-           overlay->missing_capacity * sizeof *overlay->missing;
+           row_cache_bytes(overlay->cache) + overlay->fetched.capacity;
 }
 
 /* A new one: the old one's memory goes back. */

@@ -70,10 +70,6 @@ void overlay_delete(struct overlay *overlay, struct bytes key);
  * the overlay. */
 MUST_CHECK enum status overlay_scan(struct overlay *overlay, struct bytes from, struct bytes to,
                                     store_row_fn *each, void *context, struct error *err);
-/* Fetches what is missing in memory in one sorted multi_get into the cache; keys in any order,
- * doubles allowed. */
-MUST_CHECK enum status overlay_prefetch(struct overlay *overlay, const struct bytes *keys,
-                                        size_t count, struct error *err);
 
 /* --- what the worker uses: the transaction --------------------------------------------------- */
 

@@ -56,10 +56,6 @@ struct store_type {
     /* Appends the value; *found says whether there is one. */
     MUST_CHECK enum status (*get)(struct store_partition *partition, struct bytes key,
                                   struct buffer *out, bool *found, struct error *err);
-    /* Keys sorted, no doubles; calls `each` for every key in order, value none when absent. */
-    MUST_CHECK enum status (*multi_get)(struct store_partition *partition, const struct bytes *keys,
-                                        size_t count, store_row_fn *each, void *context,
-                                        struct error *err);
     /* Ascending over from <= key < to; to none: to the end. */
     MUST_CHECK enum status (*scan)(struct store_partition *partition, struct bytes from,
                                    struct bytes to, store_row_fn *each, void *context,

@@ -141,25 +141,6 @@ static enum status memory_get(struct store_partition *base, struct bytes key, st
     return ST_OK;
 }
 
-static enum status memory_multi_get(struct store_partition *base, const struct bytes *keys,
-                                    size_t count, store_row_fn *each, void *context,
-                                    struct error *err)
-{
-    (void)err;
-    struct memory_partition *partition = lock(base);
-    for (size_t i = 0; i < count; i++) {
-        ensure_ours(keys[i]);
-        ENSURE(i == 0 || bytes_compare(keys[i - 1], keys[i]) < 0);
-        struct bytes value = BYTES_NONE;
-        if (!row_map_get(partition->rows, keys[i], &value))
-            value = BYTES_NONE;
-        if (!each(context, keys[i], value))
-            break;
-    }
-    unlock(partition);
-    return ST_OK;
-}
-
 static enum status memory_scan(struct store_partition *base, struct bytes from, struct bytes to,
                                store_row_fn *each, void *context, struct error *err)
 {
@@ -309,7 +290,6 @@ static const struct store_type memory_type = {
     .partition_drop = memory_partition_drop,
     .position = memory_position,
     .get = memory_get,
-    .multi_get = memory_multi_get,
     .scan = memory_scan,
     .write = memory_write,
     .ingest = memory_ingest,

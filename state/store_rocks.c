@@ -62,7 +62,6 @@ enum {
     INFO_LOG_NOTHING = 6,
     SYNC_BYTES = 1 << 20,
     INGEST_FILE_BYTES = SST_BYTES,
-    MULTI_GET_MAX = 128,
     LEVELS = 7,
     ROWS_AHEAD = 3, /* of a write are on their way into the processor's cache */
     SPARE_BYTES = 6 << 20 /* log, manifest and options of a hundred partitions */
@@ -659,55 +658,6 @@ static enum status rocks_get(struct store_partition *base, struct bytes key, str
     return get_raw((struct rocks_partition *)base, key, out, found, err);
 }
 
-/* At most MULTI_GET_MAX keys; false in *more when `each` wants no more. */
-static enum status get_some(struct rocks_partition *partition, const struct bytes *keys,
-                            size_t count, store_row_fn *each, void *context, bool *more,
-                            struct error *err)
-{
-    const char *data[MULTI_GET_MAX];
-    size_t sizes[MULTI_GET_MAX];
-    rocksdb_pinnableslice_t *values[MULTI_GET_MAX];
-    char *messages[MULTI_GET_MAX];
-    ENSURE(count > 0 && count <= MULTI_GET_MAX);
-    for (size_t i = 0; i < count; i++) {
-        ENSURE(keys[i].size > 0 && keys[i].data[0] != 0);
-        ENSURE(i == 0 || bytes_compare(keys[i - 1], keys[i]) < 0);
-        data[i] = (const char *)keys[i].data;
-        sizes[i] = keys[i].size;
-    }
-    rocksdb_batched_multi_get_cf(partition->store->db, partition->store->read_options,
-                                 partition->family, count, data, sizes, values, messages, true);
-    enum status status = ST_OK;
-    for (size_t i = 0; i < count; i++) {
-        struct bytes value = BYTES_NONE;
-        if (messages[i] != NULL)
-            status = failed(messages[i], err);
-        if (values[i] != NULL)
-            value.data = (const uint8_t *)rocksdb_pinnableslice_value(values[i], &value.size);
-        if (status == ST_OK && *more)
-            *more = each(context, keys[i], value);
-        if (values[i] != NULL)
-            rocksdb_pinnableslice_destroy(values[i]);
-    }
-    return status;
-}
-
-static enum status rocks_multi_get(struct store_partition *base, const struct bytes *keys,
-                                   size_t count, store_row_fn *each, void *context,
-                                   struct error *err)
-{
-    struct rocks_partition *partition = (struct rocks_partition *)base;
-    bool more = true;
-    TRY(enter(partition, err));
-    enum status status = ST_OK;
-    for (size_t i = 0; i < count && more && status == ST_OK; i += MULTI_GET_MAX) {
-        const size_t some = count - i < MULTI_GET_MAX ? count - i : MULTI_GET_MAX;
-        status = get_some(partition, keys + i, some, each, context, &more, err);
-    }
-    leave(partition);
-    return status;
-}
-
 static bool deliver(const rocksdb_iterator_t *iterator, store_row_fn *each, void *context)
 {
     struct bytes key, value;
@@ -1046,7 +996,6 @@ static const struct store_type rocks_type = {
     .partition_drop = rocks_partition_drop,
     .position = rocks_position,
     .get = rocks_get,
-    .multi_get = rocks_multi_get,
     .scan = rocks_scan,
     .write = rocks_write,
     .ingest = rocks_ingest,

@@ -53,17 +53,12 @@ void table_destroy(struct table **table)
     *table = NULL;
 }
 
-void table_prefetch_key(const struct table *table, struct bytes key, struct buffer *out)
-{
-    buffer_put_u8(out, KEY_TABLE);
-    buffer_put_u8(out, table->spec->number);
-    buffer_put_run(out, key);
-}
-
 static struct bytes row_key(struct table *table, struct bytes key)
 {
     buffer_clear(&table->key);
-    table_prefetch_key(table, key, &table->key);
+    buffer_put_u8(&table->key, KEY_TABLE);
+    buffer_put_u8(&table->key, table->spec->number);
+    buffer_put_run(&table->key, key);
     return buffer_view(&table->key);
 }
 

@@ -245,15 +245,6 @@ static enum status disk_get(struct store_partition *base, struct bytes key, stru
     return partition->live->type->get(partition->live, key, out, found, err);
 }
 
-static enum status disk_multi_get(struct store_partition *base, const struct bytes *keys,
-                                  size_t count, store_row_fn *each, void *context,
-                                  struct error *err)
-{
-    struct disk_partition *partition = partition_of(base);
-    TRY(before_read(partition, err));
-    return partition->live->type->multi_get(partition->live, keys, count, each, context, err);
-}
-
 static enum status disk_scan(struct store_partition *base, struct bytes from, struct bytes to,
                              store_row_fn *each, void *context, struct error *err)
 {
@@ -396,7 +387,6 @@ static const struct store_type disk_type = {
     .partition_drop = disk_partition_drop,
     .position = disk_position,
     .get = disk_get,
-    .multi_get = disk_multi_get,
     .scan = disk_scan,
     .write = disk_write,
     .ingest = disk_ingest,

@@ -265,23 +265,6 @@ static void do_look(struct world *w, int key)
         check_at(w, entity, model, prng_below(&w->prng, model->count));
 }
 
-/* Prefetches some keys as a batch does; nothing may change by it. */
-static void do_prefetch(struct world *w)
-{
-    struct buffer names[KEYS];
-    struct bytes wanted[KEYS];
-    size_t count = 0;
-    for (int i = 0; i < KEYS; i++) {
-        buffer_init(&names[i]);
-        entity_log_prefetch_key(w->log, bytes_of_string(keys[i]), &names[i]);
-        if (names[i].size > 0)
-            wanted[count++] = buffer_view(&names[i]);
-    }
-    CHECK(w, overlay_prefetch(w->rows.overlay, wanted, count, NULL) == ST_OK, "prefetch");
-    for (int i = 0; i < KEYS; i++)
-        buffer_fini(&names[i]);
-}
-
 /* Keys that may come, or may not; what is loaded and kept of them may go meanwhile. */
 static void look_ahead(struct world *w)
 {
@@ -475,10 +458,8 @@ static void take_step(struct world *w)
         task_rows_checkpoint_step(&w->rows, &w->prng);
         break;
     case 7:
-        do_expire(w, key);
-        break;
     case 8:
-        do_prefetch(w);
+        do_expire(w, key);
         break;
     case 9: /* more than once is allowed, and shows what is kept */
         CHECK(w, entity_log_flush(w->log, NULL) == ST_OK, "flush");

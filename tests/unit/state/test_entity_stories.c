@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "state/entity_log.h"
+#include "state/entity.h"
 #include "task_rows.h"
 
 enum { N, WHO, OK, COLUMNS };
@@ -637,14 +637,9 @@ static void insert_of(struct small *s, uint32_t number)
     insert(s, number, value_int(number));
 }
 
-static bool is_loaded(struct small *s, struct bytes key)
+static bool is_loaded(const struct small *s, struct bytes key)
 {
-    struct buffer missing;
-    buffer_init(&missing);
-    entity_log_prefetch_key(s->log, key, &missing);
-    const bool loaded = missing.size == 0;
-    buffer_fini(&missing);
-    return loaded;
+    return map_find(s->log->entities, key) != NULL;
 }
 
 Test(entity_stories, the_cache_is_bounded_and_forgets_the_oldest)

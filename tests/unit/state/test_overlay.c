@@ -127,15 +127,6 @@ static void check_scan(struct world *w)
               "scan ends too early");
 }
 
-static void do_prefetch(struct world *w)
-{
-    struct bytes keys[20];
-    const size_t count = (size_t)prng_below(&w->prng, 20);
-    for (size_t i = 0; i < count; i++)
-        keys[i] = model_key(model_any_key(&w->prng));
-    CHECK(w, overlay_prefetch(w->overlay, keys, count, NULL) == ST_OK, "prefetch");
-}
-
 static void check_change(struct world *w, const struct row_change *change, int key)
 {
     const uint32_t now = w->current.versions[key];
@@ -334,10 +325,9 @@ static void do_restart(struct world *w)
 
 static void do_step(struct world *w)
 {
-    static void (*const often[])(struct world *) = { check_get, check_get,   check_get,
-                                                     do_put,    do_put,      do_append,
-                                                     do_append, do_append,   do_append,
-                                                     do_delete, do_prefetch, check_scan };
+    static void (*const often[])(struct world *) = { check_get, check_get, check_get, do_put,
+                                                     do_put,    do_append, do_append, do_append,
+                                                     do_append, do_delete, check_scan };
     static void (*const rarely[])(struct world *) = {
         do_commit,       do_commit, do_commit, do_abort,    check_counts,      do_freeze,
         do_write_behind, do_thaw,   do_thaw,   do_unfreeze, check_frozen_rows,

@@ -50,34 +50,6 @@ struct expected_rows {
     int left; /* calls until it says stop */
 };
 
-static bool check_multi_got(void *context, struct bytes key, struct bytes value)
-{
-    struct expected_rows *expected = context;
-    struct world *w = expected->world;
-    const int number = model_number(key);
-    CHECK(w, expected->left > 0, "multi_get goes on after it was stopped");
-    CHECK(w, number >= expected->next, "multi_get order");
-    CHECK(w, bytes_equal(value, model_value(w->model.versions[number])), "multi_get value");
-    expected->next = number + 1;
-    return --expected->left > 0;
-}
-
-static void check_multi_get(struct world *w)
-{
-    struct bytes keys[MODEL_KEYS];
-    size_t count = 0;
-    for (int key = 0; key < MODEL_KEYS; key++)
-        if (prng_chance(&w->prng, 1, 2))
-            keys[count++] = model_key(key);
-    struct expected_rows expected = { w, 0, (int)prng_between(&w->prng, 1, 2 * MODEL_KEYS) };
-    const int left = expected.left - (int)count;
-    CHECK(w,
-          type_of(w)->multi_get(w->place.partition, keys, count, check_multi_got, &expected,
-                                NULL) == ST_OK,
-          "multi_get");
-    CHECK(w, expected.left == (left < 0 ? 0 : left), "multi_get: calls");
-}
-
 static bool check_scanned(void *context, struct bytes key, struct bytes value)
 {
     struct expected_rows *expected = context;
@@ -185,9 +157,8 @@ static void do_ingest(struct world *w)
 
 static void run(struct world *w, bool on_disk, int steps, uint64_t rarely)
 {
-    static void (*const often[])(struct world *) = { check_get,  check_get,  check_multi_get,
-                                                     check_scan, check_scan, check_position,
-                                                     do_write };
+    static void (*const often[])(struct world *) = { check_get,  check_get,      check_scan,
+                                                     check_scan, check_position, do_write };
     static void (*const rare[])(struct world *) = { do_flush, do_reopen, do_drop, do_ingest };
     *w = (struct world){ .next_version = 1 };
     w->prng = prng_from_env("TEST_SEED", 7 + on_disk);
