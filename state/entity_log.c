@@ -446,6 +446,7 @@ uint64_t entity_log_touched_bytes(const struct entity_log *log)
     return log->touched_bytes;
 }
 
+/* Once the order is kept, the oldest tells of all whether the transaction needs them. */
 bool entity_log_is_overfull(const struct entity_log *log)
 {
     return log->in_order && log->oldest != NULL && is_touched(log, log->oldest) &&

@@ -454,13 +454,14 @@ static int64_t newest_of_kept(struct bytes kept)
 
 enum status entity_find_newest(struct entity_log *log, struct bytes key, bool *found, int64_t *newest_us, struct error *err)
 {
+    const struct bytes head = head_key(log, key);
     struct bytes row;
-    *found = row_cache_get(log->kept, head_key(log, key), &row);
+    *found = row_cache_get(log->kept, head, &row);
     if (*found) {
         *newest_us = newest_of_kept(row);
         return ST_OK;
     }
-    TRY(overlay_get(log->overlay, head_key(log, key), &row, err));
+    TRY(overlay_get(log->overlay, head, &row, err));
     *found = row.data != NULL;
     return *found ? newest_of_head(row, newest_us, err) : ST_OK;
 }

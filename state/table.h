@@ -42,6 +42,7 @@ MUST_CHECK enum status table_put(struct table *table, struct bytes key, int64_t 
 MUST_CHECK enum status table_get(struct table *table, struct bytes key, int64_t as_of_us,
                                  struct value *columns, bool *found, struct arena *arena,
                                  struct error *err);
+
 /* The same in memory, for tables that every task sees. One writer at a time between
  * transactions; not thread-safe. */
 struct everywhere_table;
