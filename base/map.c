@@ -38,6 +38,8 @@ static size_t slot_of(const struct map *map, struct bytes key, uint64_t hash);
 static void resize_slots(struct map *map, size_t slot_count);
 static void vacate_slot(struct map *map, size_t hole);
 static struct node *append_node(struct map *map, struct bytes key);
+static void unlink_node(struct map *map, struct node *node);
+static void link_newest(struct map *map, struct node *node);
 static void destroy_node(struct map *map, struct node *node);
 
 static size_t node_size(const struct map *map, size_t key_size)
@@ -146,6 +148,31 @@ void map_prefetch(const struct map *map, const void *value)
     bytes_prefetch(bytes_of(&node->key_size, (size_t)(key + 1 - (const uint8_t *)&node->key_size)));
 }
 
+void *map_oldest(const struct map *map)
+{
+    return map->oldest == NULL ? NULL : map->oldest->data;
+}
+
+void *map_newer(const void *value)
+{
+    const struct node *node = node_of(value);
+    return node->newer == NULL ? NULL : node->newer->data;
+}
+
+void map_renew(struct map *map, void *value)
+{
+    struct node *node = (void *)((uint8_t *)value - offsetof(struct node, data));
+    unlink_node(map, node);
+    link_newest(map, node);
+}
+
+void map_prefetch_renewal(const void *value)
+{
+    const struct node *node = node_of(value);
+    prefetch(node->newer);
+    prefetch(node->older);
+}
+
 void map_clear(struct map *map)
 {
     /* One full table must not make every later clear of a few entries slow. */
@@ -237,14 +264,26 @@ static void vacate_slot(struct map *map, size_t hole)
     map->slots[hole] = (struct slot){ 0 };
 }
 
+static void unlink_node(struct map *map, struct node *node)
+{
+    *(node->older == NULL ? &map->oldest : &node->older->newer) = node->newer;
+    *(node->newer == NULL ? &map->newest : &node->newer->older) = node->older;
+}
+
+static void link_newest(struct map *map, struct node *node)
+{
+    node->older = map->newest;
+    node->newer = NULL;
+    *(map->newest == NULL ? &map->oldest : &map->newest->newer) = node;
+    map->newest = node;
+}
+
 static struct node *append_node(struct map *map, struct bytes key)
 {
     struct node *node = mem_alloc(node_size(map, key.size));
     node->key_size = key.size;
     memcpy(node->data + map->value_size, key.data, key.size);
-    node->older = map->newest;
-    *(map->newest == NULL ? &map->oldest : &map->newest->newer) = node;
-    map->newest = node;
+    link_newest(map, node);
     map->count++;
     map->node_bytes += mem_size_of(node_size(map, key.size));
     return node;
@@ -252,8 +291,7 @@ static struct node *append_node(struct map *map, struct bytes key)
 
 static void destroy_node(struct map *map, struct node *node)
 {
-    *(node->older == NULL ? &map->oldest : &node->older->newer) = node->newer;
-    *(node->newer == NULL ? &map->newest : &node->newer->older) = node->older;
+    unlink_node(map, node);
     ENSURE(map->count > 0);
     map->count--;
     map->node_bytes -= mem_size_of(node_size(map, node->key_size));

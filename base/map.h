@@ -46,6 +46,14 @@ void *map_peek(const struct map *map, uint64_t hash);
 /* A value that is in the map, and what a look for its key reads, on their way into the processor's cache. */
 void map_prefetch(const struct map *map, const void *value);
 
+/* The values in the order of insertion. NULL: there is none. */
+void *map_oldest(const struct map *map);
+void *map_newer(const void *value);
+/* Puts the value where it would be if its key had just been inserted. */
+void map_renew(struct map *map, void *value);
+/* What renewing the value will change beside it, on its way into the processor's cache. */
+void map_prefetch_renewal(const void *value);
+
 size_t map_count(const struct map *map);
 /* Bytes held, keys and values included, without the allocator's own overhead. */
 size_t map_footprint(const struct map *map);

@@ -163,7 +163,7 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
     const size_t home = chunk_after(entity, time_us);
     struct event_chunk *chunk = entity_chunk(entity, home);
     size_t before = 0; /* how many of the chunk's events are */
-    if (chunk->count > 0 && chunk->first_us <= time_us) {
+    if (chunk->count > 0 && event_chunk_first_us(chunk) <= time_us) {
         if (!chunk->loaded)
             TRY(entity_load_chunk(entity, chunk, err));
         chunk->used = true;
@@ -171,7 +171,7 @@ enum status entity_find_edge(struct entity *entity, int64_t time_us, struct even
     }
     edge->index = chunk->start + before;
     edge->from_us = home > 0 ? entity->sealed[home - 1].last_us : INT64_MIN;
-    edge->until_us = chunk->count > 0 ? chunk->first_us : INT64_MAX;
+    edge->until_us = chunk->count > 0 ? event_chunk_first_us(chunk) : INT64_MAX;
     if (before > 0) {
         edge->from_us = event_chunk_time(chunk, before - 1);
         edge->until_us = before < chunk->count ? event_chunk_time(chunk, before) : INT64_MAX;
@@ -312,6 +312,7 @@ static void forget_older(struct entity *entity, int64_t newest_us)
 
 static void split_off(struct entity *entity, size_t i, size_t events)
 {
+    ENSURE(entity->next_number < UINT32_MAX);
     struct event_chunk sealed = { .number = entity->next_number++ };
     event_chunk_split(entity_chunk(entity, i), events, &sealed);
     entity->chunk_came = true;
@@ -554,5 +555,5 @@ void entity_measure_footprint(struct entity *entity)
                      entity_windows_footprint(entity) + entity_ids_footprint(entity);
     for (size_t i = 0; i < entity_chunk_count(entity); i++)
         bytes += event_chunk_footprint(entity_chunk(entity, i));
-    entity->footprint = bytes;
+    entity->footprint = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;
 }

@@ -52,20 +52,17 @@ struct coded {
  */
 struct entity {
     struct entity_log *log;
-    struct entity *newer, *older; /* the cache's order of use */
 
     struct event_chunk open; /* the newest events */
     struct event_chunk *sealed; /* those before, oldest first */
-    uint32_t sealed_count;
-    uint32_t dropped_count;
     uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
-    uint64_t next_number;
-
+    uint32_t sealed_count, dropped_count;
+    uint32_t next_number;  /* of a chunk to be sealed */
+    uint32_t footprint;    /* at most UINT32_MAX, and without itself, which the map counts */
     uint64_t nested_bytes; /* held by the states, the tallies and the codes */
-    uint64_t footprint;    /* without itself, which the map counts */
+    uint64_t touched_in;   /* the number of the last transaction that needed it */
     /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
-    uint64_t head_epoch;
-    uint64_t touched_in; /* the number of the last transaction that needed it */
+    uint32_t head_epoch;
     uint32_t head_bytes; /* of its head row, when it was last read or written */
     bool chunk_came; /* one was sealed or read since entity_forget_rests looked last */
     bool dirty;   /* rows must be written */
@@ -115,8 +112,7 @@ struct entity_log {
 
     struct overlay *overlay;
     struct layouts *layouts;
-    struct map *entities;           /* key -> struct entity, and what is behind it */
-    struct entity *newest, *oldest; /* order of use, as far as room has been short */
+    struct map *entities;           /* key -> struct entity, and what is behind it; in order of use, as far as room has been short */
     bool in_order;                  /* those of this transaction are the newest, in order */
     uint64_t footprint;             /* of the heap */
     struct row_cache *kept;         /* rows of entities that were let go: of those that are not loaded, or their chunks */

@@ -184,10 +184,11 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     tell_columns(facts, spec);
     for (size_t t = 0; t < facts->tally_count; t++) {
         struct tally_spec *tally = &facts->tallies[t];
-        tally->narrow_at = tally->word == 0 ? 0 : facts->form.slots[tally->word - 1].at;
+        if (tally->word > 0)
+            tally->at = facts->form.slots[tally->word - 1].at;
     }
     for (size_t c = 0; c < facts->code_count; c++)
-        facts->codes[c].narrow_at = facts->form.slots[facts->codes[c].word - 1].at;
+        facts->codes[c].at = facts->form.slots[facts->codes[c].word - 1].at;
 }
 
 void entity_facts_fini(struct entity_facts *facts)
@@ -293,7 +294,7 @@ bool entity_facts_suffice(const struct entity_facts *facts, const struct fact_vi
     bool suffice = (members & FACT_WIDE) == 0;
     for (size_t c = 0; c < facts->code_count && suffice; c++) {
         const struct code_spec *spec = &facts->codes[c];
-        suffice = (members & spec->member) == 0 || fact_code(view, spec->word, spec->narrow_at) != 0;
+        suffice = (members & spec->member) == 0 || fact_code(view, spec->word, spec->at) != 0;
     }
     return suffice;
 }

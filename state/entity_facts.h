@@ -27,7 +27,7 @@ enum { TALLY_NONE = -1 };
 struct tally_spec {
     uint64_t member; /* its class's bit */
     size_t word;     /* of the number to be summed; 0: only counted */
-    uint32_t narrow_at; /* of the word (fact_form.h) */
+    struct fact_place at; /* of the word */
     int argument;    /* its measure */
 };
 
@@ -35,7 +35,7 @@ struct tally_spec {
 struct code_spec {
     uint64_t member;
     size_t word;
-    uint32_t narrow_at;
+    struct fact_place at;
     size_t aggregate; /* the first of those that it is for */
 };
 

@@ -52,24 +52,8 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     return ST_OK;
 }
 
-static void unlink_entity(struct entity_log *log, struct entity *entity)
-{
-    *(entity->newer == NULL ? &log->newest : &entity->newer->older) = entity->older;
-    *(entity->older == NULL ? &log->oldest : &entity->older->newer) = entity->newer;
-    entity->newer = entity->older = NULL;
-}
-
-static void link_newest(struct entity_log *log, struct entity *entity)
-{
-    entity->older = log->newest;
-    entity->newer = NULL;
-    *(log->newest == NULL ? &log->oldest : &log->newest->newer) = entity;
-    log->newest = entity;
-}
-
 static void forget(struct entity_log *log, struct entity *entity)
 {
-    unlink_entity(log, entity);
     for (size_t i = 0; i < ENTITY_LOG_AHEAD; i++) {
         if (log->ahead[i].entity == entity)
             log->ahead[i].entity = NULL;
@@ -88,8 +72,8 @@ void entity_log_destroy(struct entity_log **log_ref)
     struct entity_log *log = TAKE(*log_ref);
     if (log == NULL)
         return;
-    while (log->newest != NULL)
-        forget(log, log->newest);
+    for (struct entity *entity = map_oldest(log->entities); entity != NULL; entity = map_oldest(log->entities))
+        forget(log, entity);
     map_destroy(&log->entities);
     row_cache_destroy(&log->kept);
     arena_destroy(&log->scratch.arena);
@@ -114,13 +98,6 @@ void entity_log_destroy(struct entity_log **log_ref)
 static void prefetch_entity(const struct entity_log *log, const struct entity *entity)
 {
     map_prefetch(log->entities, entity);
-}
-
-/* Whose links change when it becomes the newest. */
-static void prefetch_neighbours(const struct entity *entity)
-{
-    prefetch(entity->newer);
-    prefetch(entity->older);
 }
 
 static void prefetch_events(const struct entity *entity)
@@ -167,7 +144,7 @@ static void prefetch_named(struct entity_log *log, struct entity_named *named)
         return;
     }
     if (log->in_order)
-        prefetch_neighbours(entity);
+        map_prefetch_renewal(entity);
     prefetch_events(entity);
     entity_windows_prefetch(entity);
 }
@@ -198,7 +175,6 @@ static enum status load(struct entity_log *log, struct bytes key, struct entity 
         map_remove(log->entities, key);
         return st;
     }
-    link_newest(log, entity);
     entity_measure_footprint(entity);
     log->footprint += entity->footprint;
     log->loaded = entity;
@@ -225,20 +201,14 @@ static uint64_t loaded_bytes(const struct entity_log *log)
 
 /* Of those that the transaction does not need, which are the oldest; one that was left unwritten
  * (never_aborts) waits for the flush. */
-static bool can_let_go(const struct entity_log *log)
+static bool can_let_go(const struct entity_log *log, const struct entity *oldest)
 {
-    return log->oldest != NULL && !is_touched(log, log->oldest) && !log->oldest->dirty;
+    return oldest != NULL && !is_touched(log, oldest) && !oldest->dirty;
 }
 
 static bool is_short_of_room(const struct entity_log *log)
 {
     return entity_log_footprint(log) > log->spec->cache_bytes / ROOM_SHARES * (ROOM_SHARES - 1);
-}
-
-static void make_newest(struct entity_log *log, struct entity *entity)
-{
-    unlink_entity(log, entity);
-    link_newest(log, entity);
 }
 
 /*
@@ -251,19 +221,20 @@ static void keep_order(struct entity_log *log)
         return;
     log->in_order = true;
     for (size_t i = 0; i < log->touched_count; i++)
-        make_newest(log, log->touched[i]);
+        map_renew(log->entities, log->touched[i]);
 }
 
 /* Of the next two to be let go: it is long since anybody looked at them. */
-static void prefetch_leaving(const struct entity_log *log)
+static void prefetch_leaving(const struct entity_log *log, const struct entity *oldest)
 {
-    const struct entity *next = log->oldest->newer;
+    const struct entity *next = map_newer(oldest);
     if (next == NULL)
         return;
     bytes_prefetch(bytes_of(next->open.room, next->open.room_size));
     (void)map_expect(log->entities, entity_key(next));
-    if (next->newer != NULL)
-        prefetch_entity(log, next->newer);
+    const struct entity *after = map_newer(next);
+    if (after != NULL)
+        prefetch_entity(log, after);
 }
 
 /* What is let go stays as rows, which take less room, as long as there is some. */
@@ -271,10 +242,13 @@ static void trim_cache(struct entity_log *log)
 {
     const uint64_t all = log->spec->cache_bytes, least = loaded_least(log->spec);
     keep_order(log);
-    while (entity_log_footprint(log) > all && loaded_bytes(log) > least && can_let_go(log)) {
-        prefetch_leaving(log);
-        entity_keep(log->oldest);
-        forget(log, log->oldest);
+    while (entity_log_footprint(log) > all && loaded_bytes(log) > least) {
+        struct entity *oldest = map_oldest(log->entities);
+        if (!can_let_go(log, oldest))
+            break;
+        prefetch_leaving(log, oldest);
+        entity_keep(oldest);
+        forget(log, oldest);
     }
     if (entity_log_footprint(log) > all)
         row_cache_shrink(log->kept, loaded_bytes(log) < all ? all - loaded_bytes(log) : 0);
@@ -304,7 +278,7 @@ static void touch(struct entity_log *log, struct entity *entity)
     log->touched[log->touched_count++] = entity;
     entity->touched_in = log->transaction;
     if (log->in_order)
-        make_newest(log, entity);
+        map_renew(log->entities, entity);
 }
 
 enum status entity_log_acquire(struct entity_log *log, struct bytes key, struct entity **out,
@@ -325,8 +299,8 @@ static enum status write_leaving(struct entity_log *log, struct error *err)
 {
     uint64_t left = entity_log_footprint(log);
     keep_order(log);
-    for (struct entity *entity = log->oldest;
-         entity != NULL && left > log->spec->cache_bytes; entity = entity->newer) {
+    for (struct entity *entity = map_oldest(log->entities);
+         entity != NULL && left > log->spec->cache_bytes; entity = map_newer(entity)) {
         left -= entity->footprint + log->rooms.size;
         if (entity->dirty)
             TRY(entity_write_rows(entity, err));
@@ -449,6 +423,7 @@ uint64_t entity_log_touched_bytes(const struct entity_log *log)
 /* Once the order is kept, the oldest tells of all whether the transaction needs them. */
 bool entity_log_is_overfull(const struct entity_log *log)
 {
-    return log->in_order && log->oldest != NULL && is_touched(log, log->oldest) &&
+    const struct entity *oldest = map_oldest(log->entities);
+    return log->in_order && oldest != NULL && is_touched(log, oldest) &&
            entity_log_footprint(log) > log->spec->cache_bytes;
 }

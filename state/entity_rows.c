@@ -50,8 +50,9 @@ static void write_directory(const struct entity *entity, struct buffer *out)
         const struct event_chunk *chunk = &entity->sealed[i];
         buffer_put_varint(out, chunk->number);
         buffer_put_varint(out, chunk->count);
-        buffer_put_zigzag(out, chunk->first_us - last_us);
-        buffer_put_varint(out, (uint64_t)(chunk->last_us - chunk->first_us));
+        const int64_t first_us = event_chunk_first_us(chunk);
+        buffer_put_zigzag(out, first_us - last_us);
+        buffer_put_varint(out, (uint64_t)(chunk->last_us - first_us));
         last_us = chunk->last_us;
     }
 }
@@ -72,15 +73,15 @@ static enum status read_directory_entry(struct reader *in, uint64_t next_number,
                                         struct event_chunk *chunk, int64_t *last_us,
                                         struct error *err)
 {
-    chunk->number = reader_varint(in);
-    const uint64_t count = reader_varint(in);
+    const uint64_t number = reader_varint(in), count = reader_varint(in);
     const int64_t gap_us = reader_zigzag(in);
     const uint64_t extent_us = reader_varint(in);
-    if (in->failed || chunk->number >= next_number || count == 0 || count > EVENTS_IN_CHUNK_MAX ||
-        extent_us > INT64_MAX || __builtin_add_overflow(*last_us, gap_us, &chunk->first_us) ||
-        __builtin_add_overflow(chunk->first_us, (int64_t)extent_us, &chunk->last_us) ||
-        chunk->first_us < -EVENT_TIME_MAX_US || chunk->last_us > EVENT_TIME_MAX_US)
+    if (in->failed || number >= next_number || count == 0 || count > EVENTS_IN_CHUNK_MAX ||
+        extent_us > INT64_MAX || __builtin_add_overflow(*last_us, gap_us, &chunk->base_us) ||
+        __builtin_add_overflow(chunk->base_us, (int64_t)extent_us, &chunk->last_us) ||
+        chunk->base_us < -EVENT_TIME_MAX_US || chunk->last_us > EVENT_TIME_MAX_US)
         return malformed(err);
+    chunk->number = (uint32_t)number;
     chunk->count = (uint32_t)count;
     chunk->stored = true;
     *last_us = chunk->last_us;
@@ -96,7 +97,8 @@ static enum status read_directory_begin(struct reader *in, struct directory_begi
 {
     out->next_number = reader_varint(in);
     out->sealed = reader_varint(in);
-    return in->failed || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err) : ST_OK;
+    return in->failed || out->next_number > UINT32_MAX || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err)
+                                                                                                               : ST_OK;
 }
 
 /* How the open events are written. */
@@ -124,7 +126,7 @@ static enum status read_directory(struct entity *entity, struct reader *in, stru
     struct entity_log *log = entity->log;
     struct directory_begin begin;
     TRY(read_directory_begin(in, &begin, err));
-    entity->next_number = begin.next_number;
+    entity->next_number = (uint32_t)begin.next_number;
     /* Each is counted when it is there: what was read of a row that turns out malformed is freed. */
     entity->sealed = mem_alloc_array((size_t)begin.sealed, sizeof *entity->sealed);
     int64_t last_us = 0;
@@ -135,7 +137,7 @@ static enum status read_directory(struct entity *entity, struct reader *in, stru
         chunk->facts = &log->facts.form;
         TRY(read_directory_entry(in, entity->next_number, chunk, &last_us, err));
         start += chunk->count;
-        if (start > ENTITY_EVENTS_MAX || (i > 0 && chunk->first_us < chunk[-1].last_us))
+        if (start > ENTITY_EVENTS_MAX || (i > 0 && event_chunk_first_us(chunk) < chunk[-1].last_us))
             return malformed(err);
     }
     entity->open = (struct event_chunk){ .start = (uint32_t)start, .facts = &log->facts.form };
@@ -151,7 +153,7 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
     const struct event_chunk_reading reading = reading_of(entity->log);
     TRY(event_chunk_read(&entity->open, kind, &in, &reading, err));
     const struct event_chunk *last = entity->sealed_count == 0 ? NULL : &entity->sealed[entity->sealed_count - 1];
-    if (last != NULL && entity->open.count > 0 && entity->open.first_us < last->last_us)
+    if (last != NULL && entity->open.count > 0 && event_chunk_first_us(&entity->open) < last->last_us)
         return malformed(err);
     entity->stored = true;
     entity->head_bytes = (uint32_t)row.size;
@@ -161,7 +163,7 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
 /* What is known of a sealed chunk that is not loaded. */
 static struct event_chunk extent_of(const struct event_chunk *chunk)
 {
-    return (struct event_chunk){ .number = chunk->number, .first_us = chunk->first_us, .last_us = chunk->last_us,
+    return (struct event_chunk){ .number = chunk->number, .base_us = event_chunk_first_us(chunk), .last_us = chunk->last_us,
                                  .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
 }
 
@@ -177,7 +179,7 @@ static enum status read_chunk_row(struct entity *entity, struct event_chunk *chu
     chunk->count = 0;
     const struct event_chunk_reading reading = reading_of(entity->log);
     const enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, &reading, err);
-    if (st == ST_OK && chunk->count == extent.count && chunk->first_us == extent.first_us && chunk->last_us == extent.last_us)
+    if (st == ST_OK && chunk->count == extent.count && event_chunk_first_us(chunk) == extent.base_us && chunk->last_us == extent.last_us)
         return ST_OK;
     event_chunk_fini(chunk);
     *chunk = extent;
@@ -304,7 +306,7 @@ static enum status read_kept(struct entity *entity, struct bytes kept, struct er
     struct reader in = reader_of(kept);
     (void)reader_zigzag(&in);
     const struct bytes image = reader_run(&in);
-    entity->head_epoch = reader_varint(&in);
+    entity->head_epoch = (uint32_t)reader_varint(&in);
     entity->head_bytes = (uint32_t)reader_varint(&in);
     TRY(read_directory(entity, &in, err));
     event_chunk_image_read(&entity->open, &in, 1); /* it is wanted because another event comes */

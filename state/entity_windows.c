@@ -422,7 +422,7 @@ static inline void tally_words(struct entity *entity, size_t window, const struc
             continue;
         tally_member(tally, add);
         if (spec->word != 0)
-            tally_number(entity, tally, fact_number(words, spec->word, spec->narrow_at), add);
+            tally_number(entity, tally, fact_number(words, spec->word, spec->at), add);
     }
 }
 
@@ -457,7 +457,7 @@ static enum status pass_codes(struct entity *entity, size_t window, uint64_t ind
         struct coded *coded = &entity_coded(entity)[c];
         if ((members & spec->member) == 0)
             continue;
-        const uint64_t code = fact_code(words, spec->word, spec->narrow_at);
+        const uint64_t code = fact_code(words, spec->word, spec->at);
         if (code == 0)
             TRY(pass_other(entity, spec, coded, index, add, err));
         else if (add)

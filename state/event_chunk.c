@@ -40,9 +40,7 @@ static uint8_t *end_of(const struct event_chunk *chunk)
 
 static size_t facts_size(const struct event_chunk *chunk)
 {
-    if (chunk->facts == NULL)
-        return 0;
-    return chunk->wide_facts ? chunk->facts->wide_size : chunk->facts->narrow_size;
+    return chunk->facts == NULL ? 0 : chunk->facts->sizes[chunk->facts_size];
 }
 
 static void set_entry_size(struct event_chunk *chunk)
@@ -50,7 +48,7 @@ static void set_entry_size(struct event_chunk *chunk)
     static const uint8_t sizes[] = { [PLACE_BARE] = BARE_PLACE_SIZE,
                                      [PLACE_NARROW] = sizeof(struct narrow_place),
                                      [PLACE_WIDE] = sizeof(struct event_place) };
-    chunk->place_size = sizes[chunk->places];
+    chunk->place_size = sizes[chunk->places] & 31U;
     chunk->entry_size = (uint16_t)(chunk->place_size + facts_size(chunk));
 }
 
@@ -97,13 +95,13 @@ static inline void reserve(struct event_chunk *chunk, size_t count, size_t rest_
         grow(chunk, size, rest_bytes);
 }
 
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes,
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_size facts_size, size_t count, size_t rest_bytes,
                          size_t more)
 {
     enum { REST_SLACK = 4 };
     ENSURE(chunk->room == NULL && chunk->count == 0);
     chunk->places = places & 3U;
-    chunk->wide_facts = wide_facts;
+    chunk->facts_size = facts_size & 3U;
     set_entry_size(chunk);
     const size_t more_rests = rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK);
     new_room(chunk, needed(chunk, count + more, rest_bytes + more_rests));
@@ -116,7 +114,7 @@ void event_chunk_give_back_room(struct event_chunk *chunk)
         resize(chunk, size);
 }
 
-/* --- bare, narrow and wide -------------------------------------------------------------------- */
+/* --- bare, small, narrow and wide -------------------------------------------------------------------- */
 
 /* What the first event is put in as. */
 static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset, bool is_bare)
@@ -125,7 +123,7 @@ static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offse
     chunk->base_offset = offset;
     chunk->rest_used = chunk->rest_bytes = 0;
     chunk->places = is_bare ? PLACE_BARE : PLACE_NARROW;
-    chunk->wide_facts = false;
+    chunk->facts_size = FACTS_SMALL;
     set_entry_size(chunk);
 }
 
@@ -140,7 +138,7 @@ static inline bool narrow_place_of(const struct event_chunk *chunk, const struct
            place->size <= UINT16_MAX;
 }
 
-static void widen(struct event_chunk *chunk, enum place_form places, bool facts);
+static void widen(struct event_chunk *chunk, enum place_form places, enum fact_size facts);
 
 /* Turns the chunk wider if that is what the place takes. */
 static inline void make_fit(struct event_chunk *chunk, const struct event_place *place, struct narrow_place *narrow)
@@ -152,7 +150,7 @@ static inline void make_fit(struct event_chunk *chunk, const struct event_place 
                                  : place->size > 0                      ? PLACE_NARROW
                                                                         : PLACE_BARE;
     if (form > chunk->places)
-        widen(chunk, form, chunk->wide_facts);
+        widen(chunk, form, chunk->facts_size);
 }
 
 static inline void put_place(struct event_chunk *chunk, size_t i, const struct event_place *place,
@@ -187,11 +185,12 @@ static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *wor
 {
     if (chunk->facts == NULL)
         return;
-    if (!chunk->wide_facts && fact_form_write_narrow(chunk->facts, words, entry(chunk, i) + chunk->place_size))
-        return;
-    if (!chunk->wide_facts)
-        widen(chunk, chunk->places, true);
-    memcpy(entry(chunk, i) + chunk->place_size, words, chunk->facts->wide_size);
+    while (chunk->facts_size != FACTS_WIDE) {
+        if (fact_form_write(chunk->facts, chunk->facts_size, words, entry(chunk, i) + chunk->place_size))
+            return;
+        widen(chunk, chunk->places, chunk->facts_size + 1U);
+    }
+    memcpy(entry(chunk, i) + chunk->place_size, words, chunk->facts->sizes[FACTS_WIDE]);
 }
 
 /* The facts of event j of the other chunk, which is this one as it was. */
@@ -209,12 +208,12 @@ static uint64_t *words_of(const struct event_chunk *chunk)
     return mem_alloc_array(chunk->facts == NULL ? 1 : chunk->facts->word_count, sizeof(uint64_t));
 }
 
-static void widen(struct event_chunk *chunk, enum place_form places, bool facts)
+static void widen(struct event_chunk *chunk, enum place_form places, enum fact_size facts)
 {
     const struct event_chunk before = *chunk;
     uint64_t *words = words_of(chunk);
     chunk->places = places & 3U;
-    chunk->wide_facts = facts;
+    chunk->facts_size = facts & 3U;
     set_entry_size(chunk);
     new_room(chunk, needed(chunk, before.count, before.rest_used));
     memcpy(end_of(chunk) - before.rest_used, end_of(&before) - before.rest_used, before.rest_used);
@@ -245,15 +244,21 @@ static void build_again(struct event_chunk *chunk)
         event_chunk_give_back_room(chunk);
 }
 
-/* Whether no event needs wide facts any more. */
-static bool facts_fit(const struct event_chunk *chunk)
+static bool facts_fit(const struct event_chunk *chunk, enum fact_size size)
 {
     bool fit = true;
     for (size_t i = 0; i < chunk->count && fit; i++) {
         const struct fact_view view = event_chunk_facts(chunk, i);
-        fit = fact_fits_narrow(&view);
+        fit = fact_fits(&view, size);
     }
     return fit;
+}
+
+/* Whether no event needs facts of this size any more. */
+static bool facts_could_be_smaller(const struct event_chunk *chunk)
+{
+    return chunk->facts_size > FACTS_SMALL &&
+           (facts_fit(chunk, FACTS_SMALL) || (chunk->facts_size > FACTS_NARROW && facts_fit(chunk, FACTS_NARROW)));
 }
 
 /* --- rests ------------------------------------------------------------------------------------ */
@@ -324,7 +329,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
     move_events(chunk, i + 1, i);
     put_rest(chunk, rest);
     if (i == 0)
-        chunk->first_us = time_us;
+        chunk->base_is_first = time_us == chunk->base_us;
     if (i == chunk->count)
         chunk->last_us = time_us;
     chunk->count++;
@@ -365,6 +370,7 @@ static bool move_base(struct event_chunk *chunk)
     struct event_chunk moved = *chunk;
     moved.base_us = first.time_us;
     moved.base_offset = first.offset;
+    moved.base_is_first = true;
     for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
         const struct event_place place = event_chunk_place(chunk, i);
         if (!narrow_place_of(&moved, &place, &narrow))
@@ -383,7 +389,7 @@ void event_chunk_count_from_first(struct event_chunk *chunk)
 {
     if (chunk->count == 0 || move_base(chunk))
         return;
-    widen(chunk, PLACE_WIDE, chunk->wide_facts);
+    widen(chunk, PLACE_WIDE, chunk->facts_size);
     (void)move_base(chunk);
 }
 
@@ -395,11 +401,11 @@ static void settle(struct event_chunk *chunk)
     if (chunk->count == 0)
         return;
     const bool rests_are_gone = chunk->places == PLACE_NARROW && chunk->rest_bytes == 0;
-    if (chunk->places == PLACE_WIDE || rests_are_gone || (chunk->wide_facts && facts_fit(chunk)))
+    if (chunk->places == PLACE_WIDE || rests_are_gone || facts_could_be_smaller(chunk))
         build_again(chunk);
     else
         (void)move_base(chunk); /* or later */
-    chunk->first_us = event_chunk_time(chunk, 0);
+    chunk->base_is_first = event_chunk_time(chunk, 0) == chunk->base_us;
     chunk->last_us = event_chunk_time(chunk, chunk->count - 1);
 }
 

@@ -10,8 +10,8 @@
  *     bare:   i32 milliseconds after the base time, i32 offset after the base offset
  *     narrow: the same, u16 at, u16 size of the rest; a bare event's is 0
  *     wide:   i64 time, i64 offset, u32 at, u32 size
- * and so, independently, are the facts that follow in each entry: narrow or wide. The chunk turns wider when an event needs
- * it, and may be narrower again when events are taken out.
+ * and so, independently, are the facts that follow in each entry: small, narrow or wide. The chunk turns wider when an event
+ * needs it, and may be narrower again when events are taken out.
  *
  * The row of a sealed chunk:
  *     varint layout | varint count | zigzag base time | zigzag base offset
@@ -45,21 +45,23 @@ struct event_place {
 };
 enum place_form { PLACE_BARE, PLACE_NARROW, PLACE_WIDE };
 
+/* There are several for each entity, and so they are small. */
 struct event_chunk {
-    uint64_t number; /* names the row; the open chunk has none */
-    int64_t first_us, last_us;
-    int64_t base_us, base_offset; /* what narrow entries and the row count from */
+    int64_t last_us;
+    int64_t base_us, base_offset; /* what narrow entries and the row count from; of what is not loaded, the first event's time */
     const struct fact_form *facts; /* set before the first event is put in; NULL: there are none */
     uint8_t *room;                 /* loaded: `count` entries in order, and the rests that begin last at its end */
+    uint32_t number; /* names the row; the open chunk has none */
     uint32_t room_size;
     uint32_t start;                 /* index of its first event among the entity's (entity.h) */
-    uint32_t count;
     uint32_t rest_used, rest_bytes; /* with and without what was replaced, which is up to as much again */
     uint32_t written; /* of the open chunk: so many of the first events, and the base, are as they were written last */
+    uint32_t count;
     uint16_t entry_size;
-    uint8_t place_size;
-    uint8_t places : 2; /* enum place_form */
-    bool wide_facts : 1;
+    uint16_t place_size : 5;
+    uint16_t places : 2;     /* enum place_form */
+    uint16_t facts_size : 2; /* enum fact_size */
+    bool base_is_first : 1;  /* if it is loaded */
     bool loaded : 1, dirty : 1;
     bool used : 1;                 /* of a sealed one: asked for since entity_unload_chunks looked last */
     bool rests_used : 1;           /* its rests, since entity_forget_rests did */
@@ -74,7 +76,7 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
 /* Room for so many events of this form and their rests, and for `more` like them, in a chunk that has none. */
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, bool wide_facts, size_t count, size_t rest_bytes,
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_size facts_size, size_t count, size_t rest_bytes,
                          size_t more);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 
@@ -99,6 +101,12 @@ static inline int64_t event_chunk_time(const struct event_chunk *chunk, size_t i
     }
     memcpy(&ms, event_chunk_entry(chunk, i) + offsetof(struct narrow_place, ms), sizeof ms);
     return chunk->base_us + ms * INT64_C(1000);
+}
+
+/* Of one that has events. */
+static inline int64_t event_chunk_first_us(const struct event_chunk *chunk)
+{
+    return !chunk->loaded || chunk->base_is_first ? chunk->base_us : event_chunk_time(chunk, 0);
 }
 
 static inline struct event_place event_chunk_place(const struct event_chunk *chunk, size_t i)
@@ -131,7 +139,7 @@ static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, siz
 
 static inline struct fact_view event_chunk_facts(const struct event_chunk *chunk, size_t i)
 {
-    return (struct fact_view){ chunk->facts, event_chunk_entry(chunk, i) + chunk->place_size, chunk->wide_facts };
+    return (struct fact_view){ chunk->facts, event_chunk_entry(chunk, i) + chunk->place_size, chunk->facts_size };
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);
@@ -181,7 +189,7 @@ uint64_t event_chunk_footprint(const struct event_chunk *chunk);
 void event_chunk_forget_rests(struct event_chunk *chunk);
 /*
  * A chunk as it lies in memory, for a process that will want it back: no more bytes than a row, and quickly made.
- *     u8 places | wide << 2 | rests away << 3 | varint count, written, rest bytes, bytes of the rests | zigzag base time
+ *     u8 places | size of facts << 2 | rests away << 4 | varint count, written, rest bytes, bytes of the rests | zigzag base time
  *     | zigzag base offset | the entries | the rests
  */
 void event_chunk_image_write(const struct event_chunk *chunk, struct buffer *out);

@@ -6,7 +6,7 @@
 #include "base/ensure.h"
 #include "base/memory.h"
 
-enum { WIDE_FACTS = 1 << 2, RESTS_AWAY = 1 << 3, PLACES = WIDE_FACTS - 1 };
+enum { PLACES = 3, FACTS_AT = 2, FACTS = 3, RESTS_AWAY = 1 << 4 };
 
 /* Without its rest. */
 static void copy_entry(uint8_t *to, const struct event_chunk *chunk, const uint8_t *from, const struct event_chunk *before)
@@ -25,7 +25,7 @@ void event_chunk_forget_rests(struct event_chunk *chunk)
     const struct event_chunk before = *chunk;
     chunk->room = NULL;
     chunk->count = chunk->rest_used = chunk->rest_bytes = 0;
-    event_chunk_reserve(chunk, before.places == PLACE_WIDE ? PLACE_WIDE : PLACE_BARE, before.wide_facts, before.count, 0, 0);
+    event_chunk_reserve(chunk, before.places == PLACE_WIDE ? PLACE_WIDE : PLACE_BARE, before.facts_size, before.count, 0, 0);
     for (size_t i = 0; i < before.count; i++)
         copy_entry(chunk->room + i * chunk->entry_size, chunk, event_chunk_entry(&before, i), &before);
     chunk->count = before.count;
@@ -36,7 +36,7 @@ void event_chunk_forget_rests(struct event_chunk *chunk)
 void event_chunk_image_write(const struct event_chunk *chunk, struct buffer *out)
 {
     ENSURE(chunk->loaded);
-    buffer_put_u8(out, (uint8_t)(chunk->places | (chunk->wide_facts ? WIDE_FACTS : 0) | (chunk->rests_away ? RESTS_AWAY : 0)));
+    buffer_put_u8(out, (uint8_t)(chunk->places | chunk->facts_size << FACTS_AT | (chunk->rests_away ? RESTS_AWAY : 0)));
     buffer_put_varint(out, chunk->count);
     if (chunk->count == 0)
         return;
@@ -59,7 +59,7 @@ static void read_room(struct event_chunk *chunk, uint32_t count, struct reader *
     if (rests.size > 0)
         memcpy(chunk->room + chunk->room_size - rests.size, rests.data, rests.size);
     chunk->count = count;
-    chunk->first_us = event_chunk_time(chunk, 0);
+    chunk->base_is_first = event_chunk_time(chunk, 0) == chunk->base_us;
     chunk->last_us = event_chunk_time(chunk, count - 1);
 }
 
@@ -78,7 +78,7 @@ void event_chunk_image_read(struct event_chunk *chunk, struct reader *in, size_t
         chunk->base_us = reader_zigzag(in);
         chunk->base_offset = reader_zigzag(in);
     }
-    event_chunk_reserve(chunk, flags & PLACES, (flags & WIDE_FACTS) != 0, count, chunk->rest_used, more);
+    event_chunk_reserve(chunk, flags & PLACES, flags >> FACTS_AT & FACTS, count, chunk->rest_used, more);
     if (count > 0)
         read_room(chunk, count, in);
 }

@@ -164,7 +164,7 @@ static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_co
     const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
     if (bare_rest_max(chunk) > 0)
         rest_bytes = 0; /* nearly all of them are bare */
-    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, false, count, rest_bytes, more);
+    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, FACTS_SMALL, count, rest_bytes, more);
 }
 
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,

@@ -26,7 +26,7 @@ void fact_form_set_columns(struct fact_form *form, const struct fact_column *col
     for (size_t i = 0; i < count; i++) {
         ENSURE(columns[i].word > 0 && columns[i].word < form->word_count);
         form->columns[i] = columns[i];
-        form->columns[i].narrow_at = form->slots[columns[i].word - 1].at;
+        form->columns[i].at = form->slots[columns[i].word - 1].at;
     }
 }
 
@@ -43,8 +43,13 @@ bool fact_columns_are_told(const struct fact_form *form, const struct value *col
 /* The text, or the stored form, that is the code: it is read where it lies, its first byte is the word's lowest. */
 static struct bytes code_of(const struct fact_view *view, const struct fact_column *column)
 {
-    const uint8_t *at = view->at + (view->wide ? column->word * sizeof(uint64_t) : column->narrow_at);
-    const size_t size_at = (view->wide ? sizeof(uint64_t) : sizeof(uint32_t)) - 1;
+    const uint8_t *at = view->at;
+    switch (view->size) {
+    case FACTS_SMALL: at = (const void *)&view->form->codes->codes[at[column->at.small]]; break;
+    case FACTS_NARROW: at += column->at.narrow; break;
+    case FACTS_WIDE: at += column->word * sizeof(uint64_t); break;
+    }
+    const size_t size_at = (view->size == FACTS_NARROW ? sizeof(uint32_t) : sizeof(uint64_t)) - 1;
     return bytes_of(at, (size_t)at[size_at] - 1);
 }
 
@@ -66,7 +71,7 @@ void fact_columns_read(const struct fact_view *view, struct value *columns)
     for (size_t i = 0; i < view->form->column_count; i++) {
         const struct fact_column *column = &view->form->columns[i];
         if (column->kind == FACT_NUMBER) {
-            read_number(column, fact_number(view, column->word, column->narrow_at), &columns[i]);
+            read_number(column, fact_number(view, column->word, column->at), &columns[i]);
             continue;
         }
         const struct bytes code = code_of(view, column);
@@ -96,8 +101,8 @@ uint8_t *fact_columns_write(const struct fact_view *view, uint8_t *at)
     for (size_t i = 0; i < view->form->column_count; i++) {
         const struct fact_column *column = &view->form->columns[i];
         at = column->kind == FACT_NUMBER
-                 ? value_write_integer(at, fact_number(view, column->word, column->narrow_at))
-                 : write_code(column, fact_code(view, column->word, column->narrow_at), at);
+                 ? value_write_integer(at, fact_number(view, column->word, column->at))
+                 : write_code(column, fact_code(view, column->word, column->at), at);
     }
     return at;
 }

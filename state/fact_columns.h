@@ -15,19 +15,19 @@ struct fact_column {
     struct value_type type;
     enum fact_kind kind;
     size_t word;
-    uint32_t narrow_at; /* of the word (fact_form.h) */
+    struct fact_place at; /* of the word */
 };
 
 /* Whether a word of this kind tells a value of this type. */
 bool fact_kind_tells(enum fact_kind kind, struct value_type type);
 /* So many columns at most: a size of less than 128 bytes is one byte. */
 enum { FACT_COLUMNS_MAX = 13, FACT_COLUMN_BYTES_MAX = INTEGER_STORED_MAX };
-/* All of an event's columns, in order, are told by words of the form; narrow_at is found out. */
+/* All of an event's columns, in order, are told by words of the form; `at` is found out. */
 void fact_form_set_columns(struct fact_form *form, const struct fact_column *columns, size_t count);
 
 /* Whether these words tell all of these columns. */
 bool fact_columns_are_told(const struct fact_form *form, const struct value *columns, const uint64_t *words);
-/* Text points into the event. */
+/* Text points into the event, or into the form. */
 void fact_columns_read(const struct fact_view *view, struct value *columns);
 /* As layout_write_values does, where the form's told_bytes_max may be overwritten; returns the end. */
 uint8_t *fact_columns_write(const struct fact_view *view, uint8_t *at);

@@ -13,27 +13,50 @@ static size_t members_size(size_t class_count)
     return size;
 }
 
+/* Of the same size in both. */
+static void place(struct fact_form *form, size_t word, enum fact_kind kind, size_t size)
+{
+    const uint32_t at = (uint32_t)form->sizes[FACTS_SMALL];
+    form->slots[word - 1] = (struct fact_slot){ kind, { at, at } };
+    form->sizes[FACTS_SMALL] += size;
+    form->sizes[FACTS_NARROW] += size;
+}
+
+static void place_code(struct fact_form *form, size_t word)
+{
+    const struct fact_place at = { (uint32_t)form->sizes[FACTS_SMALL], (uint32_t)form->sizes[FACTS_NARROW] };
+    form->slots[word - 1] = (struct fact_slot){ FACT_CODE, at };
+    form->sizes[FACTS_SMALL] += sizeof(uint8_t);
+    form->sizes[FACTS_NARROW] += sizeof(uint32_t);
+    if (form->codes == NULL)
+        form->codes = mem_alloc(sizeof *form->codes);
+}
+
 void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_kind *kinds, size_t word_count)
 {
     ENSURE(word_count > 0 && class_count <= FACT_CLASSES_MAX);
     const size_t members = members_size(class_count);
     *form = (struct fact_form){
         .word_count = word_count,
-        .narrow_size = members,
-        .wide_size = word_count * sizeof(uint64_t),
+        .sizes = { members, members, word_count * sizeof(uint64_t) },
         .members_mask = UINT64_MAX >> (sizeof(uint64_t) - members) * BYTE_BITS,
         .members_bits = (int)(members * BYTE_BITS),
     };
     form->slots = mem_alloc_array(word_count, sizeof *form->slots);
     for (size_t word = 1; word < word_count; word++) {
-        form->slots[word - 1] = (struct fact_slot){ kinds[word - 1], (uint32_t)form->narrow_size };
-        form->narrow_size += kinds[word - 1] == FACT_ID ? sizeof(uint64_t) : sizeof(uint32_t);
+        if (kinds[word - 1] != FACT_CODE)
+            place(form, word, kinds[word - 1], kinds[word - 1] == FACT_ID ? sizeof(uint64_t) : sizeof(int32_t));
+    }
+    for (size_t word = 1; word < word_count; word++) {
+        if (kinds[word - 1] == FACT_CODE)
+            place_code(form, word);
     }
 }
 
 void fact_form_fini(struct fact_form *form)
 {
     mem_free(form->slots);
+    mem_free(form->codes);
     mem_free(form->columns);
     *form = (struct fact_form){ .word_count = 0 };
 }

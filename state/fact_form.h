@@ -1,10 +1,12 @@
 /*
- * fact_form: how an event's fact words (entity_facts.h) lie beside it: narrow, in as few bytes as they mostly need, or
- * wide, as they are. Which of the two is a chunk's choice (event_chunk.h). There are as many of them as remembered
+ * fact_form: how an event's fact words (entity_facts.h) lie beside it: small or narrow, in as few bytes as they mostly need,
+ * or wide, as they are. Which of them is a chunk's choice (event_chunk.h). There are as many of them as remembered
  * events, and memory is what decides how many keys need no look at the disk.
  *
- *     narrow: the bits of the classes, FACT_WIDE behind them, in 1, 2, 4 or 8 bytes
- *             | per word: a number of 32 bits; or a code of at most three bytes and their number + 1; or a hash as it is
+ *     small:  the bits of the classes, FACT_WIDE behind them, in 1, 2, 4 or 8 bytes
+ *             | per word that is no code: a number of 32 bits, or a hash as it is
+ *             | per code: its number in the form's dictionary, in 1
+ *     narrow: the same, but per code: at most three bytes, and in a fourth how many + 1
  *     wide:   each word in 8 bytes
  */
 #ifndef WEIR_STATE_FACT_FORM_H
@@ -15,19 +17,28 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "state/code_dictionary.h"
+
 #define FACT_WIDE (UINT64_C(1) << 63)
 enum { FACT_CLASSES_MAX = 63 }; /* bits in word 0 beside it */
 enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
+enum fact_size { FACTS_SMALL, FACTS_NARROW, FACTS_WIDE };
+
+/* Of a word, from the event's first one; of a wide event they follow each other. */
+struct fact_place {
+    uint32_t small, narrow;
+};
 
 struct fact_form {
     size_t word_count; /* 0: there are no facts */
-    size_t narrow_size, wide_size; /* bytes of an event */
-    uint64_t members_mask;         /* of what is read at a narrow event's begin */
+    size_t sizes[FACTS_WIDE + 1]; /* bytes of an event */
+    uint64_t members_mask;        /* of what is read at the begin of one that is not wide */
     int members_bits;
     struct fact_slot {
         enum fact_kind kind;
-        uint32_t at; /* in a narrow event */
-    } *slots;        /* of word n: slots[n - 1] */
+        struct fact_place at;
+    } *slots; /* of word n: slots[n - 1] */
+    struct code_dictionary *codes; /* NULL: no word is a code */
     struct fact_column *columns; /* of an event, if the words tell all of them (fact_columns.h) */
     size_t column_count;         /* else 0 */
     size_t told_bytes_max;       /* what fact_columns_write may overwrite; 0: there are no columns */
@@ -50,33 +61,50 @@ static inline void fact_members_write(const struct fact_form *form, uint64_t wor
         memcpy(out, &members, form->members_bits == 32 ? 4 : 8);
 }
 
-/* false: it does not fit. */
-static inline bool fact_half_of(enum fact_kind kind, uint64_t word, uint32_t *half)
+static inline uint32_t fact_code_narrowed(uint64_t code)
 {
-    enum { CODE_SIZE_AT = 56, HALF_CODE_SIZE_AT = 24, HALF_CODE_SIZE_MAX = 4 };
-    if (kind == FACT_NUMBER) {
-        *half = (uint32_t)word;
-        return (int64_t)word == (int32_t)word;
-    }
-    const uint64_t size = word >> CODE_SIZE_AT;
-    *half = (uint32_t)(word | size << HALF_CODE_SIZE_AT);
-    return size <= HALF_CODE_SIZE_MAX;
+    enum { SIZE_AT = 24, WIDE_SIZE_AT = 56 };
+    return (uint32_t)(code | code >> WIDE_SIZE_AT << SIZE_AT);
 }
 
-/* false: they do not fit, and what is there now means nothing. */
-static inline bool fact_form_write_narrow(const struct fact_form *form, const uint64_t *words, uint8_t *out)
+static inline uint64_t fact_code_widened(uint32_t code)
+{
+    enum { SIZE_AT = 24, WIDE_SIZE_AT = 56 };
+    return (code & ((UINT32_C(1) << SIZE_AT) - 1)) | (uint64_t)(code >> SIZE_AT) << WIDE_SIZE_AT;
+}
+
+/* Small or narrow, as the number. false: it does not fit. */
+static inline bool fact_write_code(const struct fact_form *form, enum fact_size size, uint64_t code, uint8_t *out)
+{
+    if (size == FACTS_SMALL) {
+        *out = code_dictionary_number(form->codes, code);
+        return *out != 0 || code == 0;
+    }
+    const uint32_t narrow = fact_code_narrowed(code);
+    memcpy(out, &narrow, sizeof narrow);
+    return fact_code_widened(narrow) == code;
+}
+
+static inline bool fact_write_number(uint64_t word, uint8_t *out)
+{
+    const int32_t number = (int32_t)word;
+    memcpy(out, &number, sizeof number);
+    return number == (int64_t)word;
+}
+
+/* Small or narrow. false: they do not fit, and what is there now means nothing. */
+static inline bool fact_form_write(const struct fact_form *form, enum fact_size size, const uint64_t *words, uint8_t *out)
 {
     bool fits = true;
     fact_members_write(form, words[0], out);
     for (size_t word = 1; word < form->word_count; word++) {
         const struct fact_slot *slot = &form->slots[word - 1];
-        uint32_t half;
-        if (slot->kind == FACT_ID) {
-            memcpy(out + slot->at, &words[word], sizeof words[word]);
-            continue;
-        }
-        fits &= fact_half_of(slot->kind, words[word], &half);
-        memcpy(out + slot->at, &half, sizeof half);
+        if (slot->kind == FACT_NUMBER)
+            fits &= fact_write_number(words[word], out + slot->at.small);
+        else if (slot->kind == FACT_ID)
+            memcpy(out + slot->at.small, &words[word], sizeof words[word]);
+        else
+            fits &= fact_write_code(form, size, words[word], out + (size == FACTS_SMALL ? slot->at.small : slot->at.narrow));
     }
     return fits;
 }
@@ -85,24 +113,18 @@ static inline bool fact_form_write_narrow(const struct fact_form *form, const ui
 struct fact_view {
     const struct fact_form *form;
     const uint8_t *at;
-    bool wide;
+    enum fact_size size;
 };
 
 static inline uint64_t fact_members(const struct fact_view *view)
 {
     uint64_t word;
     memcpy(&word, view->at, sizeof word);
-    if (view->wide)
+    if (view->size == FACTS_WIDE)
         return word;
     word &= view->form->members_mask;
     const uint64_t top = word >> (view->form->members_bits - 1);
     return (word ^ top << (view->form->members_bits - 1)) | top << 63;
-}
-
-static inline uint64_t fact_code_widened(uint32_t code)
-{
-    enum { SIZE_AT = 24, WIDE_SIZE_AT = 56 };
-    return (code & ((UINT32_C(1) << SIZE_AT) - 1)) | (uint64_t)(code >> SIZE_AT) << WIDE_SIZE_AT;
 }
 
 static inline uint64_t fact_wide(const struct fact_view *view, size_t word)
@@ -119,15 +141,17 @@ static inline uint32_t fact_half(const struct fact_view *view, uint32_t at)
     return half;
 }
 
-/* Of a word of which the kind, and where it is in a narrow event, are known. */
-static inline int64_t fact_number(const struct fact_view *view, size_t word, uint32_t narrow_at)
+/* Of a word of which the kind, and where it is, are known. */
+static inline int64_t fact_number(const struct fact_view *view, size_t word, struct fact_place at)
 {
-    return view->wide ? (int64_t)fact_wide(view, word) : (int32_t)fact_half(view, narrow_at);
+    return view->size == FACTS_WIDE ? (int64_t)fact_wide(view, word) : (int32_t)fact_half(view, at.small);
 }
 
-static inline uint64_t fact_code(const struct fact_view *view, size_t word, uint32_t narrow_at)
+static inline uint64_t fact_code(const struct fact_view *view, size_t word, struct fact_place at)
 {
-    return view->wide ? fact_wide(view, word) : fact_code_widened(fact_half(view, narrow_at));
+    if (__builtin_expect(view->size == FACTS_SMALL, 1))
+        return view->form->codes->codes[view->at[at.small]];
+    return view->size == FACTS_WIDE ? fact_wide(view, word) : fact_code_widened(fact_half(view, at.narrow));
 }
 
 /* word > 0 */
@@ -140,17 +164,21 @@ static inline uint64_t fact_word(const struct fact_view *view, size_t word)
     case FACT_CODE: return fact_code(view, word, slot->at);
     case FACT_ID: break;
     }
-    memcpy(&hash, view->at + (view->wide ? word * sizeof hash : slot->at), sizeof hash);
+    memcpy(&hash, view->at + (view->size == FACTS_WIDE ? word * sizeof hash : slot->at.small), sizeof hash);
     return hash;
 }
 
-static inline bool fact_fits_narrow(const struct fact_view *view)
+/* Whether the event could be small, or narrow. */
+static inline bool fact_fits(const struct fact_view *view, enum fact_size size)
 {
     bool fits = true;
-    uint32_t half;
+    uint8_t out[sizeof(uint32_t)];
     for (size_t word = 1; word < view->form->word_count && fits; word++) {
-        const enum fact_kind kind = view->form->slots[word - 1].kind;
-        fits = kind == FACT_ID || fact_half_of(kind, fact_word(view, word), &half);
+        switch (view->form->slots[word - 1].kind) {
+        case FACT_NUMBER: fits = fact_write_number(fact_word(view, word), out); break;
+        case FACT_CODE: fits = fact_write_code(view->form, size, fact_word(view, word), out); break;
+        case FACT_ID: break;
+        }
     }
     return fits;
 }

@@ -13,7 +13,7 @@ enum {
 struct overlay {
     struct store_partition *partition;
     size_t row_bytes_max;
-    uint64_t epoch;
+    uint32_t epoch;
     struct row_changes changes; /* of this transaction */
     struct row_map *active;     /* committed since the last checkpoint */
     struct row_map *frozen;  /* being checkpointed; NULL: nothing is */
@@ -101,7 +101,7 @@ bool overlay_append(struct overlay *overlay, struct bytes key, size_t position, 
            row_changes_append(&overlay->changes, key, position, more);
 }
 
-uint64_t overlay_epoch(const struct overlay *overlay)
+uint32_t overlay_epoch(const struct overlay *overlay)
 {
     return overlay->epoch;
 }

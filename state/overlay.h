@@ -63,7 +63,7 @@ bool overlay_append(struct overlay *overlay, struct bytes key, size_t position, 
  * Counts checkpoints, from 1. A row that the task puts whole is in the tail after the last one, so what follows it in
  * the same epoch may build on it: whoever replays the tail from a checkpoint comes past the whole row first.
  */
-uint64_t overlay_epoch(const struct overlay *overlay);
+uint32_t overlay_epoch(const struct overlay *overlay);
 /* A tombstone is kept even when nobody holds the key: a restore must see it. */
 void overlay_delete(struct overlay *overlay, struct bytes key);
 /* Ascending over from <= key < to over all layers, tombstones applied. `each` must not change

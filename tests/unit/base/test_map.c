@@ -102,6 +102,25 @@ static void check_iteration(struct map *map, struct prng *prng, uint64_t remove_
     cr_assert_eq(map_count(map), model.count, "%s", where);
 }
 
+static void renew(struct map *map, struct bytes key)
+{
+    struct entry *expected = model_find(key);
+    if (expected == NULL)
+        return;
+    const struct entry renewed = *expected;
+    map_renew(map, renewed.address);
+    model_remove(expected);
+    model.entries[model.count++] = renewed;
+}
+
+static void check_order(const struct map *map, const char *where)
+{
+    size_t index = 0;
+    for (void *value = map_oldest(map); value != NULL; value = map_newer(value))
+        cr_assert(index < model.count && value == model.entries[index++].address, "%s", where);
+    cr_assert_eq(index, model.count, "%s", where);
+}
+
 Test(map, agrees_with_a_list)
 {
     struct prng prng = prng_from_env("TEST_SEED", 24);
@@ -121,8 +140,11 @@ Test(map, agrees_with_a_list)
             cr_assert_eq(map_remove(map, key), expected != NULL, "%s", where);
             if (expected != NULL)
                 model_remove(expected);
-        } else if (what < 990) {
+        } else if (what < 950) {
             check_lookup(map, key, where);
+        } else if (what < 990) {
+            renew(map, key);
+            check_order(map, where);
         } else if (what < 999) {
             check_iteration(map, &prng, prng_below(&prng, 40), where);
         } else if (prng_chance(&prng, 1, 4)) {

@@ -26,7 +26,7 @@ struct world {
     uint32_t layout;
     bool rarely_wide; /* times, offsets and facts mostly fit narrow entries */
     struct fact_form form;
-    uint64_t narrow_checks, wide_checks, bare_checks, mixed_checks;
+    uint64_t size_checks[FACTS_WIDE + 1], bare_checks, mixed_checks;
     size_t read; /* events of the row that is being read */
     struct event_chunk chunk;
     struct buffer open; /* the chunk as open events, as it was written last */
@@ -154,7 +154,7 @@ static void check_facts(struct world *w, const struct event_chunk *chunk, size_t
         CHECK(w, memcmp(words, w->model.words[from + i], sizeof words) == 0, "facts");
         CHECK(w, fact_members(&view) == words[0] && fact_word(&view, 2) == words[2], "a fact");
     }
-    *(chunk->wide_facts ? &w->wide_checks : &w->narrow_checks) += chunk->count;
+    w->size_checks[chunk->facts_size] += chunk->count;
 }
 
 static void check_rest(struct world *w, const struct event_chunk *chunk, size_t i, size_t from)
@@ -189,7 +189,7 @@ static void check_equal(struct world *w, const struct event_chunk *chunk, size_t
         rest_bytes += event_chunk_rest(chunk, i).size;
     }
     if (count > 0) {
-        CHECK(w, chunk->first_us == w->model.places[from].time_us, "first");
+        CHECK(w, event_chunk_first_us(chunk) == w->model.places[from].time_us, "first");
         CHECK(w, chunk->last_us == w->model.places[from + count - 1].time_us, "last");
     }
     CHECK(w, chunk->rest_bytes == rest_bytes, "bytes");
@@ -213,12 +213,14 @@ static void forget_first(struct world *w, size_t n)
 static void check_as_narrow_as_may_be(struct world *w)
 {
     uint8_t narrow[WORDS * sizeof(uint64_t) + FACT_READ_AHEAD];
-    bool fit = true, bare = true;
+    bool small = true, fit = true, bare = true;
     for (size_t i = 0; i < w->model.count; i++) {
-        fit = fact_form_write_narrow(&w->form, w->model.words[i], narrow) && fit;
+        small = fact_form_write(&w->form, FACTS_SMALL, w->model.words[i], narrow) && small;
+        fit = fact_form_write(&w->form, FACTS_NARROW, w->model.words[i], narrow) && fit;
         bare = bare && w->model.bare[i];
     }
-    CHECK(w, w->model.count == 0 || w->chunk.wide_facts == !fit, "facts are wide without need, or not");
+    const enum fact_size size = small ? FACTS_SMALL : fit ? FACTS_NARROW : FACTS_WIDE;
+    CHECK(w, w->model.count == 0 || w->chunk.facts_size == size, "facts are larger than need be, or not");
     CHECK(w, w->model.count == 0 || w->chunk.places != (bare ? PLACE_NARROW : PLACE_BARE), "places are narrow without need");
 }
 
@@ -353,9 +355,9 @@ static void do_write_open(struct world *w)
 }
 
 /* How often the row only grew; rests were forgotten; a bare event was looked at, in a chunk of such alone or not; and facts
- * of either kind. */
+ * of each size. */
 struct seen {
-    uint64_t grown, forgotten, bare, mixed, narrow, wide;
+    uint64_t grown, forgotten, bare, mixed, sizes[FACTS_WIDE + 1];
 };
 
 static void live(uint64_t seed, struct seen *seen)
@@ -366,6 +368,8 @@ static void live(uint64_t seed, struct seen *seen)
     w = (struct world){ .prng = prng_of_seed(seed), .rarely_wide = seed % 3 != 0 };
     fact_form_init(&w.form, 1 + seed % 63, kinds, WORDS);
     fact_form_set_columns(&w.form, &told, 1);
+    for (uint64_t code = 1; seed % 2 == 0 && code <= DICTIONARY_CODES_MAX - 20; code++)
+        (void)code_dictionary_number(w.form.codes, code); /* nobody else's */
     w.chunk = (struct event_chunk){ .loaded = true, .start = 1000, .facts = &w.form };
     task_rows_open(&w.rows, &(struct overlay_options){ 0 });
     cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
@@ -402,8 +406,8 @@ static void live(uint64_t seed, struct seen *seen)
     seen->forgotten += w.forgotten;
     seen->bare += w.bare_checks;
     seen->mixed += w.mixed_checks;
-    seen->narrow += w.narrow_checks;
-    seen->wide += w.wide_checks;
+    for (size_t size = FACTS_SMALL; size <= FACTS_WIDE; size++)
+        seen->sizes[size] += w.size_checks[size];
     event_chunk_fini(&w.chunk);
     fact_form_fini(&w.form);
     buffer_fini(&w.open);
@@ -420,8 +424,10 @@ Test(event_chunk, agrees_with_an_array)
         live(seed, &seen);
     if (first.seed != 0)
         return;
-    cr_assert(seen.grown > 10 && seen.narrow > 4000 && seen.wide > 4000, "%" PRIu64 " rows grew, %" PRIu64 " narrow, %" PRIu64
-              " wide", seen.grown, seen.narrow, seen.wide);
+    cr_assert(seen.grown > 10 && seen.sizes[FACTS_SMALL] > 4000 && seen.sizes[FACTS_NARROW] > 4000 &&
+                  seen.sizes[FACTS_WIDE] > 4000,
+              "%" PRIu64 " rows grew, %" PRIu64 " small, %" PRIu64 " narrow, %" PRIu64 " wide", seen.grown,
+              seen.sizes[FACTS_SMALL], seen.sizes[FACTS_NARROW], seen.sizes[FACTS_WIDE]);
     cr_assert_gt(seen.forgotten, 100);
     cr_assert(seen.bare > 1000 && seen.mixed > 1000, "%" PRIu64 " bare events, %" PRIu64 " among others", seen.bare,
               seen.mixed);

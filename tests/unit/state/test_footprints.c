@@ -204,7 +204,7 @@ Test(footprints, loaded_entities)
  * not need go, and when it needs them all it says so. */
 Test(footprints, a_transaction_does_not_grow_the_entities)
 {
-    enum { LIMIT = 416 * 1024, HAND = 10 };
+    enum { LIMIT = 360 * 1024, HAND = 10 };
     struct prng prng = prng_from_env("TEST_SEED", 1);
     struct task_rows rows;
     struct entity_log *log = NULL;
