@@ -24,7 +24,8 @@ COPY --from=build /out/ /
 # No account is needed for a numeric user; Kubernetes can check that it is not root.
 USER 65532:65532
 WORKDIR /var/lib/weir
-ENV WEIR_STATE=/var/lib/weir WEIR_HTTP=0.0.0.0:8080
+# Huge pages for the heap, where the system gives them to those who ask (docs/operations.md, Memory).
+ENV WEIR_STATE=/var/lib/weir WEIR_HTTP=0.0.0.0:8080 GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 VOLUME /var/lib/weir
 EXPOSE 8080
 ENTRYPOINT ["/usr/bin/weir"]
