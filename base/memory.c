@@ -115,7 +115,7 @@ size_t mem_size(const void *p)
  */
 void mem_tame_allocator(void)
 {
-    enum { POOLS_MAX = 1, MAPPED_FROM = 128 * 1024, TRIMMED_FROM = 1024 * 1024 };
+    enum { POOLS_MAX = 1, MAPPED_FROM = 128 * 1024, TRIMMED_FROM = 16 * 1024 * 1024 };
     mallopt(M_ARENA_MAX, POOLS_MAX);
     mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
     mallopt(M_TRIM_THRESHOLD, TRIMMED_FROM);
