@@ -20,7 +20,7 @@ static const struct part {
     unsigned percent;
 } parts[] = {
 #define PART(name, percent) { #name, offsetof(struct memory_budget, name), percent }
-    PART(entities, 43), PART(uncheckpointed, 26), PART(rows, 2),          PART(blocks, 7),
+    PART(entities, 39), PART(uncheckpointed, 30), PART(rows, 2),          PART(blocks, 7),
     PART(memtables, 9),  PART(fetched, 5),        PART(transactions, 8),
 #undef PART
 };
