@@ -1,7 +1,7 @@
 /*
  * Open addressing with linear probing over slots (hash, node); a removal shifts the run behind it
  * back, so there are no tombstones and lookups do not slow down with churn. Each entry is one
- * allocation, a node with value and key behind it, and the nodes form a list in insertion order.
+ * allocation, a node with value and key behind it, and the nodes form a list in order of insertion or renewal.
  */
 #include "base/map.h"
 
@@ -145,7 +145,7 @@ void map_prefetch(const struct map *map, const void *value)
 {
     const struct node *node = node_of(value);
     const uint8_t *key = node->data + map->value_size;
-    bytes_prefetch(bytes_of(&node->key_size, (size_t)(key + 1 - (const uint8_t *)&node->key_size)));
+    bytes_prefetch(bytes_of(node, (size_t)(key + 1 - (const uint8_t *)node)));
 }
 
 void *map_oldest(const struct map *map)

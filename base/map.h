@@ -2,7 +2,7 @@
  * map: from bytes to a value of fixed size, for the tables of this process: groups, caches, names.
  *
  * Owns copies of the keys, and the values, which it frees without looking into them: what a value
- * points to is the caller's. Iteration goes in the order of insertion, so it is the same on every
+ * points to is the caller's. Iteration goes in the order of insertion, or renewal, so it is the same on every
  * machine. One owner, one thread. A key is never none (data == NULL); it may be empty.
  */
 #ifndef WEIR_BASE_MAP_H
@@ -43,13 +43,14 @@ void map_clear(struct map *map);
  */
 uint64_t map_expect(const struct map *map, struct bytes key);
 void *map_peek(const struct map *map, uint64_t hash);
-/* A value that is in the map, and what a look for its key reads, on their way into the processor's cache. */
+/* A value that is in the map, what a look for its key reads and what its order is in, on their way into the processor's
+ * cache. */
 void map_prefetch(const struct map *map, const void *value);
 
-/* The values in the order of insertion. NULL: there is none. */
+/* The values in the order of iteration. NULL: there is none. */
 void *map_oldest(const struct map *map);
 void *map_newer(const void *value);
-/* Puts the value where it would be if its key had just been inserted. */
+/* Puts the value where it would be if its key had just been inserted. Not while iterating. */
 void map_renew(struct map *map, void *value);
 /* What renewing the value will change beside it, on its way into the processor's cache. */
 void map_prefetch_renewal(const void *value);

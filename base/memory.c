@@ -111,11 +111,12 @@ size_t mem_size(const void *p)
 /*
  * glibc gives each thread a pool of its own, and librdkafka and RocksDB have dozens of threads that
  * allocate what others free. And it raises the size from which a block is mapped (and so given back
- * at once) each time such a block is freed, up to 32 MB.
+ * at once) each time such a block is freed, up to 32 MB. What is free at the heap's end goes back in pieces that the least
+ * `memory` can spare: what comes again has to be cleared by the system first.
  */
 void mem_tame_allocator(void)
 {
-    enum { POOLS_MAX = 1, MAPPED_FROM = 128 * 1024, TRIMMED_FROM = 16 * 1024 * 1024 };
+    enum { POOLS_MAX = 1, MAPPED_FROM = 128 * 1024, TRIMMED_FROM = 8 * 1024 * 1024 };
     mallopt(M_ARENA_MAX, POOLS_MAX);
     mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
     mallopt(M_TRIM_THRESHOLD, TRIMMED_FROM);

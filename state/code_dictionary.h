@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DICTIONARY_CODES_MAX = UINT8_MAX, DICTIONARY_SLOTS = 2 * (DICTIONARY_CODES_MAX + 1) };
+enum { DICTIONARY_CODES_MAX = UINT8_MAX, DICTIONARY_SLOT_BITS = 9, DICTIONARY_SLOTS = 1 << DICTIONARY_SLOT_BITS };
+_Static_assert(DICTIONARY_SLOTS > DICTIONARY_CODES_MAX, "a search ends at an empty slot");
 
 /* All zero: empty. */
 struct code_dictionary {
@@ -20,11 +21,11 @@ struct code_dictionary {
 };
 
 /* The code's number, a new one if it has none yet; 0 for the code 0, and for what came when there were enough. */
-static inline uint8_t code_dictionary_number(struct code_dictionary *dictionary, uint64_t code)
+static inline uint8_t code_dictionary_assign(struct code_dictionary *dictionary, uint64_t code)
 {
     if (code == 0)
         return 0;
-    size_t i = (size_t)(code * UINT64_C(0x9E3779B97F4A7C15) >> 32) % DICTIONARY_SLOTS; /* 2^64 / golden ratio */
+    size_t i = (size_t)(code * UINT64_C(0x9E3779B97F4A7C15) >> (64 - DICTIONARY_SLOT_BITS)); /* 2^64 / golden ratio */
     while (dictionary->slots[i] != 0 && dictionary->codes[dictionary->slots[i]] != code)
         i = (i + 1) % DICTIONARY_SLOTS;
     if (dictionary->slots[i] == 0 && dictionary->count < DICTIONARY_CODES_MAX) {

@@ -201,7 +201,7 @@ static void compute_measures(struct entity_log *log)
         spec->measure(spec->measure_context, scratch->measures, scratch->measures, scratch->arena);
 }
 
-/* Text points into the chunk. */
+/* Text points into the chunk, or the form of its facts. */
 static enum status decode(const struct event_chunk *chunk, size_t i, const struct entity *entity, struct value *columns,
                           struct error *err)
 {
@@ -263,7 +263,7 @@ static void drop_chunks(struct entity *entity, size_t n)
         mem_resize_array(entity->dropped, entity->dropped_count + n, sizeof *entity->dropped);
     for (size_t i = 0; i < n; i++) {
         if (entity->sealed[i].stored)
-            entity->dropped[entity->dropped_count++] = entity->sealed[i].number;
+            entity->dropped[entity->dropped_count++] = entity_row_number(entity, &entity->sealed[i]);
         event_chunk_fini(&entity->sealed[i]);
     }
     entity->head_epoch = 0;
@@ -312,8 +312,7 @@ static void forget_older(struct entity *entity, int64_t newest_us)
 
 static void split_off(struct entity *entity, size_t i, size_t events)
 {
-    ENSURE(entity->next_number < UINT32_MAX);
-    struct event_chunk sealed = { .number = entity->next_number++ };
+    struct event_chunk sealed = { .number = (uint32_t)entity->next_number++ };
     event_chunk_split(entity_chunk(entity, i), events, &sealed);
     entity->chunk_came = true;
     add_sealed(entity, i, &sealed);

@@ -55,9 +55,9 @@ struct entity {
 
     struct event_chunk open; /* the newest events */
     struct event_chunk *sealed; /* those before, oldest first */
-    uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
+    uint64_t *dropped; /* numbers of rows that must be deleted, of chunks */
+    uint64_t next_number; /* of the row of a chunk to be sealed */
     uint32_t sealed_count, dropped_count;
-    uint32_t next_number;  /* of a chunk to be sealed */
     uint32_t footprint;    /* at most UINT32_MAX, and without itself, which the map counts */
     uint64_t nested_bytes; /* held by the states, the tallies and the codes */
     uint64_t touched_in;   /* the number of the last transaction that needed it */
@@ -112,7 +112,7 @@ struct entity_log {
 
     struct overlay *overlay;
     struct layouts *layouts;
-    struct map *entities;           /* key -> struct entity, and what is behind it; in order of use, as far as room has been short */
+    struct map *entities; /* key -> struct entity, and what is behind it; in order of use, as far as room has been short */
     bool in_order;                  /* those of this transaction are the newest, in order */
     uint64_t footprint;             /* of the heap */
     struct row_cache *kept;         /* rows of entities that were let go: of those that are not loaded, or their chunks */
@@ -203,6 +203,11 @@ static inline struct event_chunk *entity_chunk(const struct entity *entity, size
 static inline size_t entity_chunk_number(const struct entity *entity, const struct event_chunk *chunk)
 {
     return chunk == &entity->open ? entity->sealed_count : (size_t)(chunk - entity->sealed);
+}
+/* What names a sealed chunk's row. So many are never sealed while it lives that its lowest bits would not tell. */
+static inline uint64_t entity_row_number(const struct entity *entity, const struct event_chunk *chunk)
+{
+    return entity->next_number - ((uint32_t)entity->next_number - chunk->number);
 }
 uint64_t entity_first_index(const struct entity *entity);
 uint64_t entity_end_index(const struct entity *entity);

@@ -301,7 +301,7 @@ static enum status write_leaving(struct entity_log *log, struct error *err)
     keep_order(log);
     for (struct entity *entity = map_oldest(log->entities);
          entity != NULL && left > log->spec->cache_bytes; entity = map_newer(entity)) {
-        left -= entity->footprint + log->rooms.size;
+        left -= (uint64_t)entity->footprint + log->rooms.size;
         if (entity->dirty)
             TRY(entity_write_rows(entity, err));
     }

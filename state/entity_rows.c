@@ -48,7 +48,7 @@ static void write_directory(const struct entity *entity, struct buffer *out)
     int64_t last_us = 0;
     for (size_t i = 0; i < entity->sealed_count; i++) {
         const struct event_chunk *chunk = &entity->sealed[i];
-        buffer_put_varint(out, chunk->number);
+        buffer_put_varint(out, entity_row_number(entity, chunk));
         buffer_put_varint(out, chunk->count);
         const int64_t first_us = event_chunk_first_us(chunk);
         buffer_put_zigzag(out, first_us - last_us);
@@ -76,7 +76,7 @@ static enum status read_directory_entry(struct reader *in, uint64_t next_number,
     const uint64_t number = reader_varint(in), count = reader_varint(in);
     const int64_t gap_us = reader_zigzag(in);
     const uint64_t extent_us = reader_varint(in);
-    if (in->failed || number >= next_number || count == 0 || count > EVENTS_IN_CHUNK_MAX ||
+    if (in->failed || number >= next_number || next_number - number > UINT32_MAX || count == 0 || count > EVENTS_IN_CHUNK_MAX ||
         extent_us > INT64_MAX || __builtin_add_overflow(*last_us, gap_us, &chunk->base_us) ||
         __builtin_add_overflow(chunk->base_us, (int64_t)extent_us, &chunk->last_us) ||
         chunk->base_us < -EVENT_TIME_MAX_US || chunk->last_us > EVENT_TIME_MAX_US)
@@ -97,8 +97,7 @@ static enum status read_directory_begin(struct reader *in, struct directory_begi
 {
     out->next_number = reader_varint(in);
     out->sealed = reader_varint(in);
-    return in->failed || out->next_number > UINT32_MAX || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err)
-                                                                                                               : ST_OK;
+    return in->failed || out->sealed > reader_left(in) / DIRECTORY_ENTRY_MIN ? malformed(err) : ST_OK;
 }
 
 /* How the open events are written. */
@@ -126,7 +125,7 @@ static enum status read_directory(struct entity *entity, struct reader *in, stru
     struct entity_log *log = entity->log;
     struct directory_begin begin;
     TRY(read_directory_begin(in, &begin, err));
-    entity->next_number = (uint32_t)begin.next_number;
+    entity->next_number = begin.next_number;
     /* Each is counted when it is there: what was read of a row that turns out malformed is freed. */
     entity->sealed = mem_alloc_array((size_t)begin.sealed, sizeof *entity->sealed);
     int64_t last_us = 0;
@@ -163,8 +162,8 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
 /* What is known of a sealed chunk that is not loaded. */
 static struct event_chunk extent_of(const struct event_chunk *chunk)
 {
-    return (struct event_chunk){ .number = chunk->number, .base_us = event_chunk_first_us(chunk), .last_us = chunk->last_us,
-                                 .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
+    return (struct event_chunk){ .number = chunk->number, .base_us = event_chunk_first_us(chunk),
+                                 .last_us = chunk->last_us, .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
 }
 
 /* If that fails, the chunk is still not loaded. */
@@ -172,14 +171,15 @@ static enum status read_chunk_row(struct entity *entity, struct event_chunk *chu
 {
     const struct event_chunk extent = *chunk;
     struct bytes row;
-    TRY(overlay_get(entity->log->overlay, chunk_key(entity, chunk->number), &row, err));
+    TRY(overlay_get(entity->log->overlay, chunk_key(entity, entity_row_number(entity, chunk)), &row, err));
     if (row.data == NULL)
         return FAIL(err, ST_CORRUPT, "a chunk of an entity's events is missing");
     struct reader in = reader_of(row);
     chunk->count = 0;
     const struct event_chunk_reading reading = reading_of(entity->log);
     const enum status st = event_chunk_read(chunk, EVENT_CHUNK_SEALED, &in, &reading, err);
-    if (st == ST_OK && chunk->count == extent.count && event_chunk_first_us(chunk) == extent.base_us && chunk->last_us == extent.last_us)
+    if (st == ST_OK && chunk->count == extent.count && event_chunk_first_us(chunk) == event_chunk_first_us(&extent) &&
+        chunk->last_us == extent.last_us)
         return ST_OK;
     event_chunk_fini(chunk);
     *chunk = extent;
@@ -192,7 +192,7 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
 {
     struct row_cache *kept = entity->log->kept;
     struct bytes image;
-    if (row_cache_take(kept, chunk_key(entity, chunk->number), &image)) {
+    if (row_cache_take(kept, chunk_key(entity, entity_row_number(entity, chunk)), &image)) {
         struct reader in = reader_of(image);
         event_chunk_image_read(chunk, &in, 0);
         ENSURE(reader_done(&in));
@@ -220,7 +220,7 @@ static enum status write_chunk(struct entity *entity, struct event_chunk *chunk,
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
     event_chunk_write(chunk, log->layout, &log->row);
-    TRY(overlay_put(log->overlay, chunk_key(entity, chunk->number), buffer_view(&log->row), err));
+    TRY(overlay_put(log->overlay, chunk_key(entity, entity_row_number(entity, chunk)), buffer_view(&log->row), err));
     chunk->dirty = false;
     chunk->stored = true;
     return ST_OK;
@@ -337,7 +337,7 @@ static void keep_chunk(struct entity *entity, struct event_chunk *chunk)
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
     event_chunk_image_write(chunk, &log->row);
-    row_cache_put(log->kept, chunk_key(entity, chunk->number), buffer_view(&log->row));
+    row_cache_put(log->kept, chunk_key(entity, entity_row_number(entity, chunk)), buffer_view(&log->row));
 }
 
 static void unload_chunk(struct entity *entity, struct event_chunk *chunk)
@@ -411,7 +411,7 @@ void entity_delete_rows(struct entity *entity)
     struct entity_log *log = entity->log;
     for (size_t i = 0; i < entity->sealed_count; i++) {
         if (entity->sealed[i].stored)
-            delete_row(log, chunk_key(entity, entity->sealed[i].number));
+            delete_row(log, chunk_key(entity, entity_row_number(entity, &entity->sealed[i])));
     }
     for (size_t i = 0; i < entity->dropped_count; i++)
         delete_row(log, chunk_key(entity, entity->dropped[i]));

@@ -40,7 +40,7 @@ static uint8_t *end_of(const struct event_chunk *chunk)
 
 static size_t facts_size(const struct event_chunk *chunk)
 {
-    return chunk->facts == NULL ? 0 : chunk->facts->sizes[chunk->facts_size];
+    return chunk->facts == NULL ? 0 : chunk->facts->sizes[chunk->facts_width];
 }
 
 static void set_entry_size(struct event_chunk *chunk)
@@ -95,13 +95,13 @@ static inline void reserve(struct event_chunk *chunk, size_t count, size_t rest_
         grow(chunk, size, rest_bytes);
 }
 
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_size facts_size, size_t count, size_t rest_bytes,
-                         size_t more)
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_width facts_width, size_t count,
+                         size_t rest_bytes, size_t more)
 {
     enum { REST_SLACK = 4 };
     ENSURE(chunk->room == NULL && chunk->count == 0);
     chunk->places = places & 3U;
-    chunk->facts_size = facts_size & 3U;
+    chunk->facts_width = facts_width & 3U;
     set_entry_size(chunk);
     const size_t more_rests = rest_bytes == 0 ? 0 : more * (rest_bytes / count + REST_SLACK);
     new_room(chunk, needed(chunk, count + more, rest_bytes + more_rests));
@@ -114,16 +114,16 @@ void event_chunk_give_back_room(struct event_chunk *chunk)
         resize(chunk, size);
 }
 
-/* --- bare, small, narrow and wide -------------------------------------------------------------------- */
+/* --- bare, small, narrow and wide ------------------------------------------------------------- */
 
 /* What the first event is put in as. */
-static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset, bool is_bare)
+static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset, bool is_bare, const uint64_t *words)
 {
     chunk->base_us = time_us;
     chunk->base_offset = offset;
     chunk->rest_used = chunk->rest_bytes = 0;
     chunk->places = is_bare ? PLACE_BARE : PLACE_NARROW;
-    chunk->facts_size = FACTS_SMALL;
+    chunk->facts_width = chunk->facts == NULL || words == NULL ? FACTS_SMALL : fact_width_of(chunk->facts, words) & 3U;
     set_entry_size(chunk);
 }
 
@@ -138,7 +138,7 @@ static inline bool narrow_place_of(const struct event_chunk *chunk, const struct
            place->size <= UINT16_MAX;
 }
 
-static void widen(struct event_chunk *chunk, enum place_form places, enum fact_size facts);
+static void widen(struct event_chunk *chunk, enum place_form places, enum fact_width facts);
 
 /* Turns the chunk wider if that is what the place takes. */
 static inline void make_fit(struct event_chunk *chunk, const struct event_place *place, struct narrow_place *narrow)
@@ -150,7 +150,7 @@ static inline void make_fit(struct event_chunk *chunk, const struct event_place 
                                  : place->size > 0                      ? PLACE_NARROW
                                                                         : PLACE_BARE;
     if (form > chunk->places)
-        widen(chunk, form, chunk->facts_size);
+        widen(chunk, form, chunk->facts_width);
 }
 
 static inline void put_place(struct event_chunk *chunk, size_t i, const struct event_place *place,
@@ -181,26 +181,44 @@ static inline void write_place(struct event_chunk *chunk, size_t i, const struct
     put_place(chunk, i, place, &narrow);
 }
 
-static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
+/* The least wide facts that hold these words, which event i gets, and all other events', where theirs do not. */
+static enum fact_width wider(const struct event_chunk *chunk, size_t i, const uint64_t *words)
 {
-    if (chunk->facts == NULL)
-        return;
-    while (chunk->facts_size != FACTS_WIDE) {
-        if (fact_form_write(chunk->facts, chunk->facts_size, words, entry(chunk, i) + chunk->place_size))
-            return;
-        widen(chunk, chunk->places, chunk->facts_size + 1U);
+    if (chunk->facts_width != FACTS_SMALL || !fact_words_fit(chunk->facts, FACTS_NARROW, words))
+        return FACTS_WIDE;
+    bool fit = true;
+    for (size_t j = 0; j < chunk->count && fit; j++) {
+        const struct fact_view view = event_chunk_facts(chunk, j);
+        fit = j == i || fact_fits(&view, FACTS_NARROW);
     }
-    memcpy(entry(chunk, i) + chunk->place_size, words, chunk->facts->sizes[FACTS_WIDE]);
+    return fit ? FACTS_NARROW : FACTS_WIDE;
 }
 
-/* The facts of event j of the other chunk, which is this one as it was. */
-static void take_facts(struct event_chunk *chunk, size_t i, const struct event_chunk *from, size_t j, uint64_t *words)
+static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
+{
+    const struct fact_form *form = chunk->facts;
+    if (form == NULL)
+        return;
+    uint8_t *at = entry(chunk, i) + chunk->place_size;
+    if (chunk->facts_width != FACTS_WIDE) {
+        if (fact_form_write(form, chunk->facts_width, words, at))
+            return;
+        memset(at, 0, facts_size(chunk)); /* which any facts can hold */
+        widen(chunk, chunk->places, wider(chunk, i, words));
+        at = entry(chunk, i) + chunk->place_size;
+    }
+    if (chunk->facts_width == FACTS_WIDE)
+        memcpy(at, words, form->sizes[FACTS_WIDE]);
+    else if (!fact_form_write(form, chunk->facts_width, words, at))
+        UNREACHABLE();
+}
+
+static void read_words(const struct event_chunk *chunk, size_t i, uint64_t *words)
 {
     if (chunk->facts == NULL)
         return;
-    const struct fact_view view = event_chunk_facts(from, j);
+    const struct fact_view view = event_chunk_facts(chunk, i);
     fact_words(&view, words);
-    write_facts(chunk, i, words);
 }
 
 static uint64_t *words_of(const struct event_chunk *chunk)
@@ -208,19 +226,21 @@ static uint64_t *words_of(const struct event_chunk *chunk)
     return mem_alloc_array(chunk->facts == NULL ? 1 : chunk->facts->word_count, sizeof(uint64_t));
 }
 
-static void widen(struct event_chunk *chunk, enum place_form places, enum fact_size facts)
+static void widen(struct event_chunk *chunk, enum place_form places, enum fact_width facts)
 {
     const struct event_chunk before = *chunk;
     uint64_t *words = words_of(chunk);
     chunk->places = places & 3U;
-    chunk->facts_size = facts & 3U;
+    chunk->facts_width = facts & 3U;
     set_entry_size(chunk);
-    new_room(chunk, needed(chunk, before.count, before.rest_used));
+    const size_t least = needed(chunk, before.count, before.rest_used);
+    new_room(chunk, least > before.room_size ? least : before.room_size);
     memcpy(end_of(chunk) - before.rest_used, end_of(&before) - before.rest_used, before.rest_used);
     for (size_t i = 0; i < before.count; i++) {
         const struct event_place place = event_chunk_place(&before, i);
         write_place(chunk, i, &place);
-        take_facts(chunk, i, &before, i, words);
+        read_words(&before, i, words);
+        write_facts(chunk, i, words);
     }
     mem_free(before.room);
     mem_free(words);
@@ -235,8 +255,8 @@ static void build_again(struct event_chunk *chunk)
     chunk->count = 0;
     for (size_t i = 0; i < before.count; i++) {
         const struct event_place place = event_chunk_place(&before, i);
-        event_chunk_insert(chunk, i, place.time_us, place.offset, event_chunk_rest(&before, i), NULL);
-        take_facts(chunk, i, &before, i, words);
+        read_words(&before, i, words);
+        event_chunk_insert(chunk, i, place.time_us, place.offset, event_chunk_rest(&before, i), words);
     }
     mem_free(before.room);
     mem_free(words);
@@ -244,21 +264,21 @@ static void build_again(struct event_chunk *chunk)
         event_chunk_give_back_room(chunk);
 }
 
-static bool facts_fit(const struct event_chunk *chunk, enum fact_size size)
+static bool facts_fit(const struct event_chunk *chunk, enum fact_width width)
 {
     bool fit = true;
     for (size_t i = 0; i < chunk->count && fit; i++) {
         const struct fact_view view = event_chunk_facts(chunk, i);
-        fit = fact_fits(&view, size);
+        fit = fact_fits(&view, width);
     }
     return fit;
 }
 
-/* Whether no event needs facts of this size any more. */
+/* Whether no event needs facts of this width any more. */
 static bool facts_could_be_smaller(const struct event_chunk *chunk)
 {
-    return chunk->facts_size > FACTS_SMALL &&
-           (facts_fit(chunk, FACTS_SMALL) || (chunk->facts_size > FACTS_NARROW && facts_fit(chunk, FACTS_NARROW)));
+    return chunk->facts_width > FACTS_SMALL &&
+           (facts_fit(chunk, FACTS_SMALL) || (chunk->facts_width > FACTS_NARROW && facts_fit(chunk, FACTS_NARROW)));
 }
 
 /* --- rests ------------------------------------------------------------------------------------ */
@@ -321,7 +341,7 @@ void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, in
 {
     ENSURE(chunk->loaded && !chunk->rests_away && i <= chunk->count);
     if (chunk->count == 0)
-        start_over(chunk, time_us, offset, rest.size == 0);
+        start_over(chunk, time_us, offset, rest.size == 0, words);
     const struct event_place place = { time_us, offset, chunk->rest_used + (uint32_t)rest.size, (uint32_t)rest.size };
     struct narrow_place narrow;
     make_fit(chunk, &place, &narrow);
@@ -389,7 +409,7 @@ void event_chunk_count_from_first(struct event_chunk *chunk)
 {
     if (chunk->count == 0 || move_base(chunk))
         return;
-    widen(chunk, PLACE_WIDE, chunk->facts_size);
+    widen(chunk, PLACE_WIDE, chunk->facts_width);
     (void)move_base(chunk);
 }
 

@@ -10,8 +10,8 @@
  *     bare:   i32 milliseconds after the base time, i32 offset after the base offset
  *     narrow: the same, u16 at, u16 size of the rest; a bare event's is 0
  *     wide:   i64 time, i64 offset, u32 at, u32 size
- * and so, independently, are the facts that follow in each entry: small, narrow or wide. The chunk turns wider when an event
- * needs it, and may be narrower again when events are taken out.
+ * and so, independently, are the facts that follow in each entry: small, narrow or wide. The chunk turns wider when an
+ * event needs it, and may be narrower again when events are taken out.
  *
  * The row of a sealed chunk:
  *     varint layout | varint count | zigzag base time | zigzag base offset
@@ -48,10 +48,11 @@ enum place_form { PLACE_BARE, PLACE_NARROW, PLACE_WIDE };
 /* There are several for each entity, and so they are small. */
 struct event_chunk {
     int64_t last_us;
-    int64_t base_us, base_offset; /* what narrow entries and the row count from; of what is not loaded, the first event's time */
+    /* What narrow entries and the row count from. If it is not loaded, base_us is the first event's time. */
+    int64_t base_us, base_offset;
     const struct fact_form *facts; /* set before the first event is put in; NULL: there are none */
     uint8_t *room;                 /* loaded: `count` entries in order, and the rests that begin last at its end */
-    uint32_t number; /* names the row; the open chunk has none */
+    uint32_t number; /* the lowest bits of what names the row (entity_row_number); the open chunk has none */
     uint32_t room_size;
     uint32_t start;                 /* index of its first event among the entity's (entity.h) */
     uint32_t rest_used, rest_bytes; /* with and without what was replaced, which is up to as much again */
@@ -60,14 +61,15 @@ struct event_chunk {
     uint16_t entry_size;
     uint16_t place_size : 5;
     uint16_t places : 2;     /* enum place_form */
-    uint16_t facts_size : 2; /* enum fact_size */
-    bool base_is_first : 1;  /* if it is loaded */
+    uint16_t facts_width : 2; /* enum fact_width */
+    bool base_is_first : 1;  /* loaded: base_us is the first event's time */
     bool loaded : 1, dirty : 1;
     bool used : 1;                 /* of a sealed one: asked for since entity_unload_chunks looked last */
     bool rests_used : 1;           /* its rests, since entity_forget_rests did */
     bool stored : 1;               /* the overlay has a row of this number */
     bool rests_away : 1;           /* loaded and stored: only the row has them */
 };
+_Static_assert(sizeof(struct event_chunk) == 72, "it is small");
 
 void event_chunk_fini(struct event_chunk *chunk);
 /* How many of its events have time <= time_us. Loaded only. */
@@ -76,8 +78,8 @@ size_t event_chunk_upper_bound(const struct event_chunk *chunk, int64_t time_us)
 void event_chunk_insert(struct event_chunk *chunk, size_t i, int64_t time_us, int64_t offset, struct bytes rest,
                         const uint64_t *words);
 /* Room for so many events of this form and their rests, and for `more` like them, in a chunk that has none. */
-void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_size facts_size, size_t count, size_t rest_bytes,
-                         size_t more);
+void event_chunk_reserve(struct event_chunk *chunk, enum place_form places, enum fact_width facts_width, size_t count,
+                         size_t rest_bytes, size_t more);
 void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes rest);
 
 static inline const uint8_t *event_chunk_entry(const struct event_chunk *chunk, size_t i)
@@ -139,7 +141,7 @@ static inline struct bytes event_chunk_rest(const struct event_chunk *chunk, siz
 
 static inline struct fact_view event_chunk_facts(const struct event_chunk *chunk, size_t i)
 {
-    return (struct fact_view){ chunk->facts, event_chunk_entry(chunk, i) + chunk->place_size, chunk->facts_size };
+    return (struct fact_view){ chunk->facts, event_chunk_entry(chunk, i) + chunk->place_size, chunk->facts_width };
 }
 /* Moves the first n events into `into`, which is empty. */
 void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *into);
@@ -189,7 +191,7 @@ uint64_t event_chunk_footprint(const struct event_chunk *chunk);
 void event_chunk_forget_rests(struct event_chunk *chunk);
 /*
  * A chunk as it lies in memory, for a process that will want it back: no more bytes than a row, and quickly made.
- *     u8 places | size of facts << 2 | rests away << 4 | varint count, written, rest bytes, bytes of the rests | zigzag base time
+ *     u8 places | facts_width << 2 | rests away << 4 | varint count, written, rest bytes, bytes of the rests | zigzag base time
  *     | zigzag base offset | the entries | the rests
  */
 void event_chunk_image_write(const struct event_chunk *chunk, struct buffer *out);

@@ -25,7 +25,7 @@ void event_chunk_forget_rests(struct event_chunk *chunk)
     const struct event_chunk before = *chunk;
     chunk->room = NULL;
     chunk->count = chunk->rest_used = chunk->rest_bytes = 0;
-    event_chunk_reserve(chunk, before.places == PLACE_WIDE ? PLACE_WIDE : PLACE_BARE, before.facts_size, before.count, 0, 0);
+    event_chunk_reserve(chunk, before.places == PLACE_WIDE ? PLACE_WIDE : PLACE_BARE, before.facts_width, before.count, 0, 0);
     for (size_t i = 0; i < before.count; i++)
         copy_entry(chunk->room + i * chunk->entry_size, chunk, event_chunk_entry(&before, i), &before);
     chunk->count = before.count;
@@ -36,7 +36,7 @@ void event_chunk_forget_rests(struct event_chunk *chunk)
 void event_chunk_image_write(const struct event_chunk *chunk, struct buffer *out)
 {
     ENSURE(chunk->loaded);
-    buffer_put_u8(out, (uint8_t)(chunk->places | chunk->facts_size << FACTS_AT | (chunk->rests_away ? RESTS_AWAY : 0)));
+    buffer_put_u8(out, (uint8_t)(chunk->places | chunk->facts_width << FACTS_AT | (chunk->rests_away ? RESTS_AWAY : 0)));
     buffer_put_varint(out, chunk->count);
     if (chunk->count == 0)
         return;

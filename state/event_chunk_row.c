@@ -120,10 +120,30 @@ static void convert_rest(struct bytes rest, uint64_t alerted, const struct event
 struct row_reading {
     const struct event_chunk_reading *with;
     const struct layout_mapping *mapping;
-    bool same_layout;
+    bool same_layout, is_counted;
     int64_t base_us, base_offset;
+    struct reader events; /* all of them */
     struct buffer converted;
 };
+
+/* For what the reader is before, as far as it is well-formed, if all are as the first one. */
+static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_counted, enum fact_width facts_width)
+{
+    size_t count = 0, rest_bytes = 0;
+    while (reader_left(&in) > 0) {
+        (void)reader_varint(&in);
+        (void)reader_varint(&in);
+        const size_t size = reader_run(&in).size;
+        if (in.failed)
+            break;
+        count++;
+        rest_bytes += size;
+    }
+    const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
+    if (bare_rest_max(chunk) > 0)
+        rest_bytes = 0; /* nearly all of them are bare */
+    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, facts_width, count, rest_bytes, more);
+}
 
 static enum status read_event(struct event_chunk *chunk, struct reader *in, struct row_reading *reading, struct error *err)
 {
@@ -144,27 +164,11 @@ static enum status read_event(struct event_chunk *chunk, struct reader *in, stru
         convert_rest(rest, alerted, with, &reading->converted);
         rest = buffer_view(&reading->converted);
     }
+    if (chunk->room == NULL)
+        reserve_read(chunk, reading->events, reading->is_counted,
+                     facts == NULL ? FACTS_SMALL : fact_width_of(chunk->facts, facts));
     event_chunk_insert(chunk, chunk->count, time_us, offset, rest, facts);
     return ST_OK;
-}
-
-/* What the reader is before, as far as it is well-formed. */
-static void reserve_read(struct event_chunk *chunk, struct reader in, bool is_counted)
-{
-    size_t count = 0, rest_bytes = 0;
-    while (reader_left(&in) > 0) {
-        (void)reader_varint(&in);
-        (void)reader_varint(&in);
-        const size_t size = reader_run(&in).size;
-        if (in.failed)
-            break;
-        count++;
-        rest_bytes += size;
-    }
-    const size_t more = is_counted || count == 0 ? 0 : 1; /* it is read because another event comes */
-    if (bare_rest_max(chunk) > 0)
-        rest_bytes = 0; /* nearly all of them are bare */
-    event_chunk_reserve(chunk, rest_bytes == 0 ? PLACE_BARE : PLACE_NARROW, FACTS_SMALL, count, rest_bytes, more);
 }
 
 enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind kind, struct reader *in,
@@ -174,15 +178,15 @@ enum status event_chunk_read(struct event_chunk *chunk, enum event_chunk_kind ki
     const uint64_t layout = reader_varint(in);
     const bool is_counted = kind == EVENT_CHUNK_SEALED;
     const uint64_t count = is_counted ? reader_varint(in) : EVENTS_IN_CHUNK_MAX;
-    struct row_reading reading = { .with = with, .same_layout = layout == with->layout };
+    struct row_reading reading = { .with = with, .same_layout = layout == with->layout, .is_counted = is_counted };
     reading.base_us = reader_zigzag(in);
     reading.base_offset = reader_zigzag(in);
     if (in->failed || count > EVENTS_IN_CHUNK_MAX || layout > UINT32_MAX)
         return FAIL(err, ST_CORRUPT, "an entity's events are malformed");
     TRY(layouts_mapping(with->layouts, (uint32_t)layout, with->columns, with->column_count, &reading.mapping, err));
+    reading.events = *in;
     chunk->loaded = true;
     chunk->count = 0;
-    reserve_read(chunk, *in, is_counted);
     enum status st = ST_OK;
     for (uint64_t i = 0; i < count && st == ST_OK && (is_counted || reader_left(in) > 0); i++)
         st = read_event(chunk, in, &reading, err);

@@ -44,12 +44,12 @@ bool fact_columns_are_told(const struct fact_form *form, const struct value *col
 static struct bytes code_of(const struct fact_view *view, const struct fact_column *column)
 {
     const uint8_t *at = view->at;
-    switch (view->size) {
+    switch (view->width) {
     case FACTS_SMALL: at = (const void *)&view->form->codes->codes[at[column->at.small]]; break;
     case FACTS_NARROW: at += column->at.narrow; break;
     case FACTS_WIDE: at += column->word * sizeof(uint64_t); break;
     }
-    const size_t size_at = (view->size == FACTS_NARROW ? sizeof(uint32_t) : sizeof(uint64_t)) - 1;
+    const size_t size_at = (view->width == FACTS_NARROW ? sizeof(uint32_t) : sizeof(uint64_t)) - 1;
     return bytes_of(at, (size_t)at[size_at] - 1);
 }
 

@@ -13,10 +13,11 @@ static size_t members_size(size_t class_count)
     return size;
 }
 
-/* Of the same size in both. */
+/* Codes come last, so that all else lies at the same place in both. */
 static void place(struct fact_form *form, size_t word, enum fact_kind kind, size_t size)
 {
     const uint32_t at = (uint32_t)form->sizes[FACTS_SMALL];
+    ENSURE(form->sizes[FACTS_NARROW] == at);
     form->slots[word - 1] = (struct fact_slot){ kind, { at, at } };
     form->sizes[FACTS_SMALL] += size;
     form->sizes[FACTS_NARROW] += size;

@@ -22,17 +22,17 @@
 #define FACT_WIDE (UINT64_C(1) << 63)
 enum { FACT_CLASSES_MAX = 63 }; /* bits in word 0 beside it */
 enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
-enum fact_size { FACTS_SMALL, FACTS_NARROW, FACTS_WIDE };
+enum fact_width { FACTS_SMALL, FACTS_NARROW, FACTS_WIDE };
 
-/* Of a word, from the event's first one; of a wide event they follow each other. */
+/* Where a word lies, in bytes from the event's facts; in a wide event word n lies at 8 n. */
 struct fact_place {
     uint32_t small, narrow;
 };
 
 struct fact_form {
     size_t word_count; /* 0: there are no facts */
-    size_t sizes[FACTS_WIDE + 1]; /* bytes of an event */
-    uint64_t members_mask;        /* of what is read at the begin of one that is not wide */
+    size_t sizes[FACTS_WIDE + 1]; /* bytes of an event's facts, by width */
+    uint64_t members_mask;        /* of 8 bytes at the beginning of small or narrow facts: the members */
     int members_bits;
     struct fact_slot {
         enum fact_kind kind;
@@ -73,15 +73,43 @@ static inline uint64_t fact_code_widened(uint32_t code)
     return (code & ((UINT32_C(1) << SIZE_AT) - 1)) | (uint64_t)(code >> SIZE_AT) << WIDE_SIZE_AT;
 }
 
-/* Small or narrow, as the number. false: it does not fit. */
-static inline bool fact_write_code(const struct fact_form *form, enum fact_size size, uint64_t code, uint8_t *out)
+/* Whether small or narrow facts can have the word; for small ones a code gets a number, if there is one left. */
+static inline bool fact_word_fits(const struct fact_form *form, enum fact_width width, enum fact_kind kind, uint64_t word)
 {
-    if (size == FACTS_SMALL) {
-        *out = code_dictionary_number(form->codes, code);
-        return *out != 0 || code == 0;
+    if (kind == FACT_ID)
+        return true;
+    if (kind == FACT_NUMBER)
+        return (int32_t)word == (int64_t)word;
+    if (width == FACTS_SMALL)
+        return word == 0 || code_dictionary_assign(form->codes, word) != 0;
+    return fact_code_widened(fact_code_narrowed(word)) == word;
+}
+
+static inline bool fact_words_fit(const struct fact_form *form, enum fact_width width, const uint64_t *words)
+{
+    bool fit = true;
+    for (size_t word = 1; word < form->word_count && fit; word++)
+        fit = fact_word_fits(form, width, form->slots[word - 1].kind, words[word]);
+    return fit;
+}
+
+/* The least wide that holds them. */
+static inline enum fact_width fact_width_of(const struct fact_form *form, const uint64_t *words)
+{
+    if (fact_words_fit(form, FACTS_SMALL, words))
+        return FACTS_SMALL;
+    return fact_words_fit(form, FACTS_NARROW, words) ? FACTS_NARROW : FACTS_WIDE;
+}
+
+static inline bool fact_write_code(const struct fact_form *form, enum fact_width width, uint64_t code,
+                                   struct fact_place at, uint8_t *out)
+{
+    if (width == FACTS_SMALL) {
+        out[at.small] = code_dictionary_assign(form->codes, code);
+        return out[at.small] != 0 || code == 0;
     }
     const uint32_t narrow = fact_code_narrowed(code);
-    memcpy(out, &narrow, sizeof narrow);
+    memcpy(out + at.narrow, &narrow, sizeof narrow);
     return fact_code_widened(narrow) == code;
 }
 
@@ -93,7 +121,7 @@ static inline bool fact_write_number(uint64_t word, uint8_t *out)
 }
 
 /* Small or narrow. false: they do not fit, and what is there now means nothing. */
-static inline bool fact_form_write(const struct fact_form *form, enum fact_size size, const uint64_t *words, uint8_t *out)
+static inline bool fact_form_write(const struct fact_form *form, enum fact_width width, const uint64_t *words, uint8_t *out)
 {
     bool fits = true;
     fact_members_write(form, words[0], out);
@@ -104,7 +132,7 @@ static inline bool fact_form_write(const struct fact_form *form, enum fact_size 
         else if (slot->kind == FACT_ID)
             memcpy(out + slot->at.small, &words[word], sizeof words[word]);
         else
-            fits &= fact_write_code(form, size, words[word], out + (size == FACTS_SMALL ? slot->at.small : slot->at.narrow));
+            fits &= fact_write_code(form, width, words[word], slot->at, out);
     }
     return fits;
 }
@@ -113,14 +141,14 @@ static inline bool fact_form_write(const struct fact_form *form, enum fact_size 
 struct fact_view {
     const struct fact_form *form;
     const uint8_t *at;
-    enum fact_size size;
+    enum fact_width width;
 };
 
 static inline uint64_t fact_members(const struct fact_view *view)
 {
     uint64_t word;
     memcpy(&word, view->at, sizeof word);
-    if (view->size == FACTS_WIDE)
+    if (view->width == FACTS_WIDE)
         return word;
     word &= view->form->members_mask;
     const uint64_t top = word >> (view->form->members_bits - 1);
@@ -144,14 +172,14 @@ static inline uint32_t fact_half(const struct fact_view *view, uint32_t at)
 /* Of a word of which the kind, and where it is, are known. */
 static inline int64_t fact_number(const struct fact_view *view, size_t word, struct fact_place at)
 {
-    return view->size == FACTS_WIDE ? (int64_t)fact_wide(view, word) : (int32_t)fact_half(view, at.small);
+    return view->width == FACTS_WIDE ? (int64_t)fact_wide(view, word) : (int32_t)fact_half(view, at.small);
 }
 
 static inline uint64_t fact_code(const struct fact_view *view, size_t word, struct fact_place at)
 {
-    if (__builtin_expect(view->size == FACTS_SMALL, 1))
+    if (__builtin_expect(view->width == FACTS_SMALL, 1))
         return view->form->codes->codes[view->at[at.small]];
-    return view->size == FACTS_WIDE ? fact_wide(view, word) : fact_code_widened(fact_half(view, at.narrow));
+    return view->width == FACTS_WIDE ? fact_wide(view, word) : fact_code_widened(fact_half(view, at.narrow));
 }
 
 /* word > 0 */
@@ -164,22 +192,16 @@ static inline uint64_t fact_word(const struct fact_view *view, size_t word)
     case FACT_CODE: return fact_code(view, word, slot->at);
     case FACT_ID: break;
     }
-    memcpy(&hash, view->at + (view->size == FACTS_WIDE ? word * sizeof hash : slot->at.small), sizeof hash);
+    memcpy(&hash, view->at + (view->width == FACTS_WIDE ? word * sizeof hash : slot->at.small), sizeof hash);
     return hash;
 }
 
-/* Whether the event could be small, or narrow. */
-static inline bool fact_fits(const struct fact_view *view, enum fact_size size)
+/* As fact_words_fit. */
+static inline bool fact_fits(const struct fact_view *view, enum fact_width width)
 {
     bool fits = true;
-    uint8_t out[sizeof(uint32_t)];
-    for (size_t word = 1; word < view->form->word_count && fits; word++) {
-        switch (view->form->slots[word - 1].kind) {
-        case FACT_NUMBER: fits = fact_write_number(fact_word(view, word), out); break;
-        case FACT_CODE: fits = fact_write_code(view->form, size, fact_word(view, word), out); break;
-        case FACT_ID: break;
-        }
-    }
+    for (size_t word = 1; word < view->form->word_count && fits; word++)
+        fits = fact_word_fits(view->form, width, view->form->slots[word - 1].kind, fact_word(view, word));
     return fits;
 }
 

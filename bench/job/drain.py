@@ -29,6 +29,7 @@ import process  # noqa: E402
 from cluster import CACHE, Cluster, Process  # noqa: E402
 from evidence import leave_evidence  # noqa: E402
 from log_growth import LogGrowth  # noqa: E402
+from weir import image_environment  # noqa: E402
 
 PARTITIONS = 4
 CORE, BROKER_CORE = 0, 1
@@ -57,11 +58,6 @@ class Subject:
         self.folder.mkdir()
 
 
-def of_image():
-    """What the image sets for the C library, which weir is measured with."""
-    return dict([re.search(r"^ENV .*\b(GLIBC_TUNABLES)=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE).groups()])
-
-
 class Weir(Subject):
     name = "weir"
 
@@ -84,7 +80,7 @@ class Weir(Subject):
             "WEIR_BROKERS": world.cluster.bootstrap, "WEIR_REGISTRY_URL": world.cluster.registry.url,
             "WEIR_DEV": "true", "WEIR_HTTP": "", "WEIR_WORKERS": "1", "WEIR_STATE": str(self.folder / "state"),
             "WEIR_ORDINAL": "0",
-            "WEIR_COMMIT_INTERVAL": f"{world.given.commit_ms}ms", **of_image(), **world.given.set}
+            "WEIR_COMMIT_INTERVAL": f"{world.given.commit_ms}ms", **image_environment(), **world.given.set}
         self.command("topics", "--create", "--partitions", str(PARTITIONS), "--dev")
 
     def arguments(self, name, *options):

@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 
+from weir import image_environment
+
 TOLERANCE = 1.1  # what the heap wastes between what is in use
 CGROUPS = pathlib.Path("/sys/fs/cgroup/memory")
 
@@ -68,7 +70,7 @@ def drain(weir, state, memory, timeout_s, group=None, **settings):
     peaks = {}
     for what in ("drain", "restore"):
         # Not waited for: only what is in the group from the beginning is counted to it.
-        process = weir.start(state, wait=False, WEIR_MEMORY=memory, **settings)
+        process = weir.start(state, wait=False, WEIR_MEMORY=memory, **image_environment(), **settings)
         try:
             if group is not None:
                 (group / "cgroup.procs").write_text(str(process.pid))

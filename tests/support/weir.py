@@ -22,6 +22,12 @@ SCHEMAS = ROOT / "schemas"
 READY_TIMEOUT_S = 60
 
 
+def image_environment():
+    """What the image sets for the C library."""
+    name, value = re.search(r"\b(GLIBC_TUNABLES)=(\S+)", (ROOT / "Dockerfile").read_text()).groups()
+    return {name: value}
+
+
 class Topology:
     """A shipped topology file with names that no other test uses. Several may read the same input:
     `name` differs then, `prefix` is the same."""

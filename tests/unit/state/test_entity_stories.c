@@ -816,6 +816,78 @@ Test(entity_stories, a_chunk_that_its_head_does_not_know_is_corrupt)
     small_close(&s);
 }
 
+static struct bytes chunk_key_of(uint8_t key[13], uint64_t number)
+{
+    memcpy(key, chunk_key.data, HEAD_KEY_SIZE);
+    for (size_t i = 0; i < sizeof number; i++)
+        key[HEAD_KEY_SIZE + i] = (uint8_t)(number >> 8 * (sizeof number - 1 - i));
+    return bytes_of(key, 13);
+}
+
+/* As if so many more chunks had been sealed before. */
+static void renumber_chunks(struct small *s, uint64_t by)
+{
+    struct buffer head, renumbered, row;
+    buffer_init(&head);
+    buffer_init(&renumbered);
+    buffer_init(&row);
+    task_rows_get(&s->rows, head_key, &head);
+    struct reader in = reader_of(buffer_view(&head));
+    buffer_put_u8(&renumbered, reader_u8(&in));
+    buffer_put_varint(&renumbered, reader_varint(&in) + by);
+    const uint64_t count = reader_varint(&in);
+    buffer_put_varint(&renumbered, count);
+    for (uint64_t i = 0; i < count; i++) {
+        uint8_t key[13];
+        const uint64_t number = reader_varint(&in);
+        task_rows_get(&s->rows, chunk_key_of(key, number), &row);
+        overlay_delete(s->rows.overlay, chunk_key_of(key, number));
+        cr_assert_eq(overlay_put(s->rows.overlay, chunk_key_of(key, number + by), buffer_view(&row), NULL), ST_OK);
+        buffer_put_varint(&renumbered, number + by);
+        buffer_put_varint(&renumbered, reader_varint(&in));
+        buffer_put_zigzag(&renumbered, reader_zigzag(&in));
+        buffer_put_varint(&renumbered, reader_varint(&in));
+    }
+    buffer_put(&renumbered, in.at, reader_left(&in));
+    cr_assert(count > 3 && !in.failed);
+    cr_assert_eq(overlay_put(s->rows.overlay, head_key, buffer_view(&renumbered), NULL), ST_OK);
+    task_rows_commit(&s->rows);
+    buffer_fini(&head);
+    buffer_fini(&renumbered);
+    buffer_fini(&row);
+}
+
+Test(entity_stories, numbers_of_chunks_pass_32_bits)
+{
+    enum { EVENTS = 20 };
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = 1000 }, count_all);
+    s.spec.chunk_events = CHUNK_EVENTS;
+    s.spec.look_back_us = s.spec.retention_us = 1000;
+    small_start(&s);
+    for (int i = 0; i < EVENTS; i++)
+        insert(&s, i, value_int(i));
+    commit(&s);
+    entity_log_destroy(&s.log);
+    renumber_chunks(&s, (UINT64_C(1) << 32) - 2);
+    small_start(&s);
+    for (int i = EVENTS; i < 2 * EVENTS; i++)
+        insert(&s, i, value_int(i));
+    reload(&s);
+    cr_assert_eq(entity_event_count(s.entity), (size_t)2 * EVENTS);
+    for (size_t i = 0; i < (size_t)2 * EVENTS; i++) {
+        struct entity_event event;
+        struct value found[COLUMNS];
+        cr_assert_eq(entity_event_at(s.entity, i, &event, found, s.arena, NULL), ST_OK);
+        cr_assert_eq(found[N].i, (int64_t)i);
+    }
+    cr_assert_eq(result_at(&s, (size_t)2 * EVENTS - 1).i, (int64_t)2 * EVENTS);
+    insert(&s, 2000, value_int(0)); /* and they go again */
+    reload(&s);
+    cr_assert_leq(entity_event_count(s.entity), 4); /* of open events a few may stay */
+    small_close(&s);
+}
+
 Test(entity_stories, a_malformed_head_is_corrupt)
 {
     static const struct {

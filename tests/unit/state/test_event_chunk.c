@@ -154,7 +154,7 @@ static void check_facts(struct world *w, const struct event_chunk *chunk, size_t
         CHECK(w, memcmp(words, w->model.words[from + i], sizeof words) == 0, "facts");
         CHECK(w, fact_members(&view) == words[0] && fact_word(&view, 2) == words[2], "a fact");
     }
-    w->size_checks[chunk->facts_size] += chunk->count;
+    w->size_checks[chunk->facts_width] += chunk->count;
 }
 
 static void check_rest(struct world *w, const struct event_chunk *chunk, size_t i, size_t from)
@@ -219,8 +219,8 @@ static void check_as_narrow_as_may_be(struct world *w)
         fit = fact_form_write(&w->form, FACTS_NARROW, w->model.words[i], narrow) && fit;
         bare = bare && w->model.bare[i];
     }
-    const enum fact_size size = small ? FACTS_SMALL : fit ? FACTS_NARROW : FACTS_WIDE;
-    CHECK(w, w->model.count == 0 || w->chunk.facts_size == size, "facts are larger than need be, or not");
+    const enum fact_width size = small ? FACTS_SMALL : fit ? FACTS_NARROW : FACTS_WIDE;
+    CHECK(w, w->model.count == 0 || w->chunk.facts_width == size, "facts are larger than need be, or not");
     CHECK(w, w->model.count == 0 || w->chunk.places != (bare ? PLACE_NARROW : PLACE_BARE), "places are narrow without need");
 }
 
@@ -369,7 +369,7 @@ static void live(uint64_t seed, struct seen *seen)
     fact_form_init(&w.form, 1 + seed % 63, kinds, WORDS);
     fact_form_set_columns(&w.form, &told, 1);
     for (uint64_t code = 1; seed % 2 == 0 && code <= DICTIONARY_CODES_MAX - 20; code++)
-        (void)code_dictionary_number(w.form.codes, code); /* nobody else's */
+        (void)code_dictionary_assign(w.form.codes, code); /* nobody else's */
     w.chunk = (struct event_chunk){ .loaded = true, .start = 1000, .facts = &w.form };
     task_rows_open(&w.rows, &(struct overlay_options){ 0 });
     cr_assert_eq(layouts_number(w.rows.layouts, &column, 1, &w.layout, NULL), ST_OK);
