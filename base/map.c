@@ -161,7 +161,7 @@ void *map_newer(const void *value)
 
 void map_renew(struct map *map, void *value)
 {
-    struct node *node = (void *)((uint8_t *)value - offsetof(struct node, data));
+    struct node *node = (void *)(uintptr_t)node_of(value);
     unlink_node(map, node);
     link_newest(map, node);
 }

@@ -55,7 +55,7 @@ struct entity {
 
     struct event_chunk open; /* the newest events */
     struct event_chunk *sealed; /* those before, oldest first */
-    uint64_t *dropped; /* numbers of rows that must be deleted, of chunks */
+    uint64_t *dropped; /* numbers of chunks whose rows must be deleted */
     uint64_t next_number; /* of the row of a chunk to be sealed */
     uint32_t sealed_count, dropped_count;
     uint32_t footprint;    /* at most UINT32_MAX, and without itself, which the map counts */

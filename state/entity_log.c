@@ -72,8 +72,8 @@ void entity_log_destroy(struct entity_log **log_ref)
     struct entity_log *log = TAKE(*log_ref);
     if (log == NULL)
         return;
-    for (struct entity *entity = map_oldest(log->entities); entity != NULL; entity = map_oldest(log->entities))
-        forget(log, entity);
+    while (map_count(log->entities) > 0)
+        forget(log, map_oldest(log->entities));
     map_destroy(&log->entities);
     row_cache_destroy(&log->kept);
     arena_destroy(&log->scratch.arena);

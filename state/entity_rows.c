@@ -35,6 +35,11 @@ static struct bytes chunk_key(const struct entity *entity, uint64_t number)
     return buffer_view(&log->row_key);
 }
 
+static struct bytes key_of_chunk(const struct entity *entity, const struct event_chunk *chunk)
+{
+    return chunk_key(entity, entity_row_number(entity, chunk));
+}
+
 static void delete_row(struct entity_log *log, struct bytes key)
 {
     row_cache_remove(log->kept, key);
@@ -163,7 +168,8 @@ static enum status read_head(struct entity *entity, struct bytes row, struct err
 static struct event_chunk extent_of(const struct event_chunk *chunk)
 {
     return (struct event_chunk){ .number = chunk->number, .base_us = event_chunk_first_us(chunk),
-                                 .last_us = chunk->last_us, .facts = chunk->facts, .start = chunk->start, .count = chunk->count, .stored = true };
+                                 .last_us = chunk->last_us, .facts = chunk->facts, .start = chunk->start,
+                                 .count = chunk->count, .stored = true };
 }
 
 /* If that fails, the chunk is still not loaded. */
@@ -171,7 +177,7 @@ static enum status read_chunk_row(struct entity *entity, struct event_chunk *chu
 {
     const struct event_chunk extent = *chunk;
     struct bytes row;
-    TRY(overlay_get(entity->log->overlay, chunk_key(entity, entity_row_number(entity, chunk)), &row, err));
+    TRY(overlay_get(entity->log->overlay, key_of_chunk(entity, chunk), &row, err));
     if (row.data == NULL)
         return FAIL(err, ST_CORRUPT, "a chunk of an entity's events is missing");
     struct reader in = reader_of(row);
@@ -192,7 +198,7 @@ enum status entity_load_chunk(struct entity *entity, struct event_chunk *chunk, 
 {
     struct row_cache *kept = entity->log->kept;
     struct bytes image;
-    if (row_cache_take(kept, chunk_key(entity, entity_row_number(entity, chunk)), &image)) {
+    if (row_cache_take(kept, key_of_chunk(entity, chunk), &image)) {
         struct reader in = reader_of(image);
         event_chunk_image_read(chunk, &in, 0);
         ENSURE(reader_done(&in));
@@ -220,7 +226,7 @@ static enum status write_chunk(struct entity *entity, struct event_chunk *chunk,
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
     event_chunk_write(chunk, log->layout, &log->row);
-    TRY(overlay_put(log->overlay, chunk_key(entity, entity_row_number(entity, chunk)), buffer_view(&log->row), err));
+    TRY(overlay_put(log->overlay, key_of_chunk(entity, chunk), buffer_view(&log->row), err));
     chunk->dirty = false;
     chunk->stored = true;
     return ST_OK;
@@ -337,7 +343,7 @@ static void keep_chunk(struct entity *entity, struct event_chunk *chunk)
     struct entity_log *log = entity->log;
     buffer_clear(&log->row);
     event_chunk_image_write(chunk, &log->row);
-    row_cache_put(log->kept, chunk_key(entity, entity_row_number(entity, chunk)), buffer_view(&log->row));
+    row_cache_put(log->kept, key_of_chunk(entity, chunk), buffer_view(&log->row));
 }
 
 static void unload_chunk(struct entity *entity, struct event_chunk *chunk)
@@ -411,7 +417,7 @@ void entity_delete_rows(struct entity *entity)
     struct entity_log *log = entity->log;
     for (size_t i = 0; i < entity->sealed_count; i++) {
         if (entity->sealed[i].stored)
-            delete_row(log, chunk_key(entity, entity_row_number(entity, &entity->sealed[i])));
+            delete_row(log, key_of_chunk(entity, &entity->sealed[i]));
     }
     for (size_t i = 0; i < entity->dropped_count; i++)
         delete_row(log, chunk_key(entity, entity->dropped[i]));

@@ -181,17 +181,22 @@ static inline void write_place(struct event_chunk *chunk, size_t i, const struct
     put_place(chunk, i, place, &narrow);
 }
 
-/* The least wide facts that hold these words, which event i gets, and all other events', where theirs do not. */
-static enum fact_width wider(const struct event_chunk *chunk, size_t i, const uint64_t *words)
+static bool facts_fit(const struct event_chunk *chunk, enum fact_width width)
 {
-    if (chunk->facts_width != FACTS_SMALL || !fact_words_fit(chunk->facts, FACTS_NARROW, words))
-        return FACTS_WIDE;
     bool fit = true;
-    for (size_t j = 0; j < chunk->count && fit; j++) {
-        const struct fact_view view = event_chunk_facts(chunk, j);
-        fit = j == i || fact_fits(&view, FACTS_NARROW);
+    for (size_t i = 0; i < chunk->count && fit; i++) {
+        const struct fact_view view = event_chunk_facts(chunk, i);
+        fit = fact_fits(&view, width);
     }
-    return fit ? FACTS_NARROW : FACTS_WIDE;
+    return fit;
+}
+
+/* The least wide facts that hold all events', and these words, where the chunk's own do not. */
+static enum fact_width wider(const struct event_chunk *chunk, const uint64_t *words)
+{
+    const bool narrow = chunk->facts_width == FACTS_SMALL && fact_words_fit(chunk->facts, FACTS_NARROW, words) &&
+                        facts_fit(chunk, FACTS_NARROW);
+    return narrow ? FACTS_NARROW : FACTS_WIDE;
 }
 
 static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
@@ -204,7 +209,7 @@ static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *wor
         if (fact_form_write(form, chunk->facts_width, words, at))
             return;
         memset(at, 0, facts_size(chunk)); /* which any facts can hold */
-        widen(chunk, chunk->places, wider(chunk, i, words));
+        widen(chunk, chunk->places, wider(chunk, words));
         at = entry(chunk, i) + chunk->place_size;
     }
     if (chunk->facts_width == FACTS_WIDE)
@@ -262,16 +267,6 @@ static void build_again(struct event_chunk *chunk)
     mem_free(words);
     if (chunk->entry_size < before.entry_size)
         event_chunk_give_back_room(chunk);
-}
-
-static bool facts_fit(const struct event_chunk *chunk, enum fact_width width)
-{
-    bool fit = true;
-    for (size_t i = 0; i < chunk->count && fit; i++) {
-        const struct fact_view view = event_chunk_facts(chunk, i);
-        fit = fact_fits(&view, width);
-    }
-    return fit;
 }
 
 /* Whether no event needs facts of this width any more. */

@@ -26,7 +26,7 @@ struct world {
     uint32_t layout;
     bool rarely_wide; /* times, offsets and facts mostly fit narrow entries */
     struct fact_form form;
-    uint64_t size_checks[FACTS_WIDE + 1], bare_checks, mixed_checks;
+    uint64_t width_checks[FACTS_WIDE + 1], bare_checks, mixed_checks;
     size_t read; /* events of the row that is being read */
     struct event_chunk chunk;
     struct buffer open; /* the chunk as open events, as it was written last */
@@ -154,7 +154,7 @@ static void check_facts(struct world *w, const struct event_chunk *chunk, size_t
         CHECK(w, memcmp(words, w->model.words[from + i], sizeof words) == 0, "facts");
         CHECK(w, fact_members(&view) == words[0] && fact_word(&view, 2) == words[2], "a fact");
     }
-    w->size_checks[chunk->facts_width] += chunk->count;
+    w->width_checks[chunk->facts_width] += chunk->count;
 }
 
 static void check_rest(struct world *w, const struct event_chunk *chunk, size_t i, size_t from)
@@ -219,8 +219,8 @@ static void check_as_narrow_as_may_be(struct world *w)
         fit = fact_form_write(&w->form, FACTS_NARROW, w->model.words[i], narrow) && fit;
         bare = bare && w->model.bare[i];
     }
-    const enum fact_width size = small ? FACTS_SMALL : fit ? FACTS_NARROW : FACTS_WIDE;
-    CHECK(w, w->model.count == 0 || w->chunk.facts_width == size, "facts are larger than need be, or not");
+    const enum fact_width width = small ? FACTS_SMALL : fit ? FACTS_NARROW : FACTS_WIDE;
+    CHECK(w, w->model.count == 0 || w->chunk.facts_width == width, "facts are wider than need be, or not");
     CHECK(w, w->model.count == 0 || w->chunk.places != (bare ? PLACE_NARROW : PLACE_BARE), "places are narrow without need");
 }
 
@@ -355,9 +355,9 @@ static void do_write_open(struct world *w)
 }
 
 /* How often the row only grew; rests were forgotten; a bare event was looked at, in a chunk of such alone or not; and facts
- * of each size. */
+ * of each width. */
 struct seen {
-    uint64_t grown, forgotten, bare, mixed, sizes[FACTS_WIDE + 1];
+    uint64_t grown, forgotten, bare, mixed, widths[FACTS_WIDE + 1];
 };
 
 static void live(uint64_t seed, struct seen *seen)
@@ -406,8 +406,8 @@ static void live(uint64_t seed, struct seen *seen)
     seen->forgotten += w.forgotten;
     seen->bare += w.bare_checks;
     seen->mixed += w.mixed_checks;
-    for (size_t size = FACTS_SMALL; size <= FACTS_WIDE; size++)
-        seen->sizes[size] += w.size_checks[size];
+    for (size_t width = FACTS_SMALL; width <= FACTS_WIDE; width++)
+        seen->widths[width] += w.width_checks[width];
     event_chunk_fini(&w.chunk);
     fact_form_fini(&w.form);
     buffer_fini(&w.open);
@@ -424,10 +424,10 @@ Test(event_chunk, agrees_with_an_array)
         live(seed, &seen);
     if (first.seed != 0)
         return;
-    cr_assert(seen.grown > 10 && seen.sizes[FACTS_SMALL] > 4000 && seen.sizes[FACTS_NARROW] > 4000 &&
-                  seen.sizes[FACTS_WIDE] > 4000,
+    cr_assert(seen.grown > 10 && seen.widths[FACTS_SMALL] > 4000 && seen.widths[FACTS_NARROW] > 4000 &&
+                  seen.widths[FACTS_WIDE] > 4000,
               "%" PRIu64 " rows grew, %" PRIu64 " small, %" PRIu64 " narrow, %" PRIu64 " wide", seen.grown,
-              seen.sizes[FACTS_SMALL], seen.sizes[FACTS_NARROW], seen.sizes[FACTS_WIDE]);
+              seen.widths[FACTS_SMALL], seen.widths[FACTS_NARROW], seen.widths[FACTS_WIDE]);
     cr_assert_gt(seen.forgotten, 100);
     cr_assert(seen.bare > 1000 && seen.mixed > 1000, "%" PRIu64 " bare events, %" PRIu64 " among others", seen.bare,
               seen.mixed);
