@@ -80,9 +80,7 @@ static void add_look_back(struct unit_costs *out, const struct aggregate_spec *s
 static double rules_ns(const struct plan_stream *stream)
 {
     const size_t fields = stream->named_count - stream->decoder_column_count;
-    double ns = (double)(fields + stream->measure_count) * cost.expression_ns;
-    for (size_t i = 0; i < stream->feature_count; i++)
-        ns += stream->features[i].same_as < 0 ? cost.expression_ns : 0;
+    double ns = (double)(fields + stream->measure_count + stream->computed_count) * cost.expression_ns;
     for (size_t i = 0; i < stream->condition_count; i++)
         ns += stream->conditions[i].is_screened ? cost.rule_ns : cost.expression_ns;
     return ns;

@@ -1,21 +1,22 @@
 #include "processor/steps/frame.h"
 
+static enum status compute_features(struct event *event, int64_t time_us, struct value *slots, struct error *err)
+{
+    const struct plan_stream *plan = event->stream->plan;
+    struct table_lookup tables = { .context = event->context, .as_of_us = time_us };
+    struct expression_context expression = step_expression_context(slots, &tables, err);
+    for (size_t i = 0; i < plan->computed_count; i++)
+        slots[plan->computed[i]->slot] = expression_evaluate(plan->computed[i]->program, &expression);
+    return step_expression_finish(event->context, &expression);
+}
+
 enum status frame_complete(struct event *event, size_t position, int64_t time_us, struct value *slots,
                            struct error *err)
 {
     const struct plan_stream *plan = event->stream->plan;
-    struct step_context *context = event->context;
     if (plan->aggregate_count > 0) /* their slots lie side by side */
-        TRY(entity_aggregates(event->entity, position, &slots[plan->aggregates[0].slot], context->arena, err));
-
-    struct table_lookup tables = { .context = context, .as_of_us = time_us };
-    struct expression_context expression = step_expression_context(slots, &tables, err);
-    for (size_t i = 0; i < plan->feature_count; i++) {
-        const struct plan_feature *feature = &plan->features[i];
-        slots[feature->slot] =
-            feature->same_as >= 0 ? slots[feature->same_as] : expression_evaluate(feature->program, &expression);
-    }
-    return step_expression_finish(context, &expression);
+        TRY(entity_aggregates(event->entity, position, &slots[plan->aggregates[0].slot], event->context->arena, err));
+    return plan->computed_count > 0 ? compute_features(event, time_us, slots, err) : ST_OK;
 }
 
 enum status frame_recall(struct event *event, size_t position, struct value *slots, struct entity_event *remembered,

@@ -169,15 +169,25 @@ static void finish_names(struct frame *frame)
             stream->slots_named[name->slot].text = name->text;
         } else if (name->kind == FRAME_FEATURE) {
             ENSURE(name->state == FRAME_READY);
-            stream->features[name->slot - frame->feature_base] =
-                (struct plan_feature){ .name = name->name,
-                                       .text = name->text,
-                                       .slot = name->slot,
-                                       .type = name->type,
-                                       .sensitive = name->sensitive,
-                                       .program = name->program,
-                                       .same_as = expression_slot(name->program) };
+            stream->features[name->order] = (struct plan_feature){ .name = name->name,
+                                                                   .text = name->text,
+                                                                   .slot = name->slot,
+                                                                   .type = name->type,
+                                                                   .sensitive = name->sensitive,
+                                                                   .is_computed = name->is_computed,
+                                                                   .program = name->program };
         }
+    }
+}
+
+static void finish_computed(struct frame *frame)
+{
+    struct plan_stream *stream = frame->stream;
+    stream->computed =
+        arena_alloc_zeroed(frame->loader->arena, (frame->feature_count + 1) * sizeof stream->computed[0]);
+    for (size_t i = 0; i < stream->feature_count; i++) {
+        if (stream->features[i].is_computed)
+            stream->computed[stream->computed_count++] = &stream->features[i];
     }
 }
 
@@ -187,6 +197,7 @@ void frame_finish(struct frame *frame)
     ENSURE(frame->laid_out);
     ENSURE(frame->feature_base == frame->aggregate_base + (int)frame->aggregate_count);
     finish_names(frame);
+    finish_computed(frame);
     stream->aggregates =
         keep_array(frame, frame->aggregates, frame->aggregate_count, sizeof frame->aggregates[0]);
     stream->aggregate_count = frame->aggregate_count;

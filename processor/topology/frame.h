@@ -33,6 +33,8 @@ struct frame_name {
     int place;         /* among the remembered columns; -1: not remembered */
     const struct yaml_node *key, *value; /* of a field or feature */
     enum frame_state state;
+    size_t order;     /* of a feature: in which features are ready */
+    bool is_computed; /* else its slot is another name's or an aggregate's */
     struct expression *program;
     const char *text; /* normalised */
 };

@@ -53,7 +53,12 @@ static void finish(struct frame *frame, struct frame_name *feature, const struct
     feature->diagnostic = unit->diagnostic;
     feature->sensitive = unit->sensitive;
     feature->state = FRAME_READY;
-    feature->slot = frame->feature_base + (int)frame->features_ready++;
+    feature->order = frame->features_ready++;
+    /* What another slot has is there already. */
+    feature->slot = feature->program == NULL ? -1 : expression_slot(feature->program);
+    feature->is_computed = feature->slot < 0;
+    if (feature->is_computed)
+        feature->slot = frame->feature_base + (int)feature->order;
     frame->depth--;
 }
 

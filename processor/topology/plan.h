@@ -56,10 +56,10 @@ struct plan_aggregate {
 struct plan_feature {
     const char *name;
     const char *text; /* normalised */
-    int slot;
+    int slot; /* its own, or, if it is not computed, that of what it is another name for: an aggregate mostly */
     struct value_type type;
     struct expression *program;
-    int same_as;    /* the slot that it repeats, an aggregate's mostly; -1: it is computed */
+    bool is_computed;
     bool sensitive; /* computed from a sensitive column: never shown */
 };
 
@@ -116,6 +116,8 @@ struct plan_stream {
     size_t aggregate_count;
     struct plan_feature *features; /* in dependency order; only those of this stream */
     size_t feature_count;
+    const struct plan_feature **computed; /* those that are, in that order */
+    size_t computed_count;
     struct plan_condition *conditions; /* of the rules of this stream, in the order of the rules */
     size_t condition_count;
 };
