@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "state/entity_ids.h"
 #include "state/entity_windows.h"
+#include "state/window_aggregates.h"
 
 enum {
     DIRECTORY_SHARE = 6,
@@ -49,7 +50,7 @@ static void fini_chunks(struct entity *entity)
 
 void entity_fini(struct entity *entity)
 {
-    entity_windows_fini(entity);
+    window_aggregates_fini(entity);
     entity_ids_forget(entity);
     fini_chunks(entity);
     mem_free(entity->sealed);
@@ -551,7 +552,7 @@ void entity_tidy(struct entity *entity)
 void entity_measure_footprint(struct entity *entity)
 {
     uint64_t bytes = mem_size_of(entity->sealed_count * sizeof *entity->sealed) + mem_size(entity->dropped) +
-                     entity_windows_footprint(entity) + entity_ids_footprint(entity);
+                     window_aggregates_footprint(entity) + entity_ids_footprint(entity);
     for (size_t i = 0; i < entity_chunk_count(entity); i++)
         bytes += event_chunk_footprint(entity_chunk(entity, i));
     entity->footprint = bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX;

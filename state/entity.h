@@ -72,7 +72,7 @@ struct entity {
 /* Where an entity's windows are, in bytes from its beginning. */
 struct entity_rooms {
     uint32_t tallies, edges, coded;
-    uint32_t states, groups; /* per aggregate with a state: without groups; group values -> state, or NULL */
+    uint32_t states, groups; /* per state: without groups; group values -> state, or NULL */
     uint32_t ids;            /* of the hashes of ids, or empty (entity_ids.c) */
     uint32_t size;
 };
@@ -174,16 +174,18 @@ static inline struct coded *entity_coded(const struct entity *entity)
 {
     return entity_room(entity, entity->log->rooms.coded);
 }
-/* Of an aggregate that has one. */
-static inline struct aggregate_state *entity_state(const struct entity *entity, size_t aggregate)
+/* State n (entity_facts.h), its groups, and what it is the state of. */
+static inline struct aggregate_state *entity_state(const struct entity *entity, size_t n)
 {
-    struct aggregate_state *states = entity_room(entity, entity->log->rooms.states);
-    return &states[entity->log->facts.state_of[aggregate]];
+    return (struct aggregate_state *)entity_room(entity, entity->log->rooms.states) + n;
 }
-static inline struct map **entity_groups(const struct entity *entity, size_t aggregate)
+static inline struct map **entity_groups(const struct entity *entity, size_t n)
 {
-    struct map **groups = entity_room(entity, entity->log->rooms.groups);
-    return &groups[entity->log->facts.state_of[aggregate]];
+    return (struct map **)entity_room(entity, entity->log->rooms.groups) + n;
+}
+static inline const struct aggregate_spec *entity_stated(const struct entity *entity, size_t n)
+{
+    return &entity_spec_of(entity->log)->aggregates[entity->log->facts.states[n].aggregate];
 }
 /* Only if ids are looked for. */
 static inline struct code_counts *entity_ids(const struct entity *entity)

@@ -1,6 +1,7 @@
 /* Which events an aggregate took: for explanations, so only when there is an alert. */
 #include "state/entity_members.h"
 #include "state/entity_windows.h"
+#include "state/window_aggregates.h"
 
 struct contribution {
     struct entity *entity;
@@ -37,7 +38,7 @@ enum status entity_contributors(struct entity *entity, size_t i, size_t position
     if (aggregate->group_count > 0)
         buffer_put_bytes(&group, entity_group_key(aggregate, scratch->measures, &scratch->group));
     const struct window_edges *edges = &entity_edges(entity)[aggregate->window];
-    int64_t members = entity_window_members(entity, i, buffer_view(&group));
+    int64_t members = window_aggregates_members(entity, i, buffer_view(&group));
     const int64_t span_events = spec->windows[aggregate->window].span_events;
     if (span_events > 0 && members > span_events)
         members = span_events;

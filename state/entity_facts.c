@@ -50,28 +50,28 @@ static bool is_tallied(const struct entity_log_spec *spec, const struct aggregat
 
 /* The window's tally of the same class, new if there is none yet: one that only counts begins to
  * sum when that is wanted. */
-static int tally_for(struct entity_facts *facts, size_t window, const struct tally_spec *wanted)
+static size_t tally_for(struct entity_facts *facts, size_t window, const struct tally_spec *wanted)
 {
-    for (size_t t = facts->first_tally[window]; t < facts->tally_count; t++) {
+    for (size_t t = facts->parts[window].tally; t < facts->tally_count; t++) {
         struct tally_spec *tally = &facts->tallies[t];
         if (tally->member != wanted->member)
             continue;
         if (tally->word == 0)
             *tally = *wanted;
-        return (int)t;
+        return t;
     }
     facts->tallies[facts->tally_count] = *wanted;
-    return (int)facts->tally_count++;
+    return facts->tally_count++;
 }
 
-static int codes_for(struct entity_facts *facts, size_t window, const struct code_spec *wanted)
+static size_t codes_for(struct entity_facts *facts, size_t window, const struct code_spec *wanted)
 {
-    for (size_t c = facts->first_code[window]; c < facts->code_count; c++) {
+    for (size_t c = facts->parts[window].code; c < facts->code_count; c++) {
         if (facts->codes[c].member == wanted->member && facts->codes[c].word == wanted->word)
-            return (int)c;
+            return c;
     }
     facts->codes[facts->code_count] = *wanted;
-    return (int)facts->code_count++;
+    return facts->code_count++;
 }
 
 /* Of those with a state: which takes one number of 64 bits from an event, and nothing else. */
@@ -84,37 +84,70 @@ static bool takes_numbers(const struct aggregate_spec *aggregate)
            (kind == VALUE_INT || kind == VALUE_DECIMAL || kind == VALUE_TIMESTAMP || kind == VALUE_DURATION);
 }
 
-static void place(struct entity_facts *facts, const struct entity_log_spec *spec, size_t window,
-                  size_t i, size_t *stated)
+static struct result_spec place_state(struct entity_facts *facts, const struct aggregate_spec *aggregate, size_t i)
 {
-    const struct aggregate_spec *aggregate = &spec->aggregates[i];
-    const uint64_t member = class_of(facts, aggregate);
-    facts->member_of[i] = member;
-    facts->looked_up[i] = entity_is_looked_up(spec, aggregate);
-    facts->tally_of[i] = facts->code_of[i] = TALLY_NONE;
-    if (member != 0 && aggregate->kind == AGGREGATE_DISTINCT && aggregate->group_count == 0 && !facts->looked_up[i]) {
-        const struct code_spec codes = {
-            .member = member, .word = word_of(facts, aggregate->argument, FACT_CODE), .aggregate = i
-        };
-        facts->code_of[i] = codes_for(facts, window, &codes);
-        return;
+    struct state_spec *state = &facts->states[facts->state_count];
+    *state = (struct state_spec){ .aggregate = i, .is_grouped = aggregate->group_count > 0 };
+    facts->has_groups |= state->is_grouped;
+    if (facts->member_of[i] != 0 && takes_numbers(aggregate)) {
+        state->word = word_of(facts, aggregate->argument, FACT_NUMBER);
+        state->is_top = aggregate->kind != AGGREGATE_STDDEV;
     }
-    if (member == 0 || !is_tallied(spec, aggregate)) {
-        facts->state_of[i] = *stated;
-        facts->stated[(*stated)++] = i;
-        if (member != 0 && takes_numbers(aggregate)) {
-            facts->number_of[i] = word_of(facts, aggregate->argument, FACT_NUMBER);
-            facts->is_top[i] = aggregate->kind != AGGREGATE_STDDEV;
-        }
-        return;
-    }
-    const bool sums = is_summed(aggregate) && !facts->looked_up[i];
+    return (struct result_spec){ .kind = RESULT_STATE, .from = facts->state_count++ };
+}
+
+static struct result_spec place_codes(struct entity_facts *facts, const struct aggregate_spec *aggregate, size_t i)
+{
+    const struct code_spec codes = {
+        .member = facts->member_of[i], .word = word_of(facts, aggregate->argument, FACT_CODE), .aggregate = i
+    };
+    return (struct result_spec){ .kind = RESULT_DISTINCT, .from = codes_for(facts, (size_t)aggregate->window, &codes) };
+}
+
+static enum result_kind tallied_kind(const struct aggregate_spec *aggregate)
+{
+    if (aggregate->kind == AGGREGATE_COUNT)
+        return RESULT_COUNT;
+    return aggregate->kind == AGGREGATE_SUM && aggregate->argument_type.kind != VALUE_DECIMAL ? RESULT_INTEGER
+                                                                                              : RESULT_TOTAL;
+}
+
+static struct result_spec place_tally(struct entity_facts *facts, const struct entity_log_spec *spec,
+                                      const struct aggregate_spec *aggregate, size_t i)
+{
+    const bool is_looked_up = entity_is_looked_up(spec, aggregate);
+    const bool sums = is_summed(aggregate) && !is_looked_up;
     const struct tally_spec tally = {
-        .member = member,
+        .member = facts->member_of[i],
         .word = sums ? word_of(facts, aggregate->argument, FACT_NUMBER) : 0,
         .argument = aggregate->argument,
     };
-    facts->tally_of[i] = tally_for(facts, window, &tally);
+    return (struct result_spec){
+        .kind = is_looked_up ? RESULT_MEMBERS : tallied_kind(aggregate),
+        .type = aggregate->argument_type.kind == VALUE_DURATION ? VALUE_DURATION : VALUE_INT,
+        .from = tally_for(facts, (size_t)aggregate->window, &tally),
+    };
+}
+
+static struct result_spec place(struct entity_facts *facts, const struct entity_log_spec *spec, size_t i)
+{
+    const struct aggregate_spec *aggregate = &spec->aggregates[i];
+    const uint64_t member = facts->member_of[i] = class_of(facts, aggregate);
+    if (member != 0 && aggregate->kind == AGGREGATE_DISTINCT && aggregate->group_count == 0 &&
+        !entity_is_looked_up(spec, aggregate))
+        return place_codes(facts, aggregate, i);
+    if (member != 0 && is_tallied(spec, aggregate))
+        return place_tally(facts, spec, aggregate, i);
+    return place_state(facts, aggregate, i);
+}
+
+static void place_window(struct entity_facts *facts, const struct entity_log_spec *spec, size_t window)
+{
+    for (size_t i = 0; i < spec->aggregate_count; i++) {
+        if (spec->aggregates[i].window == (int)window)
+            facts->results[i] = place(facts, spec, i);
+    }
+    facts->parts[window + 1] = (struct window_parts){ facts->tally_count, facts->code_count, facts->state_count };
 }
 
 /* The word that tells the column, or 0. */
@@ -143,45 +176,9 @@ static void tell_columns(struct entity_facts *facts, const struct entity_log_spe
     fact_form_set_columns(&facts->form, told, spec->column_count);
 }
 
-void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec)
+/* Where the words of tallies and codes lie. */
+static void find_places(struct entity_facts *facts)
 {
-    const size_t aggregates = spec->aggregate_count + 1, windows = spec->window_count + 1;
-    *facts = (struct entity_facts){ .word_count = 1 };
-    facts->classes = mem_alloc_array(aggregates, sizeof *facts->classes);
-    facts->words = mem_alloc_array(aggregates + 1, sizeof *facts->words);
-    facts->codes = mem_alloc_array(aggregates, sizeof *facts->codes);
-    facts->first_code = mem_alloc_array(windows, sizeof *facts->first_code);
-    facts->code_of = mem_alloc_array(aggregates, sizeof *facts->code_of);
-    facts->tallies = mem_alloc_array(aggregates, sizeof *facts->tallies);
-    facts->first_tally = mem_alloc_array(windows, sizeof *facts->first_tally);
-    facts->tally_of = mem_alloc_array(aggregates, sizeof *facts->tally_of);
-    facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
-    facts->looked_up = mem_alloc_array(aggregates, sizeof *facts->looked_up);
-    facts->number_of = mem_alloc_array(aggregates, sizeof *facts->number_of);
-    facts->is_top = mem_alloc_array(aggregates, sizeof *facts->is_top);
-    facts->stated = mem_alloc_array(aggregates, sizeof *facts->stated);
-    facts->state_of = mem_alloc_array(aggregates, sizeof *facts->state_of);
-    facts->first_stated = mem_alloc_array(windows, sizeof *facts->first_stated);
-    size_t stated = 0;
-    for (size_t w = 0; w < spec->window_count; w++) {
-        facts->first_tally[w] = facts->tally_count;
-        facts->first_code[w] = facts->code_count;
-        for (size_t i = 0; i < spec->aggregate_count; i++) {
-            if (spec->aggregates[i].window == (int)w)
-                place(facts, spec, w, i, &stated);
-        }
-        facts->first_stated[w + 1] = stated;
-    }
-    facts->first_tally[spec->window_count] = facts->tally_count;
-    facts->first_code[spec->window_count] = facts->code_count;
-    if (spec->finds_ids)
-        facts->id_word = word_of(facts, spec->id, FACT_ID);
-    enum fact_kind *kinds = mem_alloc_array(facts->word_count, sizeof *kinds);
-    for (size_t word = 1; word < facts->word_count; word++)
-        kinds[word - 1] = facts->words[word - 1].kind;
-    fact_form_init(&facts->form, facts->class_count, kinds, facts->word_count);
-    mem_free(kinds);
-    tell_columns(facts, spec);
     for (size_t t = 0; t < facts->tally_count; t++) {
         struct tally_spec *tally = &facts->tallies[t];
         if (tally->word > 0)
@@ -191,24 +188,42 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
         facts->codes[c].at = facts->form.slots[facts->codes[c].word - 1].at;
 }
 
+void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec)
+{
+    const size_t aggregates = spec->aggregate_count + 1;
+    *facts = (struct entity_facts){ .word_count = 1 };
+    facts->classes = mem_alloc_array(aggregates, sizeof *facts->classes);
+    facts->words = mem_alloc_array(aggregates + 1, sizeof *facts->words);
+    facts->parts = mem_alloc_array(spec->window_count + 1, sizeof *facts->parts);
+    facts->tallies = mem_alloc_array(aggregates, sizeof *facts->tallies);
+    facts->codes = mem_alloc_array(aggregates, sizeof *facts->codes);
+    facts->states = mem_alloc_array(aggregates, sizeof *facts->states);
+    facts->results = mem_alloc_array(aggregates, sizeof *facts->results);
+    facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
+    for (size_t w = 0; w < spec->window_count; w++)
+        place_window(facts, spec, w);
+    if (spec->finds_ids)
+        facts->id_word = word_of(facts, spec->id, FACT_ID);
+    enum fact_kind *kinds = mem_alloc_array(facts->word_count, sizeof *kinds);
+    for (size_t word = 1; word < facts->word_count; word++)
+        kinds[word - 1] = facts->words[word - 1].kind;
+    fact_form_init(&facts->form, facts->class_count, kinds, facts->word_count);
+    mem_free(kinds);
+    tell_columns(facts, spec);
+    find_places(facts);
+}
+
 void entity_facts_fini(struct entity_facts *facts)
 {
     fact_form_fini(&facts->form);
     mem_free(facts->classes);
     mem_free(facts->words);
-    mem_free(facts->codes);
-    mem_free(facts->first_code);
-    mem_free(facts->code_of);
+    mem_free(facts->parts);
     mem_free(facts->tallies);
-    mem_free(facts->first_tally);
-    mem_free(facts->tally_of);
+    mem_free(facts->codes);
+    mem_free(facts->states);
+    mem_free(facts->results);
     mem_free(facts->member_of);
-    mem_free(facts->looked_up);
-    mem_free(facts->number_of);
-    mem_free(facts->is_top);
-    mem_free(facts->stated);
-    mem_free(facts->state_of);
-    mem_free(facts->first_stated);
 }
 
 /* --- of an event ------------------------------------------------------------------------------ */

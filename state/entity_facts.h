@@ -22,8 +22,6 @@
 #include "state/entity_log.h"
 #include "state/fact_columns.h"
 
-enum { TALLY_NONE = -1 };
-
 struct tally_spec {
     uint64_t member; /* its class's bit */
     size_t word;     /* of the number to be summed; 0: only counted */
@@ -39,6 +37,34 @@ struct code_spec {
     size_t aggregate; /* the first of those that it is for */
 };
 
+/* An aggregate that has a state of its own. */
+struct state_spec {
+    size_t aggregate;
+    size_t word;     /* of its number, from which it needs no decoding; or 0 */
+    bool is_top;     /* a min or max of such numbers */
+    bool is_grouped; /* it has a state per group */
+};
+
+/* Where an aggregate's result comes from. */
+enum result_kind {
+    RESULT_COUNT,    /* a tally's count, */
+    RESULT_INTEGER,  /* its sum, */
+    RESULT_TOTAL,    /* an average or a decimal sum of it, */
+    RESULT_MEMBERS,  /* or a look among as many members as it has (entity_members.h) */
+    RESULT_DISTINCT, /* codes */
+    RESULT_STATE
+};
+struct result_spec {
+    enum result_kind kind;
+    enum value_kind type; /* of an integer */
+    size_t from;          /* which of the tallies, the codes or the states */
+};
+
+/* The first of a window's tallies, codes and states; those of window w end where w + 1 begins. */
+struct window_parts {
+    size_t tally, code, state;
+};
+
 struct entity_facts {
     struct fact_class {
         int condition, argument; /* measures, or -1 */
@@ -51,21 +77,16 @@ struct entity_facts {
     size_t word_count;
     struct fact_form form; /* of what lies beside each event */
     size_t id_word; /* 0: ids are not looked for */
-    struct tally_spec *tallies; /* by window: [first_tally[w], first_tally[w + 1]) */
-    size_t *first_tally;
+    struct window_parts *parts; /* per window, and where the last one's end */
+    struct tally_spec *tallies; /* by window */
     size_t tally_count;
-    int *tally_of;       /* per aggregate; TALLY_NONE: it has codes or a state */
-    struct code_spec *codes; /* by window, as the tallies are */
-    size_t *first_code;
+    struct code_spec *codes; /* by window */
     size_t code_count;
-    int *code_of; /* per aggregate, or TALLY_NONE */
-    uint64_t *member_of; /* per aggregate: its class's bit; 0: there are too many classes */
-    bool *looked_up;     /* per aggregate: its members are counted only (entity_members.h) */
-    size_t *number_of;   /* per aggregate with a state: the word of its number, from which it needs no decoding; or 0 */
-    bool *is_top;        /* per aggregate with a state: a min or max of such numbers */
-    size_t *stated;      /* aggregates with a state, by window, as the tallies are */
-    size_t *first_stated;
-    size_t *state_of; /* per aggregate that has one: its place among them */
+    struct state_spec *states; /* by window */
+    size_t state_count;
+    bool has_groups; /* some state is per group */
+    struct result_spec *results; /* per aggregate */
+    uint64_t *member_of;         /* per aggregate: its class's bit; 0: there are too many classes */
 };
 
 void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec);

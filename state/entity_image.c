@@ -22,7 +22,7 @@ static size_t window_count(const struct entity *entity)
 static bool is_worth_it(const struct entity *entity)
 {
     const struct entity_facts *facts = &entity->log->facts;
-    bool simple = facts->first_stated[window_count(entity)] == 0;
+    bool simple = facts->state_count == 0;
     for (size_t t = 0; t < facts->tally_count && simple; t++)
         simple = !entity_tallies(entity)[t].is_huge;
     for (size_t c = 0; c < facts->code_count && simple; c++)

@@ -10,6 +10,7 @@
 #include "state/entity.h"
 #include "state/entity_rows.h"
 #include "state/entity_windows.h"
+#include "state/window_aggregates.h"
 #include "state/row_cache.h"
 #include "state/row_index.h"
 
@@ -41,7 +42,7 @@ enum status entity_log_create(struct entity_log **out, const struct entity_log_s
     entity_facts_init(&log->facts, spec);
     log->scratch.words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.words);
     log->scratch.read_words = mem_alloc_array(log->facts.word_count, sizeof *log->scratch.read_words);
-    log->decodes = entity_windows_decode(log);
+    log->decodes = window_aggregates_decode(log);
     entity_windows_lay_out(log, &log->rooms);
     map_create(&log->entities, log->rooms.size);
     row_cache_create(&log->kept, spec->cache_bytes - loaded_least(spec));

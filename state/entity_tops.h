@@ -9,14 +9,14 @@
 
 #include "state/entity.h"
 
-/* Whether aggregate i, which has a state, is kept here: a min or max of numbers that has no order. */
-static inline bool entity_is_top(const struct entity *entity, size_t i)
+/* Whether state n is kept here: of a min or max of numbers that has no order. */
+static inline bool entity_is_top(const struct entity *entity, size_t n)
 {
-    return entity->log->facts.is_top[i] && entity_state(entity, i)->extremes == NULL;
+    return entity->log->facts.states[n].is_top && entity_state(entity, n)->extremes == NULL;
 }
 /* A member, of which these are the facts, enters or leaves the window. */
-void entity_top_pass(struct entity *entity, size_t i, const struct fact_view *facts, bool enters);
+void entity_top_pass(struct entity *entity, size_t n, const struct fact_view *facts, bool enters);
 /* Of the window as it stands; null of no members. */
-MUST_CHECK enum status entity_top_result(struct entity *entity, size_t i, struct value *out, struct error *err);
+MUST_CHECK enum status entity_top_result(struct entity *entity, size_t n, struct value *out, struct error *err);
 
 #endif

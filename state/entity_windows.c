@@ -1,17 +1,9 @@
 #include "state/entity_windows.h"
 
-#include "base/ensure.h"
-#include "base/memory.h"
 #include "base/prefetch.h"
-#include "state/entity_members.h"
-#include "state/entity_tops.h"
+#include "state/window_aggregates.h"
 
 /* --- life ------------------------------------------------------------------------------------- */
-
-static size_t stated_count(const struct entity *entity)
-{
-    return entity->log->facts.first_stated[entity_spec_of(entity->log)->window_count];
-}
 
 static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
 {
@@ -21,26 +13,16 @@ static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
     return at;
 }
 
-bool entity_windows_decode(const struct entity_log *log)
-{
-    const struct entity_facts *facts = &log->facts;
-    bool decodes = false;
-    for (size_t n = 0; n < facts->first_stated[log->spec->window_count]; n++)
-        decodes |= facts->number_of[facts->stated[n]] == 0;
-    return decodes;
-}
-
 void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out)
 {
     const struct entity_log_spec *spec = log->spec;
-    const size_t stated = log->facts.first_stated[spec->window_count];
     *out = (struct entity_rooms){ .size = 0 };
     (void)room(out, 1, sizeof(struct entity));
     out->tallies = room(out, log->facts.tally_count, sizeof(struct tally));
     out->edges = room(out, spec->window_count, sizeof(struct window_edges));
     out->coded = room(out, log->facts.code_count, sizeof(struct coded));
-    out->states = room(out, stated, sizeof(struct aggregate_state));
-    out->groups = room(out, stated, sizeof(struct map *));
+    out->states = room(out, log->facts.state_count, sizeof(struct aggregate_state));
+    out->groups = room(out, log->facts.state_count, sizeof(struct map *));
     out->ids = room(out, spec->finds_ids, sizeof(struct code_counts));
 }
 
@@ -51,111 +33,10 @@ static void forget_begin(struct window_edges *edges)
     edges->begin_until_us = INT64_MIN;
 }
 
-/* What a group's state holds beside itself. */
-static uint64_t nested_bytes(const struct aggregate_state *state)
-{
-    return aggregate_state_footprint(state) - sizeof *state;
-}
-
-static void clear_groups(struct entity *entity, size_t i)
-{
-    struct map *groups = *entity_groups(entity, i);
-    if (groups == NULL)
-        return;
-    struct map_iterator it = map_iterate(groups);
-    while (map_next(&it)) {
-        entity->nested_bytes -= nested_bytes(it.value);
-        aggregate_state_fini(it.value);
-    }
-    map_clear(groups);
-}
-
-static void fini_others(struct coded *coded)
-{
-    if (coded->others != NULL)
-        aggregate_state_fini(coded->others);
-    mem_free(coded->others);
-    coded->others = NULL;
-}
-
-static void clear_others(struct coded *coded)
-{
-    enum { KEPT_BYTES = 512 };
-    if (coded->others == NULL)
-        return;
-    if (nested_bytes(coded->others) <= KEPT_BYTES) /* the window will need it again */
-        aggregate_state_clear(coded->others);
-    else
-        fini_others(coded);
-}
-
-static void clear_tally(struct entity *entity, struct tally *tally)
-{
-    if (tally->is_huge) {
-        entity->nested_bytes -= mem_size(tally->huge);
-        mem_free(tally->huge);
-    }
-    *tally = (struct tally){ .count = 0 };
-}
-
-void entity_windows_fini(struct entity *entity)
-{
-    for (size_t c = 0; c < entity->log->facts.code_count; c++) {
-        fini_others(&entity_coded(entity)[c]);
-        code_counts_fini(&entity_coded(entity)[c].codes);
-    }
-    const size_t count = stated_count(entity);
-    for (size_t n = 0; n < count; n++) {
-        const size_t i = entity->log->facts.stated[n];
-        aggregate_state_fini(entity_state(entity, i));
-        clear_groups(entity, i);
-        map_destroy(entity_groups(entity, i));
-    }
-    for (size_t t = 0; t < entity->log->facts.tally_count; t++)
-        clear_tally(entity, &entity_tallies(entity)[t]);
-}
-
-static uint64_t coded_bytes(const struct coded *coded)
-{
-    return code_counts_footprint(&coded->codes) +
-           (coded->others == NULL ? 0 : mem_size_of(sizeof *coded->others) + nested_bytes(coded->others));
-}
-
-static void clear_coded(struct entity *entity, struct coded *coded)
-{
-    if (coded->count == 0)
-        return;
-    entity->nested_bytes -= coded_bytes(coded);
-    clear_others(coded);
-    code_counts_clear(&coded->codes);
-    coded->count = 0;
-    entity->nested_bytes += coded_bytes(coded);
-}
-
-static void clear_state(struct entity *entity, size_t i)
-{
-    struct aggregate_state *state = entity_state(entity, i);
-    if (state->count == 0)
-        return;
-    entity->nested_bytes -= nested_bytes(state);
-    aggregate_state_clear(state);
-    if (entity->log->facts.is_top[i])
-        extremes_destroy(&state->extremes); /* without an order again */
-    entity->nested_bytes += nested_bytes(state);
-}
-
 static void restart_window(struct entity *entity, size_t window, uint32_t index)
 {
-    const struct entity_facts *facts = &entity->log->facts;
-    for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++)
-        clear_tally(entity, &entity_tallies(entity)[t]);
-    for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++)
-        clear_coded(entity, &entity_coded(entity)[c]);
-    for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
-        clear_state(entity, facts->stated[n]);
-        clear_groups(entity, facts->stated[n]);
-    }
     struct window_edges *edges = &entity_edges(entity)[window];
+    window_aggregates_clear(entity, window);
     edges->low = edges->high = index;
 }
 
@@ -192,16 +73,6 @@ void entity_windows_renumbered(struct entity *entity, uint32_t by)
     }
 }
 
-static void prefetch_held(const struct entity *entity)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    for (size_t c = 0; c < facts->code_count; c++)
-        code_counts_prefetch(&entity_coded(entity)[c].codes);
-    const size_t count = stated_count(entity);
-    for (size_t n = 0; n < count; n++)
-        aggregate_state_prefetch(entity_state(entity, facts->stated[n]));
-}
-
 /* What leaves a window next, and those after it, which say when. */
 static void prefetch_leaving(const struct event_chunk *chunk, uint32_t low)
 {
@@ -211,7 +82,7 @@ static void prefetch_leaving(const struct event_chunk *chunk, uint32_t low)
 
 void entity_windows_prefetch(const struct entity *entity)
 {
-    prefetch_held(entity);
+    window_aggregates_prefetch(entity);
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
     for (; edges < end; edges++) {
         if (edges->low >= entity->open.start)
@@ -233,271 +104,21 @@ void entity_windows_prefetch_sealed(const struct entity *entity)
     }
 }
 
-uint64_t entity_windows_footprint(const struct entity *entity)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    const size_t count = stated_count(entity);
-    uint64_t bytes = entity->nested_bytes;
-    for (size_t n = 0; n < count; n++) {
-        const size_t i = facts->stated[n];
-        bytes += *entity_groups(entity, i) == NULL ? 0 : map_footprint(*entity_groups(entity, i));
-    }
-    return bytes;
-}
-
-/* --- running aggregates ----------------------------------------------------------------------- */
-
-static struct aggregate_state *group_state(struct entity *entity, size_t i, struct bytes key,
-                                           bool create)
-{
-    struct map **groups = entity_groups(entity, i);
-    if (*groups == NULL) {
-        if (!create)
-            return NULL;
-        map_create(groups, sizeof(struct aggregate_state));
-    }
-    return create ? map_insert(*groups, key, NULL) : map_find(*groups, key);
-}
-
-static void count_value(const struct aggregate_spec *aggregate, struct aggregate_state *state,
-                        const struct value *argument, bool add, struct buffer *scratch)
-{
-    if (add)
-        aggregate_state_add(state, aggregate, argument, scratch);
-    else
-        aggregate_state_remove(state, aggregate, argument, scratch);
-}
-
-/* Of what is looked up only the number of members is kept. */
-static void count_member(const struct entity_log_spec *spec, const struct aggregate_spec *aggregate,
-                         struct aggregate_state *state, const struct value *measures, bool add,
-                         struct buffer *scratch)
-{
-    const struct value *argument = aggregate->argument < 0 ? NULL : &measures[aggregate->argument];
-    if (entity_is_looked_up(spec, aggregate))
-        state->count += add ? 1 : -1;
-    else
-        count_value(aggregate, state, argument, add, scratch);
-}
-
-/* The event's number, as its column or measure has it. */
-static void count_number(struct entity *entity, size_t i, uint64_t word, bool add)
-{
-    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
-    struct aggregate_state *state = entity_state(entity, i);
-    const struct value number = aggregate_number_of(aggregate, (int64_t)word);
-    entity->nested_bytes -= nested_bytes(state);
-    count_value(aggregate, state, &number, add, &entity_scratch_of(entity->log)->value);
-    entity->nested_bytes += nested_bytes(state);
-}
-
-/* What aggregate i takes of the measures: its state, or that of a group. */
-static void count_measures(struct entity *entity, size_t i, struct aggregate_state *state, bool add)
-{
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    entity->nested_bytes -= nested_bytes(state);
-    count_member(spec, &spec->aggregates[i], state, scratch->measures, add, &scratch->value);
-    entity->nested_bytes += nested_bytes(state);
-}
-
-static void count_in_group(struct entity *entity, size_t i, bool add)
-{
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
-    const struct bytes key = entity_group_key(aggregate, scratch->measures, &scratch->group);
-    struct aggregate_state *state = group_state(entity, i, key, add);
-    ENSURE(state != NULL);
-    count_measures(entity, i, state, add);
-    if (state->count > 0)
-        return;
-    entity->nested_bytes -= nested_bytes(state);
-    aggregate_state_fini(state);
-    map_remove(*entity_groups(entity, i), key);
-}
-
-/* To the window's states. Aggregates whose class says that the event is no member need no look at
- * it. */
-static enum status pass_states(struct entity *entity, size_t window, uint64_t index,
-                               const struct fact_view *words, bool add, struct error *err)
-{
-    const uint64_t members = fact_members(words);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const struct entity_facts *facts = &entity->log->facts;
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    for (size_t n = facts->first_stated[window]; n < facts->first_stated[window + 1]; n++) {
-        const size_t i = facts->stated[n];
-        const struct aggregate_spec *aggregate = &spec->aggregates[i];
-        if (facts->member_of[i] != 0 && (members & facts->member_of[i]) == 0)
-            continue;
-        if (entity_is_top(entity, i)) {
-            entity_top_pass(entity, i, words, add);
-            continue;
-        }
-        if (facts->number_of[i] != 0 && (members & FACT_WIDE) == 0) {
-            count_number(entity, i, fact_word(words, facts->number_of[i]), add);
-            continue;
-        }
-        TRY(entity_measure(entity, index, err));
-        if (facts->member_of[i] == 0 && !entity_is_member(aggregate, scratch->measures))
-            continue;
-        if (aggregate->group_count > 0)
-            count_in_group(entity, i, add);
-        else
-            count_measures(entity, i, entity_state(entity, i), add);
-    }
-    return ST_OK;
-}
-
-static void add_huge(struct tally *tally, int128 number, bool add)
-{
-    if (add)
-        wide_add(tally->huge, number);
-    else
-        wide_subtract(tally->huge, number);
-}
-
-/* The sum so far, and from now on, is one that cannot overflow. */
-static void make_huge(struct entity *entity, struct tally *tally)
-{
-    const int64_t sum = tally->sum;
-    tally->huge = mem_alloc(sizeof *tally->huge);
-    tally->is_huge = true;
-    entity->nested_bytes += mem_size(tally->huge);
-    add_huge(tally, sum, true);
-}
-
-__attribute__((noinline)) static void tally_huge(struct entity *entity, struct tally *tally, int128 number, bool add)
-{
-    if (!tally->is_huge)
-        make_huge(entity, tally);
-    add_huge(tally, number, add);
-}
-
-static inline void tally_number(struct entity *entity, struct tally *tally, int64_t number, bool add)
-{
-    int64_t sum;
-    const bool overflow = add ? __builtin_add_overflow(tally->sum, number, &sum)
-                              : __builtin_sub_overflow(tally->sum, number, &sum);
-    if (__builtin_expect(overflow || tally->is_huge, 0))
-        return tally_huge(entity, tally, number, add);
-    tally->sum = sum;
-}
-
-static inline void tally_member(struct tally *tally, bool add)
-{
-    tally->count += add ? 1 : UINT32_MAX; /* less one */
-}
-
-/* An event with a number that does not fit its word. */
-static enum status tally_wide(struct entity *entity, size_t window, uint64_t index,
-                              uint64_t members, bool add, struct error *err)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    TRY(entity_measure(entity, index, err));
-    for (size_t t = facts->first_tally[window]; t < facts->first_tally[window + 1]; t++) {
-        const struct tally_spec *spec = &facts->tallies[t];
-        int128 number = 0;
-        if ((members & spec->member) == 0)
-            continue;
-        tally_member(&entity_tallies(entity)[t], add);
-        if (spec->word == 0)
-            continue;
-        const bool is_integer = aggregate_integer_of(
-            &entity_scratch_of(entity->log)->measures[spec->argument], &number);
-        ENSURE(is_integer);
-        tally_huge(entity, &entity_tallies(entity)[t], number, add);
-    }
-    return ST_OK;
-}
-
-static inline void tally_words(struct entity *entity, size_t window, const struct fact_view *words,
-                               uint64_t members, bool add)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    const struct tally_spec *spec = facts->tallies + facts->first_tally[window];
-    const struct tally_spec *end = facts->tallies + facts->first_tally[window + 1];
-    for (struct tally *tally = entity_tallies(entity) + facts->first_tally[window]; spec < end; spec++, tally++) {
-        if ((members & spec->member) == 0)
-            continue;
-        tally_member(tally, add);
-        if (spec->word != 0)
-            tally_number(entity, tally, fact_number(words, spec->word, spec->at), add);
-    }
-}
-
-/* A value without a code. */
-static enum status pass_other(struct entity *entity, const struct code_spec *spec, struct coded *coded,
-                              uint64_t index, bool add, struct error *err)
-{
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[spec->aggregate];
-    const uint64_t before = coded_bytes(coded);
-    TRY(entity_measure(entity, index, err));
-    if (coded->others == NULL)
-        coded->others = mem_alloc(sizeof *coded->others);
-    count_member(entity_spec_of(entity->log), aggregate, coded->others, scratch->measures, add, &scratch->value);
-    entity->nested_bytes += coded_bytes(coded) - before;
-    return ST_OK;
-}
-
-static void add_code(struct entity *entity, struct coded *coded, uint64_t code)
-{
-    const size_t before = code_counts_footprint(&coded->codes);
-    code_counts_add(&coded->codes, code);
-    entity->nested_bytes += code_counts_footprint(&coded->codes) - before;
-}
-
-static enum status pass_codes(struct entity *entity, size_t window, uint64_t index, const struct fact_view *words,
-                              uint64_t members, bool add, struct error *err)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    for (size_t c = facts->first_code[window]; c < facts->first_code[window + 1]; c++) {
-        const struct code_spec *spec = &facts->codes[c];
-        struct coded *coded = &entity_coded(entity)[c];
-        if ((members & spec->member) == 0)
-            continue;
-        const uint64_t code = fact_code(words, spec->word, spec->at);
-        if (code == 0)
-            TRY(pass_other(entity, spec, coded, index, add, err));
-        else if (add)
-            add_code(entity, coded, code);
-        else
-            code_counts_remove(&coded->codes, code); /* its memory stays */
-        coded->count += add ? 1 : -1;
-    }
-    return ST_OK;
-}
-
-/* The event, number i of its chunk, enters or leaves the window. */
-static inline enum status pass(struct entity *entity, size_t window,
-                               const struct event_chunk *chunk, size_t i, bool add,
-                               struct error *err)
-{
-    const struct entity_facts *facts = &entity->log->facts;
-    const struct fact_view words = event_chunk_facts(chunk, i);
-    const uint64_t members = fact_members(&words);
-    if (__builtin_expect((members & FACT_WIDE) != 0, 0))
-        TRY(tally_wide(entity, window, chunk->start + i, members, add, err));
-    else
-        tally_words(entity, window, &words, members, add);
-    if (facts->first_code[window] < facts->first_code[window + 1])
-        TRY(pass_codes(entity, window, chunk->start + i, &words, members, add, err));
-    if (facts->first_stated[window] == facts->first_stated[window + 1])
-        return ST_OK;
-    return pass_states(entity, window, chunk->start + i, &words, add, err);
-}
-
-static inline enum status pass_index(struct entity *entity, size_t window, uint64_t index, bool add,
-                              struct error *err)
-{
-    struct event_chunk *chunk = &entity->open;
-    if (index < chunk->start)
-        TRY(entity_find_chunk(entity, index, &chunk, err));
-    return pass(entity, window, chunk, index - chunk->start, add, err);
-}
-
 /* --- edges ------------------------------------------------------------------------------------ */
+
+static inline enum status chunk_of(struct entity *entity, uint64_t index, struct event_chunk **out, struct error *err)
+{
+    *out = &entity->open;
+    return index >= entity->open.start ? ST_OK : entity_find_chunk(entity, index, out, err);
+}
+
+static inline enum status pass_index(struct entity *entity, size_t w, uint64_t index, enum passing passing,
+                                     struct error *err)
+{
+    struct event_chunk *chunk;
+    TRY(chunk_of(entity, index, &chunk, err));
+    return window_aggregates_pass(entity, w, w + 1, chunk, index - chunk->start, passing, err);
+}
 
 /* The chunk of an event that the window's begin is about to pass, loaded: mostly the one it passed
  * before. */
@@ -581,25 +202,35 @@ static inline enum status raise_low(struct entity *entity, size_t w, uint32_t lo
     for (; edges->low < low; edges->low++) {
         struct event_chunk *chunk;
         TRY(low_chunk(entity, edges, edges->low, &chunk, err));
-        TRY(pass(entity, w, chunk, edges->low - chunk->start, false, err));
+        TRY(window_aggregates_pass(entity, w, w + 1, chunk, edges->low - chunk->start, PASSING_OUT, err));
     }
     return ST_OK;
 }
 
-static inline enum status raise_high(struct entity *entity, size_t w, uint32_t high,
-                                     struct error *err)
+/* The event enters those of the windows that stand right before it and want it. */
+static enum status enter(struct entity *entity, size_t from, size_t to, const struct event_chunk *chunk, uint32_t index,
+                         struct error *err)
 {
-    struct window_edges *edges = &entity_edges(entity)[w];
-    for (; edges->high < high; edges->high++)
-        TRY(pass_index(entity, w, edges->high, true, err));
+    const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted;
+    struct window_edges *edges = entity_edges(entity);
+    for (size_t w = from; w < to; w++) {
+        size_t end = w;
+        while (end < to && edges[end].high == index && index < wanted[end].high)
+            edges[end++].high++;
+        if (end == w)
+            continue;
+        TRY(window_aggregates_pass(entity, w, end, chunk, index - chunk->start, PASSING_IN, err));
+        w = end;
+    }
     return ST_OK;
 }
 
-/* Windows that end later, event by event: what several of them gain is decoded once. */
-static enum status raise_together(struct entity *entity, size_t from, size_t to, struct error *err)
+/* Windows that end later, event by event: what several of them gain is looked at once. */
+static enum status raise_high(struct entity *entity, size_t from, size_t to, struct error *err)
 {
     const struct window_edges *wanted = entity_scratch_of(entity->log)->wanted, *edges = entity_edges(entity);
     for (;;) {
+        struct event_chunk *chunk;
         uint32_t next = UINT32_MAX;
         for (size_t w = from; w < to; w++) {
             if (edges[w].high < wanted[w].high && edges[w].high < next)
@@ -607,10 +238,8 @@ static enum status raise_together(struct entity *entity, size_t from, size_t to,
         }
         if (next == UINT32_MAX)
             return ST_OK;
-        for (size_t w = from; w < to; w++) {
-            if (edges[w].high == next && next < wanted[w].high)
-                TRY(raise_high(entity, w, next + 1, err));
-        }
+        TRY(chunk_of(entity, next, &chunk, err));
+        TRY(enter(entity, from, to, chunk, next, err));
     }
 }
 
@@ -620,11 +249,11 @@ static enum status lower(struct entity *entity, size_t w, const struct window_ed
 {
     struct window_edges *edges = &entity_edges(entity)[w];
     while (edges->high > wanted->high) {
-        TRY(pass_index(entity, w, edges->high - 1, false, err));
+        TRY(pass_index(entity, w, edges->high - 1, PASSING_OUT, err));
         edges->high--;
     }
     while (edges->low > wanted->low) {
-        TRY(pass_index(entity, w, edges->low - 1, true, err));
+        TRY(pass_index(entity, w, edges->low - 1, PASSING_IN, err));
         edges->low--;
     }
     return ST_OK;
@@ -635,10 +264,9 @@ static enum status lower(struct entity *entity, size_t w, const struct window_ed
 static enum status move_windows(struct entity *entity, size_t from, size_t to, uint64_t index,
                                 struct error *err)
 {
-    const bool together = entity->log->decodes;
-    struct event_chunk *chunk = &entity->open;
-    if (index < chunk->start)
-        TRY(entity_find_chunk(entity, index, &chunk, err));
+    struct event_chunk *chunk;
+    bool gain_this = true; /* all of them, and nothing else */
+    TRY(chunk_of(entity, index, &chunk, err));
     const int64_t time_us = event_chunk_time(chunk, index - chunk->start);
     for (size_t w = from; w < to; w++) {
         struct window_edges *edges = &entity_edges(entity)[w];
@@ -649,10 +277,9 @@ static enum status move_windows(struct entity *entity, size_t from, size_t to, u
         TRY(raise_low(entity, w, wanted->low, err));
         if (edges->high > wanted->high || edges->low > wanted->low)
             TRY(lower(entity, w, wanted, err));
-        if (!together)
-            TRY(raise_high(entity, w, wanted->high, err));
+        gain_this &= edges->high == index && wanted->high == index + 1;
     }
-    return together ? raise_together(entity, from, to, err) : ST_OK;
+    return gain_this ? enter(entity, from, to, chunk, (uint32_t)index, err) : raise_high(entity, from, to, err);
 }
 
 enum status entity_window_move(struct entity *entity, int window, uint64_t index, struct error *err)
@@ -681,95 +308,15 @@ enum status entity_windows_inserted(struct entity *entity, uint64_t index, int64
         if (index < edges->low)
             edges->low++;
         else
-            TRY(pass_index(entity, w, index, true, err));
+            TRY(pass_index(entity, w, index, PASSING_IN, err));
     }
     return ST_OK;
 }
 
-int64_t entity_window_members(struct entity *entity, size_t i, struct bytes group)
+enum status entity_aggregates(struct entity *entity, size_t position, struct value *out, struct arena *arena,
+                              struct error *err)
 {
-    const struct aggregate_spec *aggregate = &entity_spec_of(entity->log)->aggregates[i];
-    const int tally = entity->log->facts.tally_of[i], code = entity->log->facts.code_of[i];
-    if (tally != TALLY_NONE)
-        return entity_tallies(entity)[tally].count;
-    if (code != TALLY_NONE)
-        return entity_coded(entity)[code].count;
-    const struct aggregate_state *state = entity_state(entity, i);
-    if (aggregate->group_count > 0)
-        state = group_state(entity, i, group, false);
-    return state == NULL ? 0 : state->count;
-}
-
-/* --- results ---------------------------------------------------------------------------------- */
-
-static enum status looked_up_result(struct entity *entity, size_t i, int64_t members,
-                                    struct bytes group, struct value *out, struct arena *arena,
-                                    struct error *err)
-{
-    const int window = entity_spec_of(entity->log)->aggregates[i].window;
-    const struct window_edges *edges = &entity_edges(entity)[window];
-    group = arena_copy(arena, group); /* the members' keys go where it is */
-    return entity_look_up(entity, i, group, members, edges->low, edges->high, out, arena, err);
-}
-
-static enum status state_result(struct entity *entity, size_t i, uint64_t index, struct value *out,
-                                struct arena *arena, struct error *err)
-{
-    struct entity_scratch *scratch = entity_scratch_of(entity->log);
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const struct aggregate_spec *aggregate = &spec->aggregates[i];
-    struct aggregate_state *state = entity_state(entity, i);
-    struct bytes group = BYTES_NONE;
-    if (entity_is_top(entity, i))
-        return entity_top_result(entity, i, out, err);
-    if (aggregate->group_count > 0) {
-        TRY(entity_measure(entity, index, err));
-        group = entity_group_key(aggregate, scratch->measures, &scratch->group);
-        state = group_state(entity, i, group, false);
-    }
-    if (entity_is_looked_up(spec, aggregate))
-        return looked_up_result(entity, i, state == NULL ? 0 : state->count, group, out, arena,
-                                err);
-    *out = aggregate_state_result(state, aggregate, arena);
-    return ST_OK;
-}
-
-static struct value huge_result(const struct tally *tally, const struct aggregate_spec *aggregate)
-{
-    return aggregate_total_result(tally->count, tally->huge, aggregate);
-}
-
-static int64_t distinct_count(const struct coded *coded)
-{
-    return (int64_t)code_counts_distinct(&coded->codes) + aggregate_state_distinct(coded->others);
-}
-
-enum status entity_aggregates(struct entity *entity, size_t position, struct value *out,
-                              struct arena *arena, struct error *err)
-{
-    const struct entity_log_spec *spec = entity_spec_of(entity->log);
-    const int *tally_of = entity->log->facts.tally_of;
     const uint64_t index = entity_first_index(entity) + position;
-    TRY(move_windows(entity, 0, spec->window_count, index, err));
-    for (size_t i = 0; i < spec->aggregate_count; i++) {
-        const struct aggregate_spec *aggregate = &spec->aggregates[i];
-        if (entity->log->facts.code_of[i] != TALLY_NONE) {
-            value_set_integer(&out[i], VALUE_INT, distinct_count(&entity_coded(entity)[entity->log->facts.code_of[i]]));
-            continue;
-        }
-        if (tally_of[i] == TALLY_NONE) {
-            TRY(state_result(entity, i, index, &out[i], arena, err));
-            continue;
-        }
-        const struct tally *tally = &entity_tallies(entity)[tally_of[i]];
-        if (entity->log->facts.looked_up[i])
-            TRY(looked_up_result(entity, i, tally->count, BYTES_NONE, &out[i], arena, err));
-        else if (aggregate->kind == AGGREGATE_COUNT)
-            value_set_integer(&out[i], VALUE_INT, tally->count);
-        else if (__builtin_expect(tally->is_huge, 0))
-            out[i] = huge_result(tally, aggregate);
-        else
-            aggregate_small_result(&out[i], tally->count, tally->sum, aggregate);
-    }
-    return ST_OK;
+    TRY(move_windows(entity, 0, entity_spec_of(entity->log)->window_count, index, err));
+    return window_aggregates_results(entity, index, out, arena, err);
 }

@@ -1,6 +1,6 @@
 /*
- * entity_windows: an entity's windows and the running aggregates over them. A window follows the
- * event that is evaluated: what its edges pass is added to its aggregates or taken away.
+ * entity_windows: where an entity's windows stand. A window follows the event that is evaluated: what its edges pass is
+ * added to its aggregates (window_aggregates.h) or taken away.
  * Private to the entity log.
  */
 #ifndef WEIR_STATE_ENTITY_WINDOWS_H
@@ -10,12 +10,8 @@
 
 /* Where an entity of this log has its windows: rooms that are zeroed, of alignment 16. */
 void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out);
-/* Whether some window's aggregate needs more of an event than its facts: then events are passed by all windows at once. */
-bool entity_windows_decode(const struct entity_log *log);
-void entity_windows_fini(struct entity *entity);
 /* Of an entity that starts again, its indexes too. */
 void entity_windows_clear(struct entity *entity);
-uint64_t entity_windows_footprint(const struct entity *entity);
 
 /* An event went in at this index: a window that reaches over it must count it, one that lies behind
  * it moves up. */
@@ -34,7 +30,5 @@ void entity_windows_prefetch_sealed(const struct entity *entity);
 /* Moves the window to where it stands for the event at this index. */
 MUST_CHECK enum status entity_window_move(struct entity *entity, int window, uint64_t index,
                                           struct error *err);
-/* How many events aggregate i holds, of this group. */
-int64_t entity_window_members(struct entity *entity, size_t i, struct bytes group);
 
 #endif
