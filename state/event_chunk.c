@@ -114,7 +114,7 @@ void event_chunk_give_back_room(struct event_chunk *chunk)
         resize(chunk, size);
 }
 
-/* --- bare, small, narrow and wide ------------------------------------------------------------- */
+/* --- bare, small, narrow, long and wide ------------------------------------------------------------- */
 
 /* What the first event is put in as. */
 static void start_over(struct event_chunk *chunk, int64_t time_us, int64_t offset, bool is_bare, const uint64_t *words)
@@ -194,9 +194,10 @@ static bool facts_fit(const struct event_chunk *chunk, enum fact_width width)
 /* The least wide facts that hold all events', and these words, where the chunk's own do not. */
 static enum fact_width wider(const struct event_chunk *chunk, const uint64_t *words)
 {
-    const bool narrow = chunk->facts_width == FACTS_SMALL && fact_words_fit(chunk->facts, FACTS_NARROW, words) &&
-                        facts_fit(chunk, FACTS_NARROW);
-    return narrow ? FACTS_NARROW : FACTS_WIDE;
+    enum fact_width width = chunk->facts_width + 1;
+    while (width < FACTS_WIDE && !(fact_words_fit(chunk->facts, width, words) && facts_fit(chunk, width)))
+        width++;
+    return width;
 }
 
 static void write_facts(struct event_chunk *chunk, size_t i, const uint64_t *words)
@@ -272,8 +273,10 @@ static void build_again(struct event_chunk *chunk)
 /* Whether no event needs facts of this width any more. */
 static bool facts_could_be_smaller(const struct event_chunk *chunk)
 {
-    return chunk->facts_width > FACTS_SMALL &&
-           (facts_fit(chunk, FACTS_SMALL) || (chunk->facts_width > FACTS_NARROW && facts_fit(chunk, FACTS_NARROW)));
+    bool could = false;
+    for (enum fact_width width = FACTS_SMALL; width < chunk->facts_width && !could; width++)
+        could = facts_fit(chunk, width);
+    return could;
 }
 
 /* --- rests ------------------------------------------------------------------------------------ */

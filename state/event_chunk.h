@@ -10,7 +10,7 @@
  *     bare:   i32 milliseconds after the base time, i32 offset after the base offset
  *     narrow: the same, u16 at, u16 size of the rest; a bare event's is 0
  *     wide:   i64 time, i64 offset, u32 at, u32 size
- * and so, independently, are the facts that follow in each entry: small, narrow or wide. The chunk turns wider when an
+ * and so, independently, are the facts that follow in each entry: small, narrow, long or wide. The chunk turns wider when an
  * event needs it, and may be narrower again when events are taken out.
  *
  * The row of a sealed chunk:

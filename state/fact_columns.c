@@ -47,6 +47,7 @@ static struct bytes code_of(const struct fact_view *view, const struct fact_colu
     switch (view->width) {
     case FACTS_SMALL: at = (const void *)&view->form->codes->codes[at[column->at.small]]; break;
     case FACTS_NARROW: at += column->at.narrow; break;
+    case FACTS_LONG: at += column->at.longs; break;
     case FACTS_WIDE: at += column->word * sizeof(uint64_t); break;
     }
     const size_t size_at = (view->width == FACTS_NARROW ? sizeof(uint32_t) : sizeof(uint64_t)) - 1;

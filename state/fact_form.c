@@ -13,22 +13,25 @@ static size_t members_size(size_t class_count)
     return size;
 }
 
-/* Codes come last, so that all else lies at the same place in both. */
+/* Codes come last, so that all else lies at the same place in all that are not wide. */
 static void place(struct fact_form *form, size_t word, enum fact_kind kind, size_t size)
 {
     const uint32_t at = (uint32_t)form->sizes[FACTS_SMALL];
-    ENSURE(form->sizes[FACTS_NARROW] == at);
-    form->slots[word - 1] = (struct fact_slot){ kind, { at, at } };
-    form->sizes[FACTS_SMALL] += size;
-    form->sizes[FACTS_NARROW] += size;
+    form->slots[word - 1] = (struct fact_slot){ kind, { at, at, at } };
+    for (enum fact_width width = FACTS_SMALL; width < FACTS_WIDE; width++) {
+        ENSURE(form->sizes[width] == at);
+        form->sizes[width] += size;
+    }
 }
 
 static void place_code(struct fact_form *form, size_t word)
 {
-    const struct fact_place at = { (uint32_t)form->sizes[FACTS_SMALL], (uint32_t)form->sizes[FACTS_NARROW] };
+    const struct fact_place at = { (uint32_t)form->sizes[FACTS_SMALL], (uint32_t)form->sizes[FACTS_NARROW],
+                                   (uint32_t)form->sizes[FACTS_LONG] };
     form->slots[word - 1] = (struct fact_slot){ FACT_CODE, at };
     form->sizes[FACTS_SMALL] += sizeof(uint8_t);
     form->sizes[FACTS_NARROW] += sizeof(uint32_t);
+    form->sizes[FACTS_LONG] += sizeof(uint64_t);
     if (form->codes == NULL)
         form->codes = mem_alloc(sizeof *form->codes);
 }
@@ -39,7 +42,7 @@ void fact_form_init(struct fact_form *form, size_t class_count, const enum fact_
     const size_t members = members_size(class_count);
     *form = (struct fact_form){
         .word_count = word_count,
-        .sizes = { members, members, word_count * sizeof(uint64_t) },
+        .sizes = { members, members, members, word_count * sizeof(uint64_t) },
         .members_mask = UINT64_MAX >> (sizeof(uint64_t) - members) * BYTE_BITS,
         .members_bits = (int)(members * BYTE_BITS),
     };

@@ -1,12 +1,13 @@
 /*
- * fact_form: how an event's fact words (entity_facts.h) lie beside it: small or narrow, in as few bytes as they mostly need,
- * or wide, as they are. Which of them is a chunk's choice (event_chunk.h). There are as many of them as remembered
+ * fact_form: how an event's fact words (entity_facts.h) lie beside it: small, narrow or long, in as few bytes as they mostly
+ * need, or wide, as they are. Which of them is a chunk's choice (event_chunk.h). There are as many of them as remembered
  * events, and memory is what decides how many keys need no look at the disk.
  *
  *     small:  the bits of the classes, FACT_WIDE behind them, in 1, 2, 4 or 8 bytes
  *             | per word that is no code: a number of 32 bits, or a hash as it is
  *             | per code: its number in the form's dictionary, in 1
  *     narrow: the same, but per code: at most three bytes, and in a fourth how many + 1
+ *     long:   the same, but each code as it is, in 8
  *     wide:   each word in 8 bytes
  */
 #ifndef WEIR_STATE_FACT_FORM_H
@@ -22,17 +23,17 @@
 #define FACT_WIDE (UINT64_C(1) << 63)
 enum { FACT_CLASSES_MAX = 63 }; /* bits in word 0 beside it */
 enum fact_kind { FACT_NUMBER, FACT_CODE, FACT_ID };
-enum fact_width { FACTS_SMALL, FACTS_NARROW, FACTS_WIDE };
+enum fact_width { FACTS_SMALL, FACTS_NARROW, FACTS_LONG, FACTS_WIDE };
 
 /* Where a word lies, in bytes from the event's facts; in a wide event word n lies at 8 n. */
 struct fact_place {
-    uint32_t small, narrow;
+    uint32_t small, narrow, longs;
 };
 
 struct fact_form {
     size_t word_count; /* 0: there are no facts */
     size_t sizes[FACTS_WIDE + 1]; /* bytes of an event's facts, by width */
-    uint64_t members_mask;        /* of 8 bytes at the beginning of small or narrow facts: the members */
+    uint64_t members_mask;        /* of 8 bytes at the beginning of facts that are not wide: the members */
     int members_bits;
     struct fact_slot {
         enum fact_kind kind;
@@ -73,7 +74,7 @@ static inline uint64_t fact_code_widened(uint32_t code)
     return (code & ((UINT32_C(1) << SIZE_AT) - 1)) | (uint64_t)(code >> SIZE_AT) << WIDE_SIZE_AT;
 }
 
-/* Whether small or narrow facts can have the word; for small ones a code gets a number, if there is one left. */
+/* Whether facts that are not wide can have the word; for small ones a code gets a number, if there is one left. */
 static inline bool fact_word_fits(const struct fact_form *form, enum fact_width width, enum fact_kind kind, uint64_t word)
 {
     if (kind == FACT_ID)
@@ -82,7 +83,7 @@ static inline bool fact_word_fits(const struct fact_form *form, enum fact_width 
         return (int32_t)word == (int64_t)word;
     if (width == FACTS_SMALL)
         return word == 0 || code_dictionary_assign(form->codes, word) != 0;
-    return fact_code_widened(fact_code_narrowed(word)) == word;
+    return width == FACTS_LONG || fact_code_widened(fact_code_narrowed(word)) == word;
 }
 
 static inline bool fact_words_fit(const struct fact_form *form, enum fact_width width, const uint64_t *words)
@@ -96,9 +97,10 @@ static inline bool fact_words_fit(const struct fact_form *form, enum fact_width 
 /* The least wide that holds them. */
 static inline enum fact_width fact_width_of(const struct fact_form *form, const uint64_t *words)
 {
-    if (fact_words_fit(form, FACTS_SMALL, words))
-        return FACTS_SMALL;
-    return fact_words_fit(form, FACTS_NARROW, words) ? FACTS_NARROW : FACTS_WIDE;
+    enum fact_width width = FACTS_SMALL;
+    while (width < FACTS_WIDE && !fact_words_fit(form, width, words))
+        width++;
+    return width;
 }
 
 static inline bool fact_write_code(const struct fact_form *form, enum fact_width width, uint64_t code,
@@ -107,6 +109,10 @@ static inline bool fact_write_code(const struct fact_form *form, enum fact_width
     if (width == FACTS_SMALL) {
         out[at.small] = code_dictionary_assign(form->codes, code);
         return out[at.small] != 0 || code == 0;
+    }
+    if (width == FACTS_LONG) {
+        memcpy(out + at.longs, &code, sizeof code);
+        return true;
     }
     const uint32_t narrow = fact_code_narrowed(code);
     memcpy(out + at.narrow, &narrow, sizeof narrow);
@@ -120,7 +126,7 @@ static inline bool fact_write_number(uint64_t word, uint8_t *out)
     return number == (int64_t)word;
 }
 
-/* Small or narrow. false: they do not fit, and what is there now means nothing. */
+/* Not wide. false: they do not fit, and what is there now means nothing. */
 static inline bool fact_form_write(const struct fact_form *form, enum fact_width width, const uint64_t *words, uint8_t *out)
 {
     bool fits = true;
@@ -155,10 +161,10 @@ static inline uint64_t fact_members(const struct fact_view *view)
     return (word ^ top << (view->form->members_bits - 1)) | top << 63;
 }
 
-static inline uint64_t fact_wide(const struct fact_view *view, size_t word)
+static inline uint64_t fact_whole(const struct fact_view *view, size_t at)
 {
     uint64_t whole;
-    memcpy(&whole, view->at + word * sizeof whole, sizeof whole);
+    memcpy(&whole, view->at + at, sizeof whole);
     return whole;
 }
 
@@ -172,28 +178,28 @@ static inline uint32_t fact_half(const struct fact_view *view, uint32_t at)
 /* Of a word of which the kind, and where it is, are known. */
 static inline int64_t fact_number(const struct fact_view *view, size_t word, struct fact_place at)
 {
-    return view->width == FACTS_WIDE ? (int64_t)fact_wide(view, word) : (int32_t)fact_half(view, at.small);
+    return view->width == FACTS_WIDE ? (int64_t)fact_whole(view, word * sizeof(uint64_t)) : (int32_t)fact_half(view, at.small);
 }
 
 static inline uint64_t fact_code(const struct fact_view *view, size_t word, struct fact_place at)
 {
     if (__builtin_expect(view->width == FACTS_SMALL, 1))
         return view->form->codes->codes[view->at[at.small]];
-    return view->width == FACTS_WIDE ? fact_wide(view, word) : fact_code_widened(fact_half(view, at.narrow));
+    if (view->width == FACTS_NARROW)
+        return fact_code_widened(fact_half(view, at.narrow));
+    return fact_whole(view, view->width == FACTS_LONG ? at.longs : word * sizeof(uint64_t));
 }
 
 /* word > 0 */
 static inline uint64_t fact_word(const struct fact_view *view, size_t word)
 {
     const struct fact_slot *slot = &view->form->slots[word - 1];
-    uint64_t hash;
     switch (slot->kind) {
     case FACT_NUMBER: return (uint64_t)fact_number(view, word, slot->at);
     case FACT_CODE: return fact_code(view, word, slot->at);
     case FACT_ID: break;
     }
-    memcpy(&hash, view->at + (view->width == FACTS_WIDE ? word * sizeof hash : slot->at.small), sizeof hash);
-    return hash;
+    return fact_whole(view, view->width == FACTS_WIDE ? word * sizeof(uint64_t) : slot->at.small);
 }
 
 /* As fact_words_fit. */

@@ -82,6 +82,7 @@ Test(code_dictionary, short_texts_are_told_by_facts_of_each_width_that_holds_the
         const uint64_t words[] = { 0, code_of_text(texts[i]) };
         cr_assert_eq(fact_words_fit(&form, FACTS_NARROW, words), strlen(texts[i]) <= 3);
         check_told(&form, FACTS_SMALL, texts[i]);
+        check_told(&form, FACTS_LONG, texts[i]);
         check_told(&form, FACTS_WIDE, texts[i]);
         if (strlen(texts[i]) <= 3)
             check_told(&form, FACTS_NARROW, texts[i]);
