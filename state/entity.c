@@ -307,7 +307,7 @@ static void forget_older(struct entity *entity, int64_t newest_us)
     if (entity_first_index(entity) == first)
         return;
     entity_scratch_of(entity->log)->measured = NULL;
-    entity_windows_forgot(entity, entity_first_index(entity));
+    entity_windows_forgot(entity, entity_first_index(entity), expired);
     count_from_first(entity);
 }
 

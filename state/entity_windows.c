@@ -52,11 +52,13 @@ void entity_windows_clear(struct entity *entity)
         clear_window(entity, w, 0);
 }
 
-void entity_windows_forgot(struct entity *entity, uint64_t end)
+void entity_windows_forgot(struct entity *entity, uint64_t end, size_t chunks)
 {
     for (size_t w = 0; w < entity_spec_of(entity->log)->window_count; w++) {
-        if (entity_edges(entity)[w].low < end)
+        struct window_edges *edges = &entity_edges(entity)[w];
+        if (edges->low < end)
             clear_window(entity, w, (uint32_t)end);
+        edges->low_chunk -= edges->low_chunk < chunks ? edges->low_chunk : (uint32_t)chunks;
     }
 }
 
@@ -87,8 +89,8 @@ void entity_windows_prefetch(const struct entity *entity)
     for (; edges < end; edges++) {
         if (edges->low >= entity->open.start)
             prefetch_leaving(&entity->open, edges->low);
-        else if (edges->low_chunk < entity->sealed_count)
-            bytes_prefetch(bytes_of(&entity->sealed[edges->low_chunk], sizeof *entity->sealed));
+        else if (edges->low_chunk < entity->sealed_count) /* and the next one, which is there if it is not the open one */
+            bytes_prefetch(bytes_of(&entity->sealed[edges->low_chunk], 2 * sizeof *entity->sealed));
     }
 }
 
@@ -99,8 +101,12 @@ void entity_windows_prefetch_sealed(const struct entity *entity)
         if (edges->low >= entity->open.start || edges->low_chunk >= entity->sealed_count)
             continue;
         const struct event_chunk *chunk = &entity->sealed[edges->low_chunk];
-        if (chunk->loaded && edges->low - chunk->start < chunk->count)
-            prefetch_leaving(chunk, edges->low);
+        if (!chunk->loaded || edges->low - chunk->start >= chunk->count)
+            continue;
+        prefetch_leaving(chunk, edges->low);
+        const struct event_chunk *next = entity_chunk(entity, (size_t)edges->low_chunk + 1);
+        if (edges->low + 1 == next->start && next->loaded) /* where the window begins then */
+            prefetch(event_chunk_entry(next, 0));
     }
 }
 

@@ -17,8 +17,8 @@ void entity_windows_clear(struct entity *entity);
  * it moves up. */
 MUST_CHECK enum status entity_windows_inserted(struct entity *entity, uint64_t index,
                                                int64_t time_us, struct error *err);
-/* The events before `end` are gone: a window that reached there is rebuilt when it is needed. */
-void entity_windows_forgot(struct entity *entity, uint64_t end);
+/* The events before `end` are gone, and so many chunks: a window that reached there is rebuilt when it is needed. */
+void entity_windows_forgot(struct entity *entity, uint64_t end, size_t chunks);
 /* Every index is less by so much now; none of a window was less. */
 void entity_windows_renumbered(struct entity *entity, uint32_t by);
 
