@@ -114,9 +114,16 @@ static void check_layout(const struct plan *plan)
     }
     for (size_t i = 0; i < stream->aggregate_count; i++)
         cr_assert_eq(stream->aggregates[i].slot, (int)(stream->named_count + i));
-    for (size_t i = 0; i < stream->feature_count; i++)
-        cr_assert_eq(stream->features[i].slot,
-                     (int)(stream->named_count + stream->aggregate_count + i));
+    size_t computed = 0;
+    for (size_t i = 0; i < stream->feature_count; i++) {
+        const struct plan_feature *feature = &stream->features[i];
+        const int own = (int)(stream->named_count + stream->aggregate_count + i), same = expression_slot(feature->program);
+        cr_assert_eq(feature->is_computed, same < 0, "%s", feature->name);
+        cr_assert_eq(feature->slot, feature->is_computed ? own : same, "%s", feature->name);
+        if (feature->is_computed)
+            cr_assert_eq(stream->computed[computed++], feature, "%s", feature->name);
+    }
+    cr_assert_eq(stream->computed_count, computed);
     cr_assert_eq(stream->slot_count,
                  stream->named_count + stream->aggregate_count + stream->feature_count);
     for (size_t i = 0; i < stream->aggregate_count; i++) {
@@ -208,6 +215,37 @@ Test(plan, equal_measures_and_windows_are_one)
     cr_assert_eq(stream->window_count, 2);
     cr_assert_eq(stream->measure_count, 2);
     cr_assert_eq(stream->aggregate_count, 4);
+    loaded_fini(&loaded);
+}
+
+Test(plan, a_feature_that_is_another_name_has_no_slot_of_its_own)
+{
+    struct loaded loaded =
+        load_sound(HEAD "features:\n"
+                        "  third: second\n"
+                        "  computed: second + 1\n"
+                        "  second: first\n"
+                        "  first: count(over 1m)\n"
+                        "  fourth: computed\n"
+                        "  amount: cents\n"
+                        "rules:\n"
+                        "  r: { severity: low, when: third > 5 and fourth > 5 and amount > 5 }\n");
+    const struct plan_stream *stream = &loaded.plan->streams[0];
+    const struct plan_rule *rule = &loaded.plan->rules[0];
+    check_layout(loaded.plan);
+    cr_assert_eq(stream->computed_count, 1);
+    cr_assert_str_eq(stream->computed[0]->name, "computed");
+    for (size_t i = 0; i < stream->feature_count; i++) {
+        const struct plan_feature *feature = &stream->features[i];
+        int slot = stream->aggregates[0].slot;
+        if (strcmp(feature->name, "computed") == 0 || strcmp(feature->name, "fourth") == 0)
+            slot = stream->computed[0]->slot;
+        else if (strcmp(feature->name, "amount") == 0)
+            for (slot = 0; strcmp(stream->slots_named[slot].name, "cents") != 0; slot++) {}
+        cr_assert_eq(feature->slot, slot, "%s", feature->name);
+    }
+    cr_assert_eq(rule->aggregate_count, 1);
+    cr_assert_eq(rule->aggregates[0], 0);
     loaded_fini(&loaded);
 }
 
