@@ -14,12 +14,13 @@ struct code_count {
 
 enum { SLOTS_MIN = 4, KEPT_BYTES = 1024, NARROW_COUNT_MAX = 15 };
 _Static_assert(NARROW_COUNT_MAX == (1 << (64 - CODE_BITS)) - 1, "a code and its number are a word");
+static const uint64_t CODE_MASK = (UINT64_C(1) << CODE_BITS) - 1, ONE = UINT64_C(1) << CODE_BITS;
 
 /* --- slots -------------------------------------------------------------------------------------- */
 
 static inline uint64_t code_at(const struct code_counts *counts, size_t i)
 {
-    return counts->is_wide ? counts->wide[i].code : counts->narrow[i] & ((UINT64_C(1) << CODE_BITS) - 1);
+    return counts->is_wide ? counts->wide[i].code : counts->narrow[i] & CODE_MASK;
 }
 
 static inline uint64_t count_at(const struct code_counts *counts, size_t i)
@@ -60,6 +61,15 @@ static inline size_t slot_of(const struct code_counts *counts, uint64_t code)
 static size_t table_bytes(const struct code_counts *counts)
 {
     return slot_count(counts) * (counts->is_wide ? sizeof *counts->wide : sizeof *counts->narrow);
+}
+
+/* The same of a narrow table. */
+static inline size_t narrow_slot_of(const struct code_counts *counts, uint64_t code)
+{
+    size_t i = home_of(counts, code);
+    while (counts->narrow[i] != 0 && (counts->narrow[i] & CODE_MASK) != code)
+        i = (i + 1) & (slot_count(counts) - 1);
+    return i;
 }
 
 /* --- tables ------------------------------------------------------------------------------------- */
@@ -113,12 +123,17 @@ void code_counts_clear(struct code_counts *counts)
 
 /* --- codes -------------------------------------------------------------------------------------- */
 
+static inline bool is_full(const struct code_counts *counts)
+{
+    const size_t slots = slot_count(counts);
+    return counts->used >= slots - slots / 4;
+}
+
 /* Where the code is or belongs, in a table that has room for it so many times. */
 static size_t slot_for(struct code_counts *counts, uint64_t code, uint64_t count)
 {
-    const size_t slots = slot_count(counts);
-    if (counts->used >= slots - slots / 4)
-        rebuild(counts, 2 * slots, counts->is_wide);
+    if (is_full(counts))
+        rebuild(counts, 2 * slot_count(counts), counts->is_wide);
     if (count > NARROW_COUNT_MAX && !counts->is_wide)
         rebuild(counts, slot_count(counts), true);
     return slot_of(counts, code);
@@ -134,18 +149,35 @@ static void add_to_table(struct code_counts *counts, uint64_t code)
     set_slot(counts, i, code, count);
 }
 
-void code_counts_add(struct code_counts *counts, uint64_t code)
+/* false: not to the table as it is. */
+static inline bool add_as_it_is(struct code_counts *counts, uint64_t code)
+{
+    if (counts->slot_count == 0) {
+        const bool is_only = counts->used == 0 || (counts->only == code && counts->used < UINT32_MAX);
+        counts->only = is_only ? code : counts->only;
+        counts->used += is_only;
+        return is_only;
+    }
+    if (counts->is_wide || is_full(counts))
+        return false;
+    uint64_t *slot = &counts->narrow[narrow_slot_of(counts, code)];
+    if (*slot >> CODE_BITS == NARROW_COUNT_MAX)
+        return false;
+    counts->used += *slot == 0;
+    *slot = (*slot == 0 ? code : *slot) + ONE;
+    return true;
+}
+
+size_t code_counts_add(struct code_counts *counts, uint64_t code)
 {
     ENSURE(code != 0 && code >> CODE_BITS == 0);
-    if (counts->slot_count > 0)
-        return add_to_table(counts, code);
-    if (counts->used == 0 || (counts->only == code && counts->used < UINT32_MAX)) {
-        counts->only = code;
-        counts->used++;
-        return;
-    }
-    leave_only(counts);
+    if (add_as_it_is(counts, code))
+        return 0;
+    const size_t before = code_counts_footprint(counts);
+    if (counts->slot_count == 0)
+        leave_only(counts);
     add_to_table(counts, code);
+    return code_counts_footprint(counts) - before;
 }
 
 static void vacate(struct code_counts *counts, size_t hole)
@@ -170,7 +202,7 @@ void code_counts_remove(struct code_counts *counts, uint64_t code)
         counts->used--;
         return;
     }
-    const size_t i = slot_of(counts, code);
+    const size_t i = counts->is_wide ? slot_of(counts, code) : narrow_slot_of(counts, code);
     ENSURE(code != 0 && code_at(counts, i) == code);
     const uint64_t count = count_at(counts, i) - 1;
     if (count > 0)

@@ -36,7 +36,8 @@ static inline uint32_t code_counts_distinct(const struct code_counts *counts)
 void code_counts_fini(struct code_counts *counts);
 /* Back to empty; keeps a small table. */
 void code_counts_clear(struct code_counts *counts);
-void code_counts_add(struct code_counts *counts, uint64_t code); /* not 0, nor of more bits */
+/* Not 0, nor of more bits. Returns how many more bytes its footprint has now. */
+size_t code_counts_add(struct code_counts *counts, uint64_t code);
 /* The code must be there. */
 void code_counts_remove(struct code_counts *counts, uint64_t code);
 bool code_counts_has(const struct code_counts *counts, uint64_t code);

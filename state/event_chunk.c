@@ -284,7 +284,7 @@ static bool facts_could_be_smaller(const struct event_chunk *chunk)
 /* The rests lie in the order of the events, as they do until a late one comes or one is replaced. */
 static bool is_in_order(const struct event_chunk *chunk)
 {
-    for (size_t i = 1; i < chunk->count; i++) {
+    for (size_t i = 1; i < chunk->count && chunk->places != PLACE_BARE; i++) {
         if (event_chunk_place(chunk, i).at < event_chunk_place(chunk, i - 1).at)
             return false;
     }
@@ -378,28 +378,55 @@ void event_chunk_replace_rest(struct event_chunk *chunk, size_t i, struct bytes 
         chunk->written = 0;
 }
 
+/* What an entry that is not wide counts from the base. */
+struct counted {
+    int32_t ms, offset;
+};
+_Static_assert(sizeof(struct counted) == BARE_PLACE_SIZE, "it is all that a bare entry says of its place");
+
+static inline struct counted counted_at(const struct event_chunk *chunk, size_t i)
+{
+    struct counted counted;
+    memcpy(&counted, event_chunk_entry(chunk, i), sizeof counted);
+    return counted;
+}
+
+/* false: it does not fit. */
+static inline bool count_from(const struct counted *base, struct counted *counted)
+{
+    return !__builtin_sub_overflow(counted->ms, base->ms, &counted->ms) &&
+           !__builtin_sub_overflow(counted->offset, base->offset, &counted->offset);
+}
+
+static bool can_count_from(const struct event_chunk *chunk, const struct counted *base)
+{
+    bool can = true;
+    for (size_t i = 0; i < chunk->count && can; i++) {
+        struct counted counted = counted_at(chunk, i);
+        can = count_from(base, &counted);
+    }
+    return can;
+}
+
 /* What entries count from is the first one again. false: then some would not fit. */
 static bool move_base(struct event_chunk *chunk)
 {
     const struct event_place first = event_chunk_place(chunk, 0);
     if (first.time_us == chunk->base_us && first.offset == chunk->base_offset)
         return true;
-    struct narrow_place narrow;
-    struct event_chunk moved = *chunk;
-    moved.base_us = first.time_us;
-    moved.base_offset = first.offset;
-    moved.base_is_first = true;
-    for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
-        const struct event_place place = event_chunk_place(chunk, i);
-        if (!narrow_place_of(&moved, &place, &narrow))
+    if (chunk->places != PLACE_WIDE) {
+        const struct counted base = counted_at(chunk, 0);
+        if (!can_count_from(chunk, &base))
             return false;
+        for (size_t i = 0; i < chunk->count; i++) {
+            struct counted counted = counted_at(chunk, i);
+            (void)count_from(&base, &counted);
+            memcpy(entry(chunk, i), &counted, sizeof counted);
+        }
     }
-    for (size_t i = 0; i < chunk->count && chunk->places != PLACE_WIDE; i++) {
-        const struct event_place place = event_chunk_place(chunk, i);
-        (void)narrow_place_of(&moved, &place, &narrow);
-        put_place(&moved, i, &place, &narrow);
-    }
-    *chunk = moved;
+    chunk->base_us = first.time_us;
+    chunk->base_offset = first.offset;
+    chunk->base_is_first = true;
     return true;
 }
 
@@ -427,13 +454,21 @@ static void settle(struct event_chunk *chunk)
     chunk->last_us = event_chunk_time(chunk, chunk->count - 1);
 }
 
+/* Bytes of the first n events' rests. */
+static uint32_t rests_of(const struct event_chunk *chunk, size_t n)
+{
+    uint32_t bytes = 0;
+    for (size_t i = 0; i < n && chunk->places != PLACE_BARE; i++)
+        bytes += event_chunk_place(chunk, i).size;
+    return bytes;
+}
+
 void event_chunk_drop(struct event_chunk *chunk, size_t n)
 {
     ENSURE(chunk->loaded && !chunk->rests_away && n <= chunk->count);
     if (n == 0)
         return;
-    for (size_t i = 0; i < n; i++)
-        chunk->rest_bytes -= event_chunk_place(chunk, i).size;
+    chunk->rest_bytes -= rests_of(chunk, n);
     move_events(chunk, 0, n);
     chunk->count -= (uint32_t)n;
     chunk->start += (uint32_t)n;
@@ -450,9 +485,7 @@ void event_chunk_split(struct event_chunk *chunk, size_t n, struct event_chunk *
     into->stored = named.stored;
     into->rests_used = false;
     into->count = (uint32_t)n;
-    into->rest_bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        into->rest_bytes += event_chunk_place(chunk, i).size;
+    into->rest_bytes = rests_of(chunk, n);
     new_room(into, needed(into, n, into->rest_bytes));
     if (n > 0)
         memcpy(into->room, chunk->room, n * chunk->entry_size);

@@ -434,6 +434,25 @@ Test(event_chunk, agrees_with_an_array)
               seen.mixed);
 }
 
+/* Each is near enough to the first event, but the last two are not near each other. */
+Test(event_chunk, offsets_far_apart_stay_what_they_are_when_the_first_event_goes)
+{
+    enum { STEP_US = 1000, COUNT = 3 };
+    static const int64_t offsets[COUNT] = { INT64_C(1) << 32, (INT64_C(1) << 32) + INT32_MAX, (INT64_C(1) << 32) - 10 };
+    struct event_chunk chunk = { .loaded = true };
+    for (size_t i = 0; i < COUNT; i++)
+        event_chunk_insert(&chunk, i, (int64_t)i * STEP_US, offsets[i], BYTES_NONE, NULL);
+    for (size_t dropped = 0; dropped < COUNT; dropped++) {
+        for (size_t i = 0; i < chunk.count; i++) {
+            const struct event_place place = event_chunk_place(&chunk, i);
+            cr_assert_eq(place.offset, offsets[dropped + i]);
+            cr_assert_eq(place.time_us, (int64_t)(dropped + i) * STEP_US);
+        }
+        event_chunk_drop(&chunk, 1);
+    }
+    event_chunk_fini(&chunk);
+}
+
 Test(event_chunk, a_damaged_row_of_an_old_layout_is_corrupt_at_worst)
 {
     static const struct layout_column wanted[] = { { "m", { VALUE_INT, 0, true } },
