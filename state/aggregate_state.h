@@ -1,7 +1,7 @@
 /*
  * aggregate_state: one running aggregate over the events of a window, for one group. Every kind can
  * add and take away in any order, so a window's edges may move both ways: sums are exact integers
- * (wide), distinct, min and max keep the values in multisets; of numbers a min or max mostly keeps its top alone.
+ * (wide), distinct, min and max keep the values in multisets.
  *
  * Lives in memory only and is rebuilt from events. One thread.
  */
@@ -74,19 +74,12 @@ struct aggregate_totals {
     struct wide squares;
 };
 
-/* The smallest or largest of some numbers, as far as it is known without them (entity_tops.h). */
-struct top_number {
-    int64_t number;
-    enum { TOP_KNOWN, TOP_LEFT, TOP_UNKNOWN } state;
-};
-
 /* There is one for every aggregate and group of every entity: what few kinds need lies elsewhere. */
 struct aggregate_state {
     int64_t count;
     struct aggregate_totals *totals; /* SUM, AVG, STDDEV; NULL until there is a number */
     struct map *values;        /* DISTINCT: stored form of a value -> int64 count */
-    struct extremes *extremes; /* MIN, MAX; of numbers only if there are many */
-    struct top_number top;
+    struct extremes *extremes; /* MIN, MAX */
 };
 
 /* The exact number that a sum takes of a value; false: it is none. */

@@ -46,6 +46,17 @@ struct coded {
     struct aggregate_state *others; /* of those that have no code; NULL until there is one */
 };
 
+/* The smallest or largest number of a window, as far as it is known without the others (entity_tops.h). */
+struct top {
+    int64_t number;
+    struct extremes *order; /* of all of them, if it was needed; then it alone knows */
+    uint32_t count;
+    enum { TOP_KNOWN, TOP_LEFT, TOP_UNKNOWN } state;
+};
+
+/* An event enters windows, or leaves them. */
+enum passing { PASSING_IN, PASSING_OUT };
+
 /*
  * An entity is the value of its key in the log's map, and the room for its windows is behind it (entity_rooms): all that an
  * event always touches lies together. There are as many of them as keys in memory, so they are small.
@@ -59,7 +70,7 @@ struct entity {
     uint64_t next_number; /* of the row of a chunk to be sealed */
     uint32_t sealed_count, dropped_count;
     uint32_t footprint;    /* at most UINT32_MAX, and without itself, which the map counts */
-    uint64_t nested_bytes; /* held by the states, the tallies and the codes */
+    uint64_t nested_bytes; /* held by the tallies, codes, tops and states */
     uint64_t touched_in;   /* the number of the last transaction that needed it */
     /* When the whole head row was put last (overlay_epoch), if nothing in it but the open events is another now; else 0. */
     uint32_t head_epoch;
@@ -71,8 +82,8 @@ struct entity {
 
 /* Where an entity's windows are, in bytes from its beginning. */
 struct entity_rooms {
-    uint32_t tallies, edges, coded;
-    uint32_t states, groups; /* per state: without groups; group values -> state, or NULL */
+    uint32_t tallies, edges, coded, tops;
+    uint32_t states, groups; /* per state; and if any has groups: group values -> state, or NULL */
     uint32_t ids;            /* of the hashes of ids, or empty (entity_ids.c) */
     uint32_t size;
 };
@@ -174,7 +185,11 @@ static inline struct coded *entity_coded(const struct entity *entity)
 {
     return entity_room(entity, entity->log->rooms.coded);
 }
-/* State n (entity_facts.h), its groups, and what it is the state of. */
+static inline struct top *entity_tops(const struct entity *entity)
+{
+    return entity_room(entity, entity->log->rooms.tops);
+}
+/* State n (entity_facts.h), its groups if it has any, and what it is the state of. */
 static inline struct aggregate_state *entity_state(const struct entity *entity, size_t n)
 {
     return (struct aggregate_state *)entity_room(entity, entity->log->rooms.states) + n;

@@ -74,14 +74,17 @@ static size_t codes_for(struct entity_facts *facts, size_t window, const struct 
     return facts->code_count++;
 }
 
-/* Of those with a state: which takes one number of 64 bits from an event, and nothing else. */
+/* One number of 64 bits, and nothing else of an event. */
 static bool takes_numbers(const struct aggregate_spec *aggregate)
 {
-    const bool takes = aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX ||
-                       aggregate->kind == AGGREGATE_STDDEV;
     const enum value_kind kind = aggregate->argument_type.kind;
-    return takes && aggregate->group_count == 0 &&
+    return aggregate->group_count == 0 &&
            (kind == VALUE_INT || kind == VALUE_DECIMAL || kind == VALUE_TIMESTAMP || kind == VALUE_DURATION);
+}
+
+static bool is_top(const struct aggregate_spec *aggregate)
+{
+    return (aggregate->kind == AGGREGATE_MIN || aggregate->kind == AGGREGATE_MAX) && takes_numbers(aggregate);
 }
 
 static struct result_spec place_state(struct entity_facts *facts, const struct aggregate_spec *aggregate, size_t i)
@@ -89,11 +92,20 @@ static struct result_spec place_state(struct entity_facts *facts, const struct a
     struct state_spec *state = &facts->states[facts->state_count];
     *state = (struct state_spec){ .aggregate = i, .is_grouped = aggregate->group_count > 0 };
     facts->has_groups |= state->is_grouped;
-    if (facts->member_of[i] != 0 && takes_numbers(aggregate)) {
+    if (facts->member_of[i] != 0 && aggregate->kind == AGGREGATE_STDDEV && takes_numbers(aggregate))
         state->word = word_of(facts, aggregate->argument, FACT_NUMBER);
-        state->is_top = aggregate->kind != AGGREGATE_STDDEV;
-    }
     return (struct result_spec){ .kind = RESULT_STATE, .from = facts->state_count++ };
+}
+
+static struct result_spec place_top(struct entity_facts *facts, const struct aggregate_spec *aggregate, size_t i)
+{
+    facts->tops[facts->top_count] = (struct top_spec){
+        .member = facts->member_of[i],
+        .word = word_of(facts, aggregate->argument, FACT_NUMBER),
+        .smallest = aggregate->kind == AGGREGATE_MIN,
+        .aggregate = i,
+    };
+    return (struct result_spec){ .kind = RESULT_TOP, .from = facts->top_count++ };
 }
 
 static struct result_spec place_codes(struct entity_facts *facts, const struct aggregate_spec *aggregate, size_t i)
@@ -138,6 +150,8 @@ static struct result_spec place(struct entity_facts *facts, const struct entity_
         return place_codes(facts, aggregate, i);
     if (member != 0 && is_tallied(spec, aggregate))
         return place_tally(facts, spec, aggregate, i);
+    if (member != 0 && is_top(aggregate))
+        return place_top(facts, aggregate, i);
     return place_state(facts, aggregate, i);
 }
 
@@ -147,7 +161,8 @@ static void place_window(struct entity_facts *facts, const struct entity_log_spe
         if (spec->aggregates[i].window == (int)window)
             facts->results[i] = place(facts, spec, i);
     }
-    facts->parts[window + 1] = (struct window_parts){ facts->tally_count, facts->code_count, facts->state_count };
+    facts->parts[window + 1] =
+        (struct window_parts){ facts->tally_count, facts->code_count, facts->top_count, facts->state_count };
 }
 
 /* The word that tells the column, or 0. */
@@ -176,7 +191,7 @@ static void tell_columns(struct entity_facts *facts, const struct entity_log_spe
     fact_form_set_columns(&facts->form, told, spec->column_count);
 }
 
-/* Where the words of tallies and codes lie. */
+/* Where the words of tallies, codes and tops lie. */
 static void find_places(struct entity_facts *facts)
 {
     for (size_t t = 0; t < facts->tally_count; t++) {
@@ -186,6 +201,8 @@ static void find_places(struct entity_facts *facts)
     }
     for (size_t c = 0; c < facts->code_count; c++)
         facts->codes[c].at = facts->form.slots[facts->codes[c].word - 1].at;
+    for (size_t t = 0; t < facts->top_count; t++)
+        facts->tops[t].at = facts->form.slots[facts->tops[t].word - 1].at;
 }
 
 void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec *spec)
@@ -197,6 +214,7 @@ void entity_facts_init(struct entity_facts *facts, const struct entity_log_spec 
     facts->parts = mem_alloc_array(spec->window_count + 1, sizeof *facts->parts);
     facts->tallies = mem_alloc_array(aggregates, sizeof *facts->tallies);
     facts->codes = mem_alloc_array(aggregates, sizeof *facts->codes);
+    facts->tops = mem_alloc_array(aggregates, sizeof *facts->tops);
     facts->states = mem_alloc_array(aggregates, sizeof *facts->states);
     facts->results = mem_alloc_array(aggregates, sizeof *facts->results);
     facts->member_of = mem_alloc_array(aggregates, sizeof *facts->member_of);
@@ -221,6 +239,7 @@ void entity_facts_fini(struct entity_facts *facts)
     mem_free(facts->parts);
     mem_free(facts->tallies);
     mem_free(facts->codes);
+    mem_free(facts->tops);
     mem_free(facts->states);
     mem_free(facts->results);
     mem_free(facts->member_of);

@@ -11,8 +11,8 @@
  *                     does not fit; or the hash of the event's id, by which most others are told apart from it
  *
  * Aggregates that count and sum the same over the same window share one tally: avg and sum of an
- * amount are one sum and one count. distinct() of short values has their codes (code_counts.h). What neither
- * can hold (groups, long values, extremes) has a state of its own (aggregate_state.h).
+ * amount are one sum and one count. distinct() of short values has their codes (code_counts.h), min() and max() of numbers
+ * their top (entity_tops.h). What none of these can hold (groups, long values) has a state of its own (aggregate_state.h).
  * Private to the entity log. One thread.
  */
 #ifndef WEIR_STATE_ENTITY_FACTS_H
@@ -37,11 +37,19 @@ struct code_spec {
     size_t aggregate; /* the first of those that it is for */
 };
 
+/* min() or max() of numbers of 64 bits. */
+struct top_spec {
+    uint64_t member;
+    size_t word;
+    struct fact_place at;
+    bool smallest;
+    size_t aggregate;
+};
+
 /* An aggregate that has a state of its own. */
 struct state_spec {
     size_t aggregate;
     size_t word;     /* of its number, from which it needs no decoding; or 0 */
-    bool is_top;     /* a min or max of such numbers */
     bool is_grouped; /* it has a state per group */
 };
 
@@ -52,17 +60,18 @@ enum result_kind {
     RESULT_TOTAL,    /* an average or a decimal sum of it, */
     RESULT_MEMBERS,  /* or a look among as many members as it has (entity_members.h) */
     RESULT_DISTINCT, /* codes */
+    RESULT_TOP,
     RESULT_STATE
 };
 struct result_spec {
     enum result_kind kind;
     enum value_kind type; /* of an integer */
-    size_t from;          /* which of the tallies, the codes or the states */
+    size_t from;          /* which of the tallies, codes, tops or states */
 };
 
-/* The first of a window's tallies, codes and states; those of window w end where w + 1 begins. */
+/* The first of a window's tallies, codes, tops and states; those of window w end where w + 1 begins. */
 struct window_parts {
-    size_t tally, code, state;
+    size_t tally, code, top, state;
 };
 
 struct entity_facts {
@@ -82,6 +91,8 @@ struct entity_facts {
     size_t tally_count;
     struct code_spec *codes; /* by window */
     size_t code_count;
+    struct top_spec *tops; /* by window */
+    size_t top_count;
     struct state_spec *states; /* by window */
     size_t state_count;
     bool has_groups; /* some state is per group */

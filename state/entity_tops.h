@@ -9,14 +9,14 @@
 
 #include "state/entity.h"
 
-/* Whether state n is kept here: of a min or max of numbers that has no order. */
-static inline bool entity_is_top(const struct entity *entity, size_t n)
-{
-    return entity->log->facts.states[n].is_top && entity_state(entity, n)->extremes == NULL;
-}
-/* A member, of which these are the facts, enters or leaves the window. */
-void entity_top_pass(struct entity *entity, size_t n, const struct fact_view *facts, bool enters);
+/* The event at `index`, of which these are the facts, passes tops [from, to) of its windows. */
+MUST_CHECK enum status entity_tops_pass(struct entity *entity, size_t from, size_t to, uint64_t index,
+                                        const struct fact_view *facts, enum passing passing, struct error *err);
 /* Of the window as it stands; null of no members. */
-MUST_CHECK enum status entity_top_result(struct entity *entity, size_t n, struct value *out, struct error *err);
+MUST_CHECK enum status entity_top_result(struct entity *entity, size_t t, struct value *out, struct error *err);
+/* Back to no members, and no order. */
+void entity_top_clear(struct entity *entity, size_t t);
+/* Its order, on its way into the processor's cache. */
+void entity_top_prefetch(const struct entity *entity, size_t t);
 
 #endif

@@ -7,7 +7,7 @@
 
 static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
 {
-    enum { ALIGNMENT = 16 };
+    enum { ALIGNMENT = sizeof(uint64_t) };
     const uint32_t at = rooms->size;
     rooms->size += (uint32_t)((count * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return at;
@@ -21,8 +21,9 @@ void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *o
     out->tallies = room(out, log->facts.tally_count, sizeof(struct tally));
     out->edges = room(out, spec->window_count, sizeof(struct window_edges));
     out->coded = room(out, log->facts.code_count, sizeof(struct coded));
+    out->tops = room(out, log->facts.top_count, sizeof(struct top));
     out->states = room(out, log->facts.state_count, sizeof(struct aggregate_state));
-    out->groups = room(out, log->facts.state_count, sizeof(struct map *));
+    out->groups = room(out, log->facts.has_groups ? log->facts.state_count : 0, sizeof(struct map *));
     out->ids = room(out, spec->finds_ids, sizeof(struct code_counts));
 }
 
@@ -75,10 +76,10 @@ void entity_windows_renumbered(struct entity *entity, uint32_t by)
     }
 }
 
-/* What leaves a window next, and those after it, which say when. */
+/* What leaves a window next, and the one after it, which says when. */
 static void prefetch_leaving(const struct event_chunk *chunk, uint32_t low)
 {
-    enum { EVENTS = 3 };
+    enum { EVENTS = 2 };
     bytes_prefetch(bytes_of(event_chunk_entry(chunk, low - chunk->start), EVENTS * (size_t)chunk->entry_size));
 }
 
@@ -86,7 +87,9 @@ void entity_windows_prefetch(const struct entity *entity)
 {
     window_aggregates_prefetch(entity);
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
-    for (; edges < end; edges++) {
+    for (uint32_t before = UINT32_MAX; edges < end; before = edges++->low) {
+        if (edges->low == before) /* it begins where the last one does */
+            continue;
         if (edges->low >= entity->open.start)
             prefetch_leaving(&entity->open, edges->low);
         else if (edges->low_chunk < entity->sealed_count) /* and the next one, which is there if it is not the open one */
@@ -97,8 +100,9 @@ void entity_windows_prefetch(const struct entity *entity)
 void entity_windows_prefetch_sealed(const struct entity *entity)
 {
     const struct window_edges *edges = entity_edges(entity), *end = edges + entity_spec_of(entity->log)->window_count;
-    for (; edges < end && entity->sealed_count > 0; edges++) {
-        if (edges->low >= entity->open.start || edges->low_chunk >= entity->sealed_count)
+    uint32_t before = UINT32_MAX;
+    for (; edges < end && entity->sealed_count > 0; before = edges++->low) {
+        if (edges->low == before || edges->low >= entity->open.start || edges->low_chunk >= entity->sealed_count)
             continue;
         const struct event_chunk *chunk = &entity->sealed[edges->low_chunk];
         if (!chunk->loaded || edges->low - chunk->start >= chunk->count)

@@ -24,7 +24,7 @@ static uint64_t nested_bytes(const struct aggregate_state *state)
 
 static void clear_groups(struct entity *entity, size_t n)
 {
-    struct map *groups = *entity_groups(entity, n);
+    struct map *groups = entity->log->facts.states[n].is_grouped ? *entity_groups(entity, n) : NULL;
     if (groups == NULL)
         return;
     struct map_iterator it = map_iterate(groups);
@@ -77,8 +77,11 @@ void window_aggregates_fini(struct entity *entity)
     for (size_t n = 0; n < facts->state_count; n++) {
         aggregate_state_fini(entity_state(entity, n));
         clear_groups(entity, n);
-        map_destroy(entity_groups(entity, n));
+        if (facts->states[n].is_grouped)
+            map_destroy(entity_groups(entity, n));
     }
+    for (size_t t = 0; t < facts->top_count; t++)
+        entity_top_clear(entity, t);
     for (size_t t = 0; t < facts->tally_count; t++)
         clear_tally(entity, &entity_tallies(entity)[t]);
 }
@@ -91,10 +94,14 @@ static uint64_t coded_bytes(const struct coded *coded)
 
 static void clear_coded(struct entity *entity, struct coded *coded)
 {
+    coded->count = 0;
+    if (coded->others == NULL && coded->codes.slot_count == 0) { /* mostly */
+        coded->codes.used = 0;
+        return;
+    }
     const uint64_t before = coded_bytes(coded);
     clear_others(coded);
     code_counts_clear(&coded->codes);
-    coded->count = 0;
     entity->nested_bytes += coded_bytes(coded) - before;
 }
 
@@ -103,8 +110,6 @@ static void clear_state(struct entity *entity, size_t n)
     struct aggregate_state *state = entity_state(entity, n);
     entity->nested_bytes -= nested_bytes(state);
     aggregate_state_clear(state);
-    if (entity->log->facts.states[n].is_top)
-        extremes_destroy(&state->extremes); /* without an order again */
     entity->nested_bytes += nested_bytes(state);
 }
 
@@ -121,17 +126,20 @@ void window_aggregates_clear(struct entity *entity, size_t window)
     for (size_t n = first->state; n < end->state; n++) {
         if (entity_state(entity, n)->count > 0)
             clear_state(entity, n);
-        if (facts->states[n].is_grouped)
-            clear_groups(entity, n);
+        clear_groups(entity, n);
     }
+    for (size_t t = first->top; t < end->top; t++)
+        entity_top_clear(entity, t);
 }
 
 uint64_t window_aggregates_footprint(const struct entity *entity)
 {
     const struct entity_facts *facts = &entity->log->facts;
     uint64_t bytes = entity->nested_bytes;
-    for (size_t n = 0; n < facts->state_count && facts->has_groups; n++)
-        bytes += *entity_groups(entity, n) == NULL ? 0 : map_footprint(*entity_groups(entity, n));
+    for (size_t n = 0; n < facts->state_count && facts->has_groups; n++) {
+        const struct map *groups = *entity_groups(entity, n);
+        bytes += groups == NULL ? 0 : map_footprint(groups);
+    }
     return bytes;
 }
 
@@ -142,6 +150,8 @@ void window_aggregates_prefetch(const struct entity *entity)
         code_counts_prefetch(&entity_coded(entity)[c].codes);
     for (size_t n = 0; n < facts->state_count; n++)
         aggregate_state_prefetch(entity_state(entity, n));
+    for (size_t t = 0; t < facts->top_count; t++)
+        entity_top_prefetch(entity, t);
 }
 
 /* --- states ----------------------------------------------------------------------------------- */
@@ -236,9 +246,7 @@ static enum status pass_states(struct entity *entity, size_t first, size_t end, 
         const uint64_t member = facts->member_of[spec->aggregate];
         if (member != 0 && (members & member) == 0)
             continue;
-        if (entity_is_top(entity, n))
-            entity_top_pass(entity, n, words, passing == PASSING_IN);
-        else if (spec->word != 0 && (members & FACT_WIDE) == 0)
+        if (spec->word != 0 && (members & FACT_WIDE) == 0)
             count_number(entity, n, fact_word(words, spec->word), passing);
         else
             TRY(pass_measures(entity, n, index, passing, err));
@@ -341,13 +349,6 @@ static enum status pass_other(struct entity *entity, const struct code_spec *spe
     return ST_OK;
 }
 
-static void add_code(struct entity *entity, struct coded *coded, uint64_t code)
-{
-    const size_t before = code_counts_footprint(&coded->codes);
-    code_counts_add(&coded->codes, code);
-    entity->nested_bytes += code_counts_footprint(&coded->codes) - before;
-}
-
 static enum status pass_codes(struct entity *entity, size_t first, size_t end, uint64_t index,
                               const struct fact_view *words, uint64_t members, enum passing passing, struct error *err)
 {
@@ -359,7 +360,7 @@ static enum status pass_codes(struct entity *entity, size_t first, size_t end, u
         if (code == 0)
             TRY(pass_other(entity, spec, coded, index, passing, err));
         else if (passing == PASSING_IN)
-            add_code(entity, coded, code);
+            entity->nested_bytes += code_counts_add(&coded->codes, code);
         else
             code_counts_remove(&coded->codes, code); /* its memory stays */
         coded->count += passing == PASSING_IN ? 1 : -1;
@@ -381,6 +382,8 @@ enum status window_aggregates_pass(struct entity *entity, size_t from, size_t to
         tally_words(entity, first->tally, end->tally, &words, members, passing);
     if (first->code < end->code)
         TRY(pass_codes(entity, first->code, end->code, index, &words, members, passing, err));
+    if (first->top < end->top)
+        TRY(entity_tops_pass(entity, first->top, end->top, index, &words, passing, err));
     if (first->state == end->state)
         return ST_OK;
     return pass_states(entity, first->state, end->state, index, &words, members, passing, err);
@@ -402,6 +405,7 @@ int64_t window_aggregates_members(struct entity *entity, size_t i, struct bytes 
     case RESULT_TOTAL:
     case RESULT_MEMBERS: return tally_of(entity, result)->count;
     case RESULT_DISTINCT: return entity_coded(entity)[result->from].count;
+    case RESULT_TOP: return entity_tops(entity)[result->from].count;
     case RESULT_STATE: break;
     }
     const struct aggregate_state *state = entity_state(entity, result->from);
@@ -426,8 +430,6 @@ static enum status state_result(struct entity *entity, size_t n, uint64_t index,
     const struct aggregate_spec *aggregate = entity_stated(entity, n);
     struct aggregate_state *state = entity_state(entity, n);
     struct bytes group = BYTES_NONE;
-    if (entity_is_top(entity, n))
-        return entity_top_result(entity, n, out, err);
     if (entity->log->facts.states[n].is_grouped) {
         TRY(entity_measure(entity, index, err));
         group = entity_group_key(aggregate, scratch->measures, &scratch->group);
@@ -474,6 +476,7 @@ enum status window_aggregates_results(struct entity *entity, uint64_t index, str
         case RESULT_DISTINCT:
             value_set_integer(out, VALUE_INT, distinct_count(&entity_coded(entity)[result->from]));
             break;
+        case RESULT_TOP: TRY(entity_top_result(entity, result->from, out, err)); break;
         case RESULT_STATE: TRY(state_result(entity, result->from, index, out, arena, err)); break;
         }
     }

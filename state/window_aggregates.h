@@ -19,7 +19,6 @@ uint64_t window_aggregates_footprint(const struct entity *entity);
 void window_aggregates_prefetch(const struct entity *entity);
 
 /* Event i of its chunk enters, or leaves, windows [from, to). */
-enum passing { PASSING_IN, PASSING_OUT };
 MUST_CHECK enum status window_aggregates_pass(struct entity *entity, size_t from, size_t to,
                                               const struct event_chunk *chunk, size_t i, enum passing passing,
                                               struct error *err);

@@ -553,6 +553,28 @@ Test(entity_stories, the_top_of_numbers_that_come_and_go)
     }
 }
 
+/* With an order of 200 numbers, and when their window has gone by. */
+Test(entity_stories, an_order_of_numbers_is_given_back_with_its_window)
+{
+    enum { NUMBERS = 200 };
+    struct small s;
+    small_open(&s, (struct window_spec){ .span_us = NUMBERS },
+               (struct aggregate_spec){ AGGREGATE_MAX, 0, N, -1, { 0 }, 0, TYPE_INT });
+    s.spec.look_back_us = s.spec.retention_us = 100 * NUMBERS;
+    small_start(&s);
+    for (int64_t i = 0; i < 2 * NUMBERS; i++) {
+        insert(&s, i, value_int(-i));
+        result_at(&s, (size_t)i);
+    }
+    commit(&s);
+    const uint64_t before = entity_log_footprint(s.log);
+    insert(&s, 50 * NUMBERS, value_int(1));
+    cr_assert_eq(result_at(&s, 2 * NUMBERS).i, 1);
+    commit(&s);
+    cr_assert_lt(entity_log_footprint(s.log) + NUMBERS * sizeof(int64_t), before);
+    small_close(&s);
+}
+
 /* --- memory --------------------------------------------------------------------------------- */
 
 static void check_memory(struct aggregate_spec aggregate, int64_t step_us)
