@@ -68,6 +68,14 @@ static inline uint32_t fact_code_narrowed(uint64_t code)
     return (uint32_t)(code | code >> WIDE_SIZE_AT << SIZE_AT);
 }
 
+/* The highest byte is the size + 1, and what is not part of the value is 0: only the size tells a value that ends with zeros
+ * from a shorter one. */
+static inline bool fact_code_is_narrow(uint64_t code)
+{
+    enum { SIZE_AT = 56, BYTES_MAX = 3 };
+    return code >> SIZE_AT <= BYTES_MAX + 1;
+}
+
 static inline uint64_t fact_code_widened(uint32_t code)
 {
     enum { SIZE_AT = 24, WIDE_SIZE_AT = 56 };
@@ -83,7 +91,7 @@ static inline bool fact_word_fits(const struct fact_form *form, enum fact_width 
         return (int32_t)word == (int64_t)word;
     if (width == FACTS_SMALL)
         return word == 0 || code_dictionary_assign(form->codes, word) != 0;
-    return width == FACTS_LONG || fact_code_widened(fact_code_narrowed(word)) == word;
+    return width == FACTS_LONG || fact_code_is_narrow(word);
 }
 
 static inline bool fact_words_fit(const struct fact_form *form, enum fact_width width, const uint64_t *words)
@@ -116,7 +124,7 @@ static inline bool fact_write_code(const struct fact_form *form, enum fact_width
     }
     const uint32_t narrow = fact_code_narrowed(code);
     memcpy(out + at.narrow, &narrow, sizeof narrow);
-    return fact_code_widened(narrow) == code;
+    return fact_code_is_narrow(code);
 }
 
 static inline bool fact_write_number(uint64_t word, uint8_t *out)

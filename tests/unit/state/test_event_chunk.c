@@ -434,6 +434,45 @@ Test(event_chunk, agrees_with_an_array)
               seen.mixed);
 }
 
+/* The stored form is the code, as entity_facts.c makes it. */
+static uint64_t code_of(int64_t number)
+{
+    enum { SIZE_AT = 56 };
+    const struct value v = value_int(number);
+    struct buffer form;
+    uint64_t code = 0;
+    buffer_init(&form);
+    value_write(&form, &v);
+    memcpy(&code, form.data, form.size);
+    code |= (uint64_t)(form.size + 1) << SIZE_AT;
+    buffer_fini(&form);
+    return code;
+}
+
+/* A form of four bytes that ends with a zero is one byte too long to be narrow. */
+Test(event_chunk, tells_numbers_that_are_counted_once_whatever_their_bytes)
+{
+    static const int64_t numbers[] = { 0, -1, 127, 256, 32768, 33024, 65536, 8388352, 8388608, INT64_C(1) << 40, INT32_MIN };
+    static const enum fact_kind kinds[] = { FACT_CODE, FACT_NUMBER };
+    static const struct fact_column told = { .type = { VALUE_INT, 0, false }, .kind = FACT_CODE, .word = 1 };
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        struct fact_form form;
+        fact_form_init(&form, 1, kinds, 3);
+        fact_form_set_columns(&form, &told, 1);
+        for (uint64_t code = 1; code <= DICTIONARY_CODES_MAX; code++)
+            (void)code_dictionary_assign(form.codes, code_of(1000000 + (int64_t)code)); /* full */
+        struct event_chunk chunk = { .loaded = true, .facts = &form };
+        const uint64_t words[] = { 1, code_of(numbers[i]), 77 };
+        event_chunk_insert(&chunk, 0, 0, 0, BYTES_NONE, words);
+        const struct fact_view facts = event_chunk_facts(&chunk, 0);
+        struct value found;
+        fact_columns_read(&facts, &found);
+        cr_assert_eq(found.i, numbers[i], "%" PRId64 " instead of %" PRId64, found.i, numbers[i]);
+        event_chunk_fini(&chunk);
+        fact_form_fini(&form);
+    }
+}
+
 /* Each is near enough to the first event, but the last two are not near each other. */
 Test(event_chunk, offsets_far_apart_stay_what_they_are_when_the_first_event_goes)
 {
