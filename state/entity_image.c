@@ -3,6 +3,7 @@
  *     less low | varint its chunk
  * per tally: varint count | zigzag sum
  * per distinct(): varint number of codes | per code: varint code, varint count
+ * per top: varint count | zigzag number | u8 state
  * Indexes are counted from the first event that is remembered, as they are in an entity that is read.
  */
 #include "state/entity_image.h"
@@ -27,6 +28,8 @@ static bool is_worth_it(const struct entity *entity)
         simple = !entity_tallies(entity)[t].is_huge;
     for (size_t c = 0; c < facts->code_count && simple; c++)
         simple = entity_coded(entity)[c].others == NULL;
+    for (size_t t = 0; t < facts->top_count && simple; t++)
+        simple = entity_tops(entity)[t].order == NULL;
     return simple && entity_event_count(entity) >= EVENTS_MIN;
 }
 
@@ -74,6 +77,20 @@ static void read_codes(struct coded *coded, struct reader *in)
     }
 }
 
+static void write_top(const struct top *top, struct buffer *out)
+{
+    buffer_put_varint(out, top->count);
+    buffer_put_zigzag(out, top->number);
+    buffer_put_u8(out, (uint8_t)top->state);
+}
+
+static void read_top(struct top *top, struct reader *in)
+{
+    top->count = (uint32_t)reader_varint(in);
+    top->number = reader_zigzag(in);
+    top->state = reader_u8(in);
+}
+
 void entity_image_write(const struct entity *entity, struct buffer *out)
 {
     const struct entity_facts *facts = &entity->log->facts;
@@ -87,6 +104,8 @@ void entity_image_write(const struct entity *entity, struct buffer *out)
     }
     for (size_t c = 0; c < facts->code_count; c++)
         write_codes(&entity_coded(entity)[c], out);
+    for (size_t t = 0; t < facts->top_count; t++)
+        write_top(&entity_tops(entity)[t], out);
 }
 
 void entity_image_read(struct entity *entity, struct bytes image)
@@ -105,5 +124,7 @@ void entity_image_read(struct entity *entity, struct bytes image)
         read_codes(&entity_coded(entity)[c], &in);
         entity->nested_bytes += code_counts_footprint(&entity_coded(entity)[c].codes);
     }
+    for (size_t t = 0; t < facts->top_count; t++)
+        read_top(&entity_tops(entity)[t], &in);
     ENSURE(reader_done(&in));
 }

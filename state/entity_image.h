@@ -11,7 +11,7 @@
 
 struct entity;
 
-/* Nothing, when events must be passed again: there are few, or something is held that is more than counts and sums. */
+/* Nothing, when events must be passed again: there are few, or something is held that has memory of its own. */
 void entity_image_write(const struct entity *entity, struct buffer *out);
 /* Into an entity that has the same events, and whose windows are empty. */
 void entity_image_read(struct entity *entity, struct bytes image);

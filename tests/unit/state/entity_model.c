@@ -153,6 +153,12 @@ static bool takes(enum aggregate_kind kind, enum value_kind argument)
            argument == VALUE_DURATION;
 }
 
+static bool suits(const struct model_spec *spec, enum aggregate_kind kind, enum value_kind argument)
+{
+    const bool is_top = kind == AGGREGATE_MIN || kind == AGGREGATE_MAX;
+    return takes(spec->is_plain && is_top ? AGGREGATE_SUM : kind, argument);
+}
+
 static struct window_spec any_window(int64_t look_back_us, int64_t unit_us, struct prng *prng)
 {
     struct window_spec w = { .previous = prng_chance(prng, 1, 3) };
@@ -176,15 +182,16 @@ static void any_aggregate(struct aggregate_spec *aggregate, const struct model_s
                           struct prng *prng)
 {
     *aggregate = (struct aggregate_spec){ .argument = -1, .condition = -1 };
-    static const enum aggregate_kind plain[] = { AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_AVG, AGGREGATE_DISTINCT };
-    aggregate->kind = spec->is_plain ? plain[prng_below(prng, 4)] : (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
+    static const enum aggregate_kind plain[] = { AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_AVG,
+                                                 AGGREGATE_DISTINCT, AGGREGATE_MIN, AGGREGATE_MAX };
+    aggregate->kind = spec->is_plain ? plain[prng_below(prng, sizeof plain / sizeof *plain)] : (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
     aggregate->window = (int)prng_below(prng, spec->log.window_count);
     const size_t measures = spec->log.measure_count;
     if (aggregate->kind != AGGREGATE_COUNT || prng_chance(prng, 1, 2)) {
         size_t m = prng_below(prng, measures);
-        for (size_t n = 0; n < measures && !takes(aggregate->kind, kind_of_measure(spec, m)); n++)
+        for (size_t n = 0; n < measures && !suits(spec, aggregate->kind, kind_of_measure(spec, m)); n++)
             m = (m + 1) % measures;
-        if (!takes(aggregate->kind, kind_of_measure(spec, m)))
+        if (!suits(spec, aggregate->kind, kind_of_measure(spec, m)))
             aggregate->kind = AGGREGATE_DISTINCT;
         aggregate->argument = (int)m;
         aggregate->argument_type.kind = kind_of_measure(spec, m);

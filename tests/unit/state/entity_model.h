@@ -39,7 +39,7 @@ struct model_spec {
     struct window_spec windows[MODEL_WINDOWS_MAX];
     struct aggregate_spec aggregates[MODEL_AGGREGATES_MAX];
     struct entity_log_spec log;
-    bool is_plain; /* only counts, sums and distinct values, without groups: what an image can hold (entity_image.h) */
+    bool is_plain; /* counts, sums, distinct values and tops of numbers, without groups: what an image can hold (entity_image.h) */
 };
 
 /* Which columns of the pool the topology has. */
