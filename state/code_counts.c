@@ -58,11 +58,6 @@ static inline size_t slot_of(const struct code_counts *counts, uint64_t code)
     return i;
 }
 
-static size_t table_bytes(const struct code_counts *counts)
-{
-    return slot_count(counts) * (counts->is_wide ? sizeof *counts->wide : sizeof *counts->narrow);
-}
-
 /* The same of a narrow table. */
 static inline size_t narrow_slot_of(const struct code_counts *counts, uint64_t code)
 {
@@ -70,6 +65,11 @@ static inline size_t narrow_slot_of(const struct code_counts *counts, uint64_t c
     while (counts->narrow[i] != 0 && (counts->narrow[i] & CODE_MASK) != code)
         i = (i + 1) & (slot_count(counts) - 1);
     return i;
+}
+
+static size_t table_bytes(const struct code_counts *counts)
+{
+    return slot_count(counts) * (counts->is_wide ? sizeof *counts->wide : sizeof *counts->narrow);
 }
 
 /* --- tables ------------------------------------------------------------------------------------- */
@@ -132,7 +132,7 @@ static inline bool is_full(const struct code_counts *counts)
 /* Where the code is or belongs, in a table that has room for it so many times. */
 static size_t slot_for(struct code_counts *counts, uint64_t code, uint64_t count)
 {
-    if (is_full(counts))
+    if (is_full(counts) && code_at(counts, slot_of(counts, code)) == 0)
         rebuild(counts, 2 * slot_count(counts), counts->is_wide);
     if (count > NARROW_COUNT_MAX && !counts->is_wide)
         rebuild(counts, slot_count(counts), true);
@@ -158,10 +158,10 @@ static inline bool add_as_it_is(struct code_counts *counts, uint64_t code)
         counts->used += is_only;
         return is_only;
     }
-    if (counts->is_wide || is_full(counts))
+    if (counts->is_wide)
         return false;
     uint64_t *slot = &counts->narrow[narrow_slot_of(counts, code)];
-    if (*slot >> CODE_BITS == NARROW_COUNT_MAX)
+    if (*slot >> CODE_BITS == NARROW_COUNT_MAX || (*slot == 0 && is_full(counts)))
         return false;
     counts->used += *slot == 0;
     *slot = (*slot == 0 ? code : *slot) + ONE;

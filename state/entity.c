@@ -10,6 +10,7 @@
 
 enum {
     DIRECTORY_SHARE = 6,
+    IDLE_CHUNKS_MAX = 4, /* room for them is kept when they are dropped */
     CHUNK_BYTES = 16 * 1024,
     OPEN_RESTS_SHARE = 24, /* bytes of rests that may be open for each chunk of an entity with many */
     SEALED_GROWTH = 4,     /* so many times a chunk's events, and a sealed one that late events made grow is halved */
@@ -270,6 +271,8 @@ static void drop_chunks(struct entity *entity, size_t n)
     entity->head_epoch = 0;
     entity->sealed_count -= (uint32_t)n;
     memmove(entity->sealed, entity->sealed + n, entity->sealed_count * sizeof *entity->sealed);
+    if (n > IDLE_CHUNKS_MAX)
+        entity->sealed = mem_resize_array(entity->sealed, entity->sealed_count + 1, sizeof *entity->sealed);
 }
 
 /* Of the open events those that are too old; not one by one, since the others must be moved, and the head written whole. */

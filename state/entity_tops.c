@@ -3,7 +3,8 @@
 #include "base/ensure.h"
 #include "base/prefetch.h"
 
-enum { FEW_MAX = 64 };
+/* Members, and events among which they are looked for. */
+enum { FEW_MAX = 64, WALK_MAX = 512 };
 
 static inline const struct top_spec *spec_of(const struct entity *entity, size_t t)
 {
@@ -198,6 +199,12 @@ static enum status look_for(struct entity *entity, size_t t, struct error *err)
     return ST_OK;
 }
 
+static bool is_soon_found(const struct entity *entity, size_t t)
+{
+    const struct walk walk = walk_of(entity, t);
+    return entity_tops(entity)[t].count <= FEW_MAX && walk.end - walk.index <= WALK_MAX;
+}
+
 enum status entity_top_result(struct entity *entity, size_t t, struct value *out, struct error *err)
 {
     struct top *top = &entity_tops(entity)[t];
@@ -205,7 +212,7 @@ enum status entity_top_result(struct entity *entity, size_t t, struct value *out
         value_set_null(out);
         return ST_OK;
     }
-    if (top->order == NULL && top->state != TOP_KNOWN && top->count <= FEW_MAX)
+    if (top->order == NULL && top->state != TOP_KNOWN && is_soon_found(entity, t))
         TRY(look_for(entity, t, err));
     if (top->order == NULL && top->state == TOP_KNOWN) {
         *out = aggregate_number_of(aggregate_of(entity, spec_of(entity, t)), top->number);

@@ -1,7 +1,7 @@
 /*
  * entity_tops: min() and max() of numbers over a window, without an order of them. What enters is compared with the top. When
- * the top leaves, the next one is looked for among the window's events, at the time it is asked for; of many, which would
- * take long each time, an order is made then (extremes.h) and kept until the window starts again.
+ * the top leaves, the next one is looked for among the window's events, at the time it is asked for; of many, or among many
+ * events, which would take long each time, an order is made then (extremes.h) and kept until the window starts again.
  * Private to the entity log.
  */
 #ifndef WEIR_STATE_ENTITY_TOPS_H

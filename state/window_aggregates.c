@@ -294,6 +294,7 @@ static inline void tally_number(struct entity *entity, struct tally *tally, int6
 
 static inline void tally_member(struct tally *tally, enum passing passing)
 {
+    ENSURE(passing == PASSING_IN || tally->count > 0);
     tally->count += passing == PASSING_IN ? 1 : UINT32_MAX; /* less one */
 }
 
@@ -314,7 +315,10 @@ static enum status tally_wide(struct entity *entity, size_t first, size_t end, u
         const bool is_integer = aggregate_integer_of(
             &entity_scratch_of(entity->log)->measures[spec->argument], &number);
         ENSURE(is_integer);
-        tally_huge(entity, &entity_tallies(entity)[t], number, passing);
+        if (int128_fits_int64(number))
+            tally_number(entity, &entity_tallies(entity)[t], (int64_t)number, passing);
+        else
+            tally_huge(entity, &entity_tallies(entity)[t], number, passing);
     }
     return ST_OK;
 }

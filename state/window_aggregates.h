@@ -18,7 +18,7 @@ uint64_t window_aggregates_footprint(const struct entity *entity);
 /* What they have outside of the entity, on its way into the processor's cache. */
 void window_aggregates_prefetch(const struct entity *entity);
 
-/* Event i of its chunk enters, or leaves, windows [from, to). */
+/* Event i of its chunk enters, or leaves, windows [from, to). After an error they hold a part of it: the entity must be forgotten. */
 MUST_CHECK enum status window_aggregates_pass(struct entity *entity, size_t from, size_t to,
                                               const struct event_chunk *chunk, size_t i, enum passing passing,
                                               struct error *err);
