@@ -7,7 +7,7 @@
 
 static uint32_t room(struct entity_rooms *rooms, size_t count, size_t item_size)
 {
-    enum { ALIGNMENT = sizeof(uint64_t) };
+    enum { ALIGNMENT = 16 };
     const uint32_t at = rooms->size;
     rooms->size += (uint32_t)((count * item_size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return at;

@@ -8,7 +8,7 @@
 
 #include "state/entity.h"
 
-/* Where an entity of this log has its windows: rooms that are zeroed, of alignment 8. */
+/* Where an entity of this log has its windows: rooms that are zeroed, of alignment 16. */
 void entity_windows_lay_out(const struct entity_log *log, struct entity_rooms *out);
 /* Of an entity that starts again, its indexes too. */
 void entity_windows_clear(struct entity *entity);
