@@ -58,15 +58,6 @@ static inline size_t slot_of(const struct code_counts *counts, uint64_t code)
     return i;
 }
 
-/* The same of a narrow table. */
-static inline size_t narrow_slot_of(const struct code_counts *counts, uint64_t code)
-{
-    size_t i = home_of(counts, code);
-    while (counts->narrow[i] != 0 && (counts->narrow[i] & CODE_MASK) != code)
-        i = (i + 1) & (slot_count(counts) - 1);
-    return i;
-}
-
 static size_t table_bytes(const struct code_counts *counts)
 {
     return slot_count(counts) * (counts->is_wide ? sizeof *counts->wide : sizeof *counts->narrow);
@@ -160,7 +151,7 @@ static inline bool add_as_it_is(struct code_counts *counts, uint64_t code)
     }
     if (counts->is_wide)
         return false;
-    uint64_t *slot = &counts->narrow[narrow_slot_of(counts, code)];
+    uint64_t *slot = &counts->narrow[slot_of(counts, code)];
     if (*slot >> CODE_BITS == NARROW_COUNT_MAX || (*slot == 0 && is_full(counts)))
         return false;
     counts->used += *slot == 0;
@@ -202,7 +193,7 @@ void code_counts_remove(struct code_counts *counts, uint64_t code)
         counts->used--;
         return;
     }
-    const size_t i = counts->is_wide ? slot_of(counts, code) : narrow_slot_of(counts, code);
+    const size_t i = slot_of(counts, code);
     ENSURE(code != 0 && code_at(counts, i) == code);
     const uint64_t count = count_at(counts, i) - 1;
     if (count > 0)

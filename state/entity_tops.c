@@ -21,6 +21,12 @@ static inline int64_t number_in(const struct fact_view *facts, const struct top_
     return fact_number(facts, spec->word, spec->at);
 }
 
+static inline void count_member(struct top *top, enum passing passing)
+{
+    ENSURE(passing == PASSING_IN || top->count > 0);
+    top->count += passing == PASSING_IN ? 1 : UINT32_MAX; /* less one */
+}
+
 /* --- order ------------------------------------------------------------------------------------ */
 
 /* The number of the event at `index`, from its columns if one of its numbers does not fit the facts. */
@@ -48,7 +54,7 @@ static enum status pass_order(struct entity *entity, const struct top_spec *spec
         extremes_add(top->order, &value, scratch);
     else
         extremes_remove(top->order, &value, scratch);
-    top->count += passing == PASSING_IN ? 1 : UINT32_MAX; /* less one */
+    count_member(top, passing);
     entity->nested_bytes += extremes_footprint(top->order) - before;
     return ST_OK;
 }
@@ -89,8 +95,7 @@ static inline void add(const struct top_spec *spec, struct top *top, int64_t num
 
 static inline void take_away(struct top *top, int64_t number)
 {
-    ENSURE(top->count > 0);
-    top->count--;
+    count_member(top, PASSING_OUT);
     if (top->state == TOP_KNOWN && top->number == number)
         top->state = TOP_LEFT;
 }
@@ -98,8 +103,7 @@ static inline void take_away(struct top *top, int64_t number)
 /* A number of the event does not fit, perhaps this one. */
 static void pass_wide(struct top *top, enum passing passing)
 {
-    ENSURE(passing == PASSING_IN || top->count > 0);
-    top->count += passing == PASSING_IN ? 1 : UINT32_MAX; /* less one */
+    count_member(top, passing);
     top->state = TOP_UNKNOWN;
 }
 
