@@ -184,7 +184,8 @@ static void any_aggregate(struct aggregate_spec *aggregate, const struct model_s
     *aggregate = (struct aggregate_spec){ .argument = -1, .condition = -1 };
     static const enum aggregate_kind plain[] = { AGGREGATE_COUNT, AGGREGATE_SUM, AGGREGATE_AVG,
                                                  AGGREGATE_DISTINCT, AGGREGATE_MIN, AGGREGATE_MAX };
-    aggregate->kind = spec->is_plain ? plain[prng_below(prng, sizeof plain / sizeof *plain)] : (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
+    aggregate->kind = spec->is_plain ? plain[prng_below(prng, sizeof plain / sizeof *plain)]
+                                     : (enum aggregate_kind)prng_below(prng, AGGREGATE_LAST + 1);
     aggregate->window = (int)prng_below(prng, spec->log.window_count);
     const size_t measures = spec->log.measure_count;
     if (aggregate->kind != AGGREGATE_COUNT || prng_chance(prng, 1, 2)) {
