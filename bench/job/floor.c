@@ -300,8 +300,8 @@ static void commit(struct loop *loop, bool all)
     const struct sender *sender = &loop->senders[loop->commits % PRODUCERS];
     must_do(rd_kafka_begin_transaction(sender->client), "begin_transaction");
     produce_all(loop, sender, all);
+    send_offsets(loop, sender, all); /* while the records are on their way, as weir does */
     must_have(rd_kafka_flush(sender->client, -1), "flush");
-    send_offsets(loop, sender, all);
     must_do(rd_kafka_commit_transaction(sender->client, -1), "commit_transaction");
     loop->last_commit_us = clock_us(&loop->clock);
     loop->commits++;

@@ -155,7 +155,8 @@ struct log_port_type {
     MUST_CHECK enum status (*flush)(struct log_port *port, struct error *err);
     /* After flush: the smallest offset that this transaction's records got in the partition, -1 when unknown. */
     int64_t (*produced_offset)(struct log_port *port, int topic, int32_t partition);
-    /* With fresh group metadata; a generation < 0 is ST_REASSIGNED. At least one position. */
+    /* With fresh group metadata; a generation < 0 is ST_REASSIGNED. At least one position; metadata above the limit is
+     * ST_INVALID. Before flush or after it: what was produced meanwhile is on its way at the same time. */
     MUST_CHECK enum status (*send_offsets)(struct log_port *port, const struct log_position *positions, size_t count,
                                            struct error *err);
     /*
@@ -163,7 +164,8 @@ struct log_port_type {
      *   ST_TXN_ABORTABLE, ST_REASSIGNED  call abort, then rewind
      *   ST_TXN_UNKNOWN, ST_FENCED, ST_KAFKA  the outcome is unknown or the producer is dead: producer_open, then
      *                                        look at the committed offsets
-     *   class SKIP                       (produce, flush) a record is refused, and would be again: call abort, then rewind
+     *   class SKIP                       (produce, flush, send_offsets before flush) a record is refused, and would be
+     *                                    again: call abort, then rewind
      *   class RETRY                      the same call again
      */
     MUST_CHECK enum status (*commit)(struct log_port *port, struct error *err);

@@ -1,7 +1,7 @@
 /*
  * transaction: the commit of everything a worker has in hand, and the ways back.
  *
- *     prepare lanes -> begin -> outputs, journal, tail, slices (transaction_records.c) -> flush -> send_offsets with M -> commit
+ *     prepare lanes -> begin -> outputs, journal, tail, slices (transaction_records.c) -> send_offsets with M -> flush -> commit
  *     ok        merge the transaction's values; positions and M become the committed ones
  *     abort     throw the values away, rewind to the committed positions
  *     unknown, fatal, fenced: new producers with the same ids, then the stable offsets tell: nonce ours -> merge;
@@ -138,10 +138,11 @@ static enum status offer_offsets(struct worker *worker, size_t position_count, s
 
 /* How far a transaction came. */
 struct attempt {
-    bool offered;   /* everything was produced and acknowledged: what is refused now is not the records' */
-    bool undecided; /* the commit was sent */
+    bool acknowledged; /* everything that was produced: what is refused now is not the records' */
+    bool undecided;    /* the commit was sent */
 };
 
+/* Nothing in M depends on what the records get for an answer, so the offsets do not wait for it. */
 static enum status run(struct worker *worker, enum commit_reason reason, size_t position_count,
                        struct attempt *attempt, struct error *err)
 {
@@ -150,11 +151,11 @@ static enum status run(struct worker *worker, enum commit_reason reason, size_t 
     KILL_POINT(begun);
     TRY(transaction_produce(worker, reason, err));
     KILL_POINT(flush);
-    TRY(call(worker, port->flush, err));
-    KILL_POINT(flushed);
-    attempt->offered = true;
     TRY(offer_offsets(worker, position_count, err));
     KILL_POINT(offsets_sent);
+    TRY(call(worker, port->flush, err));
+    KILL_POINT(flushed);
+    attempt->acknowledged = true;
     attempt->undecided = true;
     return call(worker, port->commit, err);
 }
@@ -341,7 +342,7 @@ static enum status count_abort(struct worker *worker, enum status why, bool refu
 
 static enum status roll_back(struct worker *worker, enum status why, const struct attempt *attempt, struct error *err)
 {
-    const bool refused = status_class_of(why) == CLASS_SKIP && !attempt->offered;
+    const bool refused = status_class_of(why) == CLASS_SKIP && !attempt->acknowledged;
     TRY(count_abort(worker, why, refused, err));
     const bool definite = (why == ST_TXN_ABORTABLE || why == ST_REASSIGNED || refused) && !attempt->undecided;
     if (definite || why == ST_TXN_ABORTABLE) {
@@ -381,7 +382,7 @@ enum status transaction_commit(struct worker *worker, enum commit_reason reason,
     TRY(prepared);
     if (position_count == 0)
         return ST_OK;
-    struct attempt attempt = { .offered = false };
+    struct attempt attempt = { .acknowledged = false };
     const enum status st = run(worker, reason, position_count, &attempt, err);
     if (st != ST_OK) {
         const enum status_class class = status_class_of(st);

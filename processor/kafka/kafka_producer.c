@@ -303,7 +303,7 @@ static enum status check_positions(const struct kafka_producer *producer,
     for (size_t i = 0; i < count; i++) {
         /* Above 32,767 bytes librdkafka would write a broken request and retry it for a minute. */
         if (positions[i].metadata.size > LOG_METADATA_SIZE_MAX)
-            return FAIL(err, ST_TOO_LARGE,
+            return FAIL(err, ST_INVALID,
                         "the commit metadata of %s partition %" PRId32 " has %zu bytes, more than "
                         "the %d that a broker takes",
                         kafka_settings_topic_name(producer->settings, positions[i].topic),

@@ -128,7 +128,7 @@ static void metadata_has_a_limit(struct world *world)
     memset(text, 'm', sizeof text);
     struct log_position position = { TOPIC_IN, 0, 1, bytes_of(text, LOG_METADATA_SIZE_MAX + 1) };
     MUST(port->type->begin(port, &failure));
-    MUST_BE(ST_TOO_LARGE, port->type->send_offsets(port, &position, 1, &failure));
+    MUST_BE(ST_INVALID, port->type->send_offsets(port, &position, 1, &failure));
     position.metadata.size = LOG_METADATA_SIZE_MAX;
     MUST(port->type->send_offsets(port, &position, 1, &failure));
     MUST(port->type->commit(port, &failure));

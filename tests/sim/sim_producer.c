@@ -488,7 +488,7 @@ static enum status check_positions(const struct log_position *positions, size_t 
     ENSURE(count > 0);
     for (size_t i = 0; i < count; i++) {
         if (positions[i].metadata.size > LOG_METADATA_SIZE_MAX)
-            return FAIL(err, ST_TOO_LARGE, "the commit metadata has %zu bytes",
+            return FAIL(err, ST_INVALID, "the commit metadata has %zu bytes",
                         positions[i].metadata.size);
     }
     return ST_OK;
@@ -507,6 +507,9 @@ enum status sim_producer_send_offsets(struct sim_producer *producer,
 {
     static const char what[] = "send_offsets";
     TRY(check_positions(positions, count, err));
+    /* What was produced leaves at the same time: it is answered before, or after. */
+    if (prng_chance(&producer->cluster->prng, 1, 2))
+        send_queues(producer);
     TRY(must_be_in_transaction(producer, what, err));
     TRY(busy(producer, what, err));
     TRY(bad_luck(producer, what, err));

@@ -97,11 +97,20 @@ static const struct {
     { END_TXN, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, AT_COMMIT, ST_TXN_UNKNOWN },
 };
 
+static void abort_or_renew(struct mock_port *fixture, enum status st)
+{
+    struct log_port *port = fixture->port;
+    const bool is_definite = st == ST_TXN_ABORTABLE || status_class_of(st) == CLASS_SKIP;
+    if (is_definite)
+        MUST(fixture, port->type->abort(port, &fixture->err));
+    if (!is_definite || port->type->tainted(port))
+        MUST(fixture, port->type->producer_open(port, &fixture->err));
+}
+
 Test(kafka_port, each_failure_leads_back_to_a_working_producer)
 {
     struct mock_port fixture;
     mock_port_open(&fixture);
-    struct log_port *port = fixture.port;
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         const char *code = rd_kafka_err2name(failures[i].code);
         mock_port_inject(&fixture, failures[i].api_key, failures[i].code, 1);
@@ -111,14 +120,63 @@ Test(kafka_port, each_failure_leads_back_to_a_working_producer)
                      status_name(st), fixture.err.text);
         cr_assert_eq(stage, failures[i].stage, "%d %s: %d: %s", failures[i].api_key, code, stage,
                      fixture.err.text);
-        const bool is_definite = st == ST_TXN_ABORTABLE || status_class_of(st) == CLASS_SKIP;
-        if (is_definite)
-            MUST(&fixture, port->type->abort(port, &fixture.err));
-        if (!is_definite || port->type->tainted(port))
-            MUST(&fixture, port->type->producer_open(port, &fixture.err));
+        abort_or_renew(&fixture, st);
         const enum stage again = run(&fixture, &st);
         cr_assert(again == AT_COMMIT && st == ST_OK, "%d %s: %s: %s", failures[i].api_key, code,
                   status_name(st), fixture.err.text);
+    }
+    mock_port_close(&fixture);
+}
+
+/* The records' answer comes before that to the offsets, or after it. */
+static enum status run_offsets_first(struct mock_port *fixture)
+{
+    struct log_port *port = fixture->port;
+    const struct log_position offered = { TOPIC_IN, 0, 1, BYTES_NONE };
+    const struct log_produce record = { .topic = TOPIC_OUT, .value = BYTES_LITERAL("v") };
+    TRY(port->type->begin(port, &fixture->err));
+    TRY(port->type->produce(port, &record, &fixture->err));
+    TRY(port->type->send_offsets(port, &offered, 1, &fixture->err));
+    TRY(port->type->flush(port, &fixture->err));
+    return port->type->commit(port, &fixture->err);
+}
+
+Test(kafka_port, failures_are_the_same_when_offsets_do_not_wait_for_records)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        const char *code = rd_kafka_err2name(failures[i].code);
+        mock_port_inject(&fixture, failures[i].api_key, failures[i].code, 1);
+        const enum status st = run_offsets_first(&fixture);
+        cr_assert_eq(st, failures[i].status, "%d %s: %s: %s", failures[i].api_key, code,
+                     status_name(st), fixture.err.text);
+        abort_or_renew(&fixture, st);
+        MUST(&fixture, run_offsets_first(&fixture));
+    }
+    mock_port_close(&fixture);
+}
+
+Test(kafka_port, offsets_after_a_refused_record_are_refused_like_it)
+{
+    static const struct {
+        rd_kafka_resp_err_t code;
+        enum status status;
+    } refusals[] = {
+        { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ST_TOO_LARGE },
+        { RD_KAFKA_RESP_ERR_INVALID_RECORD, ST_OUTPUT_REFUSED },
+        { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, ST_TXN_ABORTABLE },
+    };
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    struct log_port *port = fixture.port;
+    const struct log_position offered = { TOPIC_IN, 0, 1, BYTES_NONE };
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        mock_port_inject(&fixture, PRODUCE, refusals[i].code, 1);
+        cr_assert_eq(mock_port_produce(&fixture), refusals[i].status, "%s", fixture.err.text);
+        const enum status st = port->type->send_offsets(port, &offered, 1, &fixture.err);
+        cr_assert_eq(st, refusals[i].status, "%s: %s", status_name(st), fixture.err.text);
+        abort_or_renew(&fixture, st);
     }
     mock_port_close(&fixture);
 }
