@@ -116,14 +116,13 @@ enum status kafka_errors_fatal(struct error *err, rd_kafka_t *client, const char
 
 /*
  * librdkafka's rule: requires-abort first, then retriable, and "neither" is fatal. A fatal error of
- * a commit may follow a commit that the broker has already done. When a record was not delivered
- * all calls until the abort get that record's error.
+ * a commit may follow a commit that the broker has already done.
  */
 static enum status txn_status(rd_kafka_t *producer, const rd_kafka_error_t *error,
                               enum kafka_txn_call call)
 {
     if (rd_kafka_error_txn_requires_abort(error))
-        return kafka_errors_delivery(rd_kafka_error_code(error));
+        return ST_TXN_ABORTABLE;
     if (rd_kafka_error_is_retriable(error))
         return ST_BROKER_BUSY;
     if (is_fenced(rd_kafka_error_code(error)) ||

@@ -22,7 +22,7 @@ enum kafka_txn_call {
     KAFKA_TXN_COMMIT
 };
 
-/* Of a transaction call on the producer; takes `error`. NULL is ST_OK; class SKIP: a record before it was refused. */
+/* Of a transaction call on the producer; takes `error`. NULL is ST_OK. */
 enum status kafka_errors_txn(struct error *err, rd_kafka_t *producer, rd_kafka_error_t *error,
                              enum kafka_txn_call call, const char *what);
 /* The fatal error that a client has run into, or ST_OK: ST_FENCED when another one took its place. */

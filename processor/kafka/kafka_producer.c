@@ -11,7 +11,14 @@
 #include "processor/kafka/kafka_mock.h"
 #include "processor/kafka/kafka_transactional.h"
 
-enum { FULL_TURN_MS = 10, FLUSH_TURN_MS = 500, NO_OFFSET = -1, TOPIC_BITS = 16 };
+enum {
+    FULL_TURN_MS = 10,
+    FLUSH_TURN_MS = 500,
+    REFUSAL_TURN_MS = 5,
+    REFUSAL_MAX_US = 500 * 1000,
+    NO_OFFSET = -1,
+    TOPIC_BITS = 16
+};
 
 _Static_assert(sizeof(uintptr_t) == 8, "a transaction's number and a topic's fit a pointer");
 
@@ -333,6 +340,22 @@ static void remember_offered(struct kafka_producer *producer, const struct log_p
     }
 }
 
+/*
+ * A transaction that has failed, `why` being what a call made of it: a record may have been refused meanwhile, which says
+ * more, and the call may not have told (librdkafka answers "wrong state" when it happens between the two requests of
+ * send_offsets). What was not sent is given up at once, so the reports of all records come soon.
+ */
+static enum status refused_or(struct kafka_producer *producer, enum status why, struct error *err)
+{
+    const struct clock clock = clock_real();
+    const int64_t deadline_us = clock_us(&clock) + REFUSAL_MAX_US;
+    while (status_class_of(producer->failed.status) != CLASS_SKIP &&
+           rd_kafka_outq_len(producer->client) > 0 && clock_us(&clock) < deadline_us)
+        rd_kafka_poll(producer->client, REFUSAL_TURN_MS);
+    return status_class_of(producer->failed.status) == CLASS_SKIP ? delivery_status(producer, err)
+                                                                  : why;
+}
+
 enum status kafka_producer_send_offsets(struct kafka_producer *producer,
                                         const struct log_position *positions, size_t count,
                                         const rd_kafka_consumer_group_metadata_t *metadata,
@@ -344,7 +367,10 @@ enum status kafka_producer_send_offsets(struct kafka_producer *producer,
     rd_kafka_error_t *error =
         rd_kafka_send_offsets_to_transaction(producer->client, list, metadata, -1);
     rd_kafka_topic_partition_list_destroy(list);
-    TRY(kafka_errors_txn(err, producer->client, error, KAFKA_TXN_WORK, "send_offsets"));
+    const enum status st =
+        kafka_errors_txn(err, producer->client, error, KAFKA_TXN_WORK, "send_offsets");
+    if (st != ST_OK)
+        return st == ST_TXN_ABORTABLE ? refused_or(producer, st, err) : st;
     remember_offered(producer, positions, count);
     return ST_OK;
 }

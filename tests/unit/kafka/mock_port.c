@@ -79,3 +79,11 @@ void mock_port_inject(struct mock_port *fixture, int api_key, int code, int time
         rd_kafka_mock_push_request_errors(kafka_mock_handle(fixture->mock), (int16_t)api_key, 1,
                                           (rd_kafka_resp_err_t)code);
 }
+
+void mock_port_delay(struct mock_port *fixture, int api_key, int milliseconds)
+{
+    enum { BROKER = 1 };
+    rd_kafka_mock_broker_push_request_error_rtts(kafka_mock_handle(fixture->mock), BROKER,
+                                                 (int16_t)api_key, 1, RD_KAFKA_RESP_ERR_NO_ERROR,
+                                                 milliseconds);
+}

@@ -36,5 +36,7 @@ enum status mock_port_offer(struct mock_port *fixture, int64_t position);
 
 /* The next requests of this kind get these errors. */
 void mock_port_inject(struct mock_port *fixture, int api_key, int code, int times);
+/* The answer to the next request of this kind takes so long. */
+void mock_port_delay(struct mock_port *fixture, int api_key, int milliseconds);
 
 #endif

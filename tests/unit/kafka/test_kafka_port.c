@@ -157,16 +157,17 @@ Test(kafka_port, failures_are_the_same_when_offsets_do_not_wait_for_records)
     mock_port_close(&fixture);
 }
 
+static const struct {
+    rd_kafka_resp_err_t code;
+    enum status status;
+} refusals[] = {
+    { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ST_TOO_LARGE },
+    { RD_KAFKA_RESP_ERR_INVALID_RECORD, ST_OUTPUT_REFUSED },
+    { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, ST_TXN_ABORTABLE },
+};
+
 Test(kafka_port, offsets_after_a_refused_record_are_refused_like_it)
 {
-    static const struct {
-        rd_kafka_resp_err_t code;
-        enum status status;
-    } refusals[] = {
-        { RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, ST_TOO_LARGE },
-        { RD_KAFKA_RESP_ERR_INVALID_RECORD, ST_OUTPUT_REFUSED },
-        { RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, ST_TXN_ABORTABLE },
-    };
     struct mock_port fixture;
     mock_port_open(&fixture);
     struct log_port *port = fixture.port;
@@ -177,6 +178,21 @@ Test(kafka_port, offsets_after_a_refused_record_are_refused_like_it)
         const enum status st = port->type->send_offsets(port, &offered, 1, &fixture.err);
         cr_assert_eq(st, refusals[i].status, "%s: %s", status_name(st), fixture.err.text);
         abort_or_renew(&fixture, st);
+    }
+    mock_port_close(&fixture);
+}
+
+Test(kafka_port, a_record_is_refused_between_the_two_requests_of_the_offsets)
+{
+    struct mock_port fixture;
+    mock_port_open(&fixture);
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        mock_port_inject(&fixture, PRODUCE, refusals[i].code, 1);
+        mock_port_delay(&fixture, ADD_OFFSETS, 300);
+        const enum status st = run_offsets_first(&fixture);
+        cr_assert_eq(st, refusals[i].status, "%s: %s", status_name(st), fixture.err.text);
+        abort_or_renew(&fixture, st);
+        MUST(&fixture, run_offsets_first(&fixture));
     }
     mock_port_close(&fixture);
 }
