@@ -136,15 +136,10 @@ static enum status offer_offsets(struct worker *worker, size_t position_count, s
     return st;
 }
 
-/* How far a transaction came. */
-struct attempt {
-    bool acknowledged; /* everything that was produced: what is refused now is not the records' */
-    bool undecided;    /* the commit was sent */
-};
-
-/* Nothing in M depends on what the records get for an answer, so the offsets do not wait for it. */
+/* Nothing in M depends on what the records get for an answer, so the offsets do not wait for it. `undecided`: everything was
+ * acknowledged and the commit was sent. */
 static enum status run(struct worker *worker, enum commit_reason reason, size_t position_count,
-                       struct attempt *attempt, struct error *err)
+                       bool *undecided, struct error *err)
 {
     const struct log_port_type *port = worker->options.port->type;
     TRY(call(worker, port->begin, err));
@@ -155,8 +150,7 @@ static enum status run(struct worker *worker, enum commit_reason reason, size_t 
     KILL_POINT(offsets_sent);
     TRY(call(worker, port->flush, err));
     KILL_POINT(flushed);
-    attempt->acknowledged = true;
-    attempt->undecided = true;
+    *undecided = true;
     return call(worker, port->commit, err);
 }
 
@@ -340,11 +334,11 @@ static enum status count_abort(struct worker *worker, enum status why, bool refu
     return ST_OK;
 }
 
-static enum status roll_back(struct worker *worker, enum status why, const struct attempt *attempt, struct error *err)
+static enum status roll_back(struct worker *worker, enum status why, bool undecided, struct error *err)
 {
-    const bool refused = status_class_of(why) == CLASS_SKIP && !attempt->acknowledged;
+    const bool refused = status_class_of(why) == CLASS_SKIP && !undecided;
     TRY(count_abort(worker, why, refused, err));
-    const bool definite = (why == ST_TXN_ABORTABLE || why == ST_REASSIGNED || refused) && !attempt->undecided;
+    const bool definite = (why == ST_TXN_ABORTABLE || why == ST_REASSIGNED || refused) && !undecided;
     if (definite || why == ST_TXN_ABORTABLE) {
         if (call(worker, worker->options.port->type->abort, err) == ST_OK) {
             transaction_rewind(worker);
@@ -382,13 +376,13 @@ enum status transaction_commit(struct worker *worker, enum commit_reason reason,
     TRY(prepared);
     if (position_count == 0)
         return ST_OK;
-    struct attempt attempt = { .acknowledged = false };
-    const enum status st = run(worker, reason, position_count, &attempt, err);
+    bool undecided = false;
+    const enum status st = run(worker, reason, position_count, &undecided, err);
     if (st != ST_OK) {
         const enum status_class class = status_class_of(st);
         if (class == CLASS_FATAL && st != ST_KAFKA)
             return st; /* our own trouble (a full disk, a bug): the open transaction dies with the producer */
-        return roll_back(worker, st, &attempt, err);
+        return roll_back(worker, st, undecided, err);
     }
     KILL_POINT(committed);
     for (size_t i = 0; i < worker->lane_count; i++) {
